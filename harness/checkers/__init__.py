@@ -1,0 +1,50 @@
+"""Pure functions from a history to findings. No input or output here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from harness.checkers.answers import grade_answers, grade_follow_up
+from harness.checkers.baseline import Baseline
+from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
+from harness.checkers.findings import Finding, TrialGrade
+from harness.checkers.initialisation import duplicate_init, lazy_work
+from harness.records import OutcomeName, Trial
+
+Graded = Iterable[tuple[OutcomeName, Finding | None]]
+
+CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
+    "answers": grade_answers,
+    "follow-up": grade_follow_up,
+    "duplicate-init": lambda trial, baseline: ((each.outcome, each) for each in duplicate_init(trial, baseline)),
+}
+
+
+def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
+    """Judge one trial. A checker that fails is named in the grade, and makes its case inconclusive."""
+    outcomes: Counter[OutcomeName] = Counter()
+    findings: list[Finding] = []
+    failed = []
+    for name, checker in CHECKERS.items():
+        try:
+            for outcome, finding in checker(trial, baseline):
+                outcomes[outcome] += 1
+                if finding is not None:
+                    findings.append(finding)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
+            failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
+    cold, reloaded = is_cold(trial), is_reloaded(trial)
+    effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
+    lazy = lazy_work(trial)
+    return TrialGrade(
+        number=trial.number,
+        cold=cold,
+        reloaded=reloaded,
+        effective=effective,
+        exposed=effective and any(each.waiters for each in lazy),
+        outcomes=dict(outcomes),
+        findings=tuple(findings),
+        lazy=tuple(lazy),
+        failed_checkers=tuple(failed),
+    )

@@ -1,0 +1,59 @@
+"""What the controls say is right: the answers of each request, and how often each initialisation runs."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.checkers.template import Template
+from harness.load.headers import COMPARED_HEADERS
+from harness.records import Answer, Control, Inside, Request
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The right answers to one request."""
+
+    statuses: frozenset[int]
+    body: Template
+    headers: dict[str, Template]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Built from all controls of a case, early and late."""
+
+    requests: tuple[Request, ...]
+    expected: dict[int, Expected]
+    work: Counter[str] = field(default_factory=Counter)
+    """The largest count of spans of each kind that a process of a control had."""
+    executed_again: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, requests: tuple[Request, ...], controls: Sequence[Control]) -> Baseline:
+        answers: dict[int, list[Answer]] = defaultdict(list)
+        work: Counter[str] = Counter()
+        again: Counter[str] = Counter()
+        for control in controls:
+            for answer in control.answers:
+                answers[answer.request].append(answer)
+            for inside in control.inside:
+                work |= count_work(inside)
+                again |= Counter(inside.executed_again)
+        expected = {
+            request: Expected(
+                statuses=frozenset(each.status for each in given if each.status is not None),
+                body=Template.of([each.body for each in given]),
+                headers={
+                    name: Template.of([each.headers.get(name, "") for each in given]) for name in COMPARED_HEADERS
+                },
+            )
+            for request, given in answers.items()
+        }
+        return cls(requests, expected, work, again)
+
+
+def count_work(inside: Inside, before: float = float("inf")) -> Counter[str]:
+    """How often each kind of initialisation was begun in a process, up to a moment."""
+    return Counter(span.kind for span in inside.spans if span.kind != "request" and span.begin < before)

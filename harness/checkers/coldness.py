@@ -1,0 +1,50 @@
+"""Was the trial cold, and did its requests meet in one process? Proven, never assumed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.records import Trial
+
+RELOADED = "Reloading WSGI script"
+
+
+def is_cold(trial: Trial) -> bool:
+    """Every process that answered was fresh, and the first answer it gave was its first request.
+
+    Where nothing inside could say (black-box mode, a script that does not import), /proc must show that
+    the processes of the slot were started after the last restart and used by no trial before.
+    """
+    fresh = {each.process: each.fresh for each in trial.processes}
+    firsts: dict[object, int] = {}
+    for answer in trial.answers:
+        if answer.process is not None and answer.count is not None:
+            firsts[answer.process] = min(answer.count, firsts.get(answer.process, answer.count))
+    if firsts:
+        return all(first == 1 for first in firsts.values()) and all(
+            fresh.get(each.process, True) for each in trial.answers if each.process is not None
+        )
+    return bool(fresh) and any(fresh.values()) and all(a.failure != "refused" for a in trial.answers)
+
+
+def is_reloaded(trial: Trial) -> bool:
+    """Embedded mode, script touched: the script was imported again in an interpreter that had served."""
+    return not is_cold(trial) and any(RELOADED in line.text for line in trial.log)
+
+
+def most_in_one_process(trial: Trial) -> int:
+    """The most requests that were in one process between the first send and the first complete answer.
+
+    By the probe's request spans; where there are none, by what the client sent to a slot of one process.
+    """
+    first_complete = min((a.last_byte for a in trial.answers if a.last_byte is not None), default=float("inf"))
+    # A follow-up is sent after the stampede, so its span never begins before the first complete answer.
+    inside = [
+        sum(span.kind == "request" and span.begin < first_complete for span in each.spans) for each in trial.inside
+    ]
+    if any(inside):
+        return max(inside)
+    if len([each for each in trial.processes if each.fresh or len(trial.processes) == 1]) == 1:
+        return sum(a.sent is not None and a.sent < first_complete for a in trial.answers)
+    proven = Counter(a.process for a in trial.answers if a.process and a.sent and a.sent < first_complete)
+    return max(proven.values(), default=0)

@@ -1,0 +1,106 @@
+"""Does the site work one request at a time? If not, it is broken, and nothing said of it is a race."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checkers.answers import errors_in, own_frames
+from harness.checkers.findings import Finding
+from harness.errors import BadInput, Inconclusive
+from harness.records import Answer, BrokenClass, Control, Request
+
+_HINTS = (
+    ("AppRegistryNotReady", "call django.setup(), or get_wsgi_application(), while the script is imported"),
+    ("No module named", "put the directory that holds this module on sys.path in the script"),
+    ("ImproperlyConfigured: Requested setting", "set DJANGO_SETTINGS_MODULE before Django is used"),
+    ("populate() isn't reentrant", "an earlier, failed django.setup() left a half-built registry in this process"),
+)
+
+
+def judge_controls(controls: Sequence[Control], requests: tuple[Request, ...]) -> Finding | None:
+    """None if the site answers as declared; else why it is `broken`, with its class.
+
+    Raises:
+        BadInput: every undeclared answer is a 4xx: the question is wrong, not the site.
+        Inconclusive: an answer was slow, not hanging.
+    """
+    for control in controls:
+        for answer in control.answers:
+            if answer.failure == "open":
+                return _hang(control, answer, requests)
+    for control in controls:
+        bad = [each for each in control.answers if not _is_right(each, requests[each.request])]
+        server_side = [each for each in bad if each.status is None or each.status >= 500]
+        if server_side:
+            return _failing(control, server_side, requests)
+        if bad:
+            raise BadInput(_refusal(bad[0], requests[bad[0].request]))
+    return None
+
+
+def _is_right(answer: Answer, request: Request) -> bool:
+    if request.status is not None:
+        return answer.status == request.status
+    return answer.status is not None and 200 <= answer.status < 400
+
+
+def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Finding:
+    request = requests[answer.request]
+    if not all(each.idle for each in control.processes if not each.gone):
+        raise Inconclusive(
+            f"{request} did not answer in time one request at a time, though its process was still working: "
+            f"raise load.timeout"
+        )
+    position = "the first request" if answer.user == 0 else f"request number {answer.user + 1}"
+    return Finding(
+        outcome="hang",
+        broken_class="hang",
+        request=str(request),
+        summary=f"{position} to a cold process ({request}) hangs even one at a time, using no CPU",
+        evidence=own_frames([line.text for line in control.log]),
+        key="control",
+    )
+
+
+def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, ...]) -> Finding:
+    errors = [mishap.error for inside in control.inside for mishap in inside.mishaps] or errors_in(control.log)
+    broken: BrokenClass = "error"
+    request = requests[bad[0].request]
+    what = f"status {bad[0].status}" if bad[0].status else str(bad[0].failure)
+    summary = f"{request} fails one request at a time too ({what})"
+    if errors:
+        first, last = errors[0], errors[-1]
+        # One failure that changed what later requests meet has poisoned the process; one that is the same
+        # every time is simply an error.
+        if first != last and bad[-1] is control.answers[-1] and len(bad) > 1:
+            broken = "poisoned"
+            summary = (
+                f"the first request to a cold process fails with {first}, and every later one with {last}, "
+                f"one request at a time too"
+            )
+        else:
+            summary += f": {first}"
+    hints = [hint for word, hint in _HINTS if any(word in error for error in errors[-1:] + errors[:1])]
+    return Finding(
+        outcome="poisoned" if broken == "poisoned" else "error",
+        broken_class=broken,
+        request=str(request),
+        summary=summary + (f" (hint: {hints[0]})" if hints else ""),
+        evidence=own_frames([line.text for line in control.log][:80]),
+        key="control",
+    )
+
+
+def _refusal(answer: Answer, request: Request) -> str:
+    cause = {
+        400: "ALLOWED_HOSTS does not list the name it was asked by? Send one that it does (check: --host NAME; "
+        "scenario: load.headers.Host)",
+        401: "it wants a login? Ask for a page that does not (--path), or send credentials (--header)",
+        403: "it wants a login or a CSRF token? Ask for a page that does not (--path), or send a cookie (--header)",
+        404: "there is no such page? Name one that exists (check: --path /…; scenario: load.paths)",
+        405: "it does not take this method? Name another one in front of the path",
+    }.get(answer.status or 0, "it is not the answer of a working page")
+    return (
+        f"the control, one request at a time, answers {answer.status} to {request}: {cause}; "
+        f"if {answer.status} is right, declare it (scenario: status = {answer.status} beside the path)"
+    )

@@ -1,0 +1,45 @@
+"""What checkers produce."""
+
+from __future__ import annotations
+
+from harness.records import BrokenClass, OutcomeName, RaceClass, Record
+
+
+class Finding(Record, frozen=True):
+    """Something worth telling: an outcome with its evidence."""
+
+    outcome: OutcomeName
+    summary: str
+    """One sentence."""
+    trial: int | None = None
+    request: str = ""
+    process: str = ""
+    race_class: RaceClass | None = None
+    broken_class: BrokenClass | None = None
+    evidence: tuple[str, ...] = ()
+    key: str = ""
+    """Findings with the same key tell the same story; a report shows the first and counts the rest."""
+
+
+class Lazy(Record, frozen=True):
+    """A piece of initialisation that ran inside a request."""
+
+    kind: str
+    name: str
+    milliseconds: float
+    waiters: int
+    """Other requests that were in the process meanwhile."""
+
+
+class TrialGrade(Record, frozen=True):
+    """A trial, judged."""
+
+    number: int
+    cold: bool
+    reloaded: bool
+    effective: bool
+    exposed: bool
+    outcomes: dict[OutcomeName, int]
+    findings: tuple[Finding, ...]
+    lazy: tuple[Lazy, ...]
+    failed_checkers: tuple[str, ...] = ()

@@ -1,0 +1,96 @@
+"""Initialisation that ran inside requests, and initialisation that ran twice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from harness.checkers.baseline import Baseline, count_work
+from harness.checkers.findings import Finding, Lazy
+from harness.records import Inside, Span, Trial
+
+# Work whose repetition within a process is a race: other code holds on to the first result. Resolver tables,
+# template engines and catalogues built twice cannot be seen from outside: they are hazards. The app registry
+# is not here because a thread that waits for its lock has a span too; populating it twice raises.
+ONCE = {"settings": "the settings were built", "middleware": "the handler and its middleware chain were built"}
+
+
+def lazy_work(trial: Trial) -> list[Lazy]:
+    """Every initialisation span inside a request, with how many other requests were in the process."""
+    found = []
+    for inside in trial.inside:
+        requests: dict[int, list[Span]] = defaultdict(list)
+        for span in inside.spans:
+            if span.kind == "request":
+                requests[span.thread].append(span)
+        for span in inside.spans:
+            if span.kind in ("request", "script"):
+                continue
+            within = [each for each in requests[span.thread] if _overlap(each, span)]
+            if not within:
+                continue
+            others = sum(
+                _overlap(each, span) for thread, spans in requests.items() if thread != span.thread for each in spans
+            )
+            length = (trial.end if span.end is None else span.end) - span.begin
+            found.append(Lazy(kind=span.kind, name=span.name, milliseconds=round(1000 * length, 3), waiters=others))
+    return found
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return (one.end is None or one.end >= other.begin) and (other.end is None or other.end >= one.begin)
+
+
+def duplicate_init(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
+    """Work that a process of this trial did more often than any process of a control did."""
+    stampede_over = max((a.last_byte for a in trial.answers if a.last_byte is not None), default=trial.end)
+    for inside in trial.inside:
+        counts = count_work(inside, stampede_over)
+        for kind, words in ONCE.items():
+            most = baseline.work[kind]
+            if counts[kind] > max(most, 1):
+                yield _duplicate(trial, inside, kind, words, counts[kind], most)
+        again = Counter(inside.executed_again) - baseline.executed_again
+        for module, times in sorted(again.items()):
+            yield Finding(
+                outcome="duplicate-init",
+                race_class="duplicate-init",
+                trial=trial.number,
+                process=str(inside.process),
+                summary=f"module {module} was executed {times + 1} times in one process",
+                key=f"module|{module}",
+            )
+
+
+def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, most: int) -> Finding:
+    spans = sorted((span for span in inside.spans if span.kind == kind), key=lambda span: span.begin)
+    requests = [span for span in inside.spans if span.kind == "request"]
+    by = [_request_of(span, requests) for span in spans]
+    first, last = spans[0].begin, max((span.end or trial.end) for span in spans)
+    seen = sorted({each.name for each in requests if each.begin <= last and (each.end is None or each.end >= first)})
+    threads = len({span.thread for span in spans})
+    return Finding(
+        outcome="duplicate-init",
+        race_class="duplicate-init",
+        trial=trial.number,
+        process=str(inside.process),
+        summary=(
+            f"{words} {count} times by {threads} threads in one cold process "
+            f"(one request at a time: {_times(most)}), while {len(seen)} requests were in it: "
+            f"the script leaves this work to the requests, so each thread that comes early starts it"
+        ),
+        evidence=tuple(
+            f"{kind} {span.name}: thread {span.thread & 0xFFFFFF:06x}, request {request or '?'}, "
+            f"+{1000 * (span.begin - first):.2f} ms, took {1000 * ((span.end or trial.end) - span.begin):.2f} ms"
+            for span, request in zip(spans, by, strict=True)
+        ),
+        key=f"{kind}",
+    )
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+def _request_of(span: Span, requests: list[Span]) -> str:
+    return next((each.name for each in requests if each.thread == span.thread and _overlap(each, span)), "")

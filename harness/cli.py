@@ -1,0 +1,352 @@
+"""The `harness` command: a thin door to the session, the report and the doctor."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from harness import __version__
+from harness.doctor import print_doctor
+from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.records import Request
+from harness.report.console import ProgressWatcher, print_result
+from harness.report.result import Result, encode, exit_code, schema
+from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
+from harness.scenario import Case, DaemonHosting, EmbeddedHosting, Hosting, expand, load_scenario, nearest
+from harness.session import Session, regrade, stored_run
+
+DEFAULT_CHECK_TRIALS = 100
+_REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
+
+
+class _Group(click.Group):
+    """Turns the project's errors into one sentence and their exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except HarnessError as error:
+            click.echo(f"harness: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("harness: interrupted; nothing is left running", err=True)
+            context.exit(3)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def main() -> None:
+    """Cold-restart stress tests for Django on Apache/mod_wsgi.
+
+    Exit codes: 0 as expected; 1 not; 2 bad input; 3 inconclusive, interrupted, or the infrastructure failed.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--trials", type=click.IntRange(1), help="cold starts of each case"),
+        click.option("--seed", type=click.IntRange(0), help="seed that the run writes down"),
+        click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
+        click.option(
+            "--json",
+            "json_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="write result.json here too (- for standard output)",
+        ),
+        click.option(
+            "--fail-on", type=click.Choice(["hazard"]), help="let a hazard fail too, where nothing is declared"
+        ),
+        click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True, help="directory of the sites"
+)
+@click.option("--runtime", help="run every scenario on this runtime")
+@click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
+@click.option("--case", "case_pattern", help="only cases whose id contains this")
+@_shared_options
+def run(
+    scenarios: tuple[Path, ...],
+    sites: Path,
+    runtime: str | None,
+    runtimes: Path | None,
+    case_pattern: str | None,
+    trials: int | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Run SCENARIO files (all of scenarios/ when none is given)."""
+    declared = declared_runtimes(runtimes)
+    cases: list[Case] = []
+    for path in _scenario_files(scenarios):
+        scenario = load_scenario(path)
+        expanded = expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime)
+        for case in expanded:
+            spec_named(case.runtime, declared)
+        cases += expanded
+    if case_pattern is not None:
+        chosen = [case for case in cases if case_pattern in case.id]
+        if not chosen:
+            raise BadInput(
+                f"--case {case_pattern!r} matches none of the cases{nearest(case_pattern, [c.id for c in cases])}"
+            )
+        cases = chosen
+    known: dict[str, Runtime | MissingRuntime] = {}
+
+    def runtime_of(case: Case) -> Runtime:
+        if case.runtime not in known:
+            try:
+                known[case.runtime] = prepare(case.runtime, declared[case.runtime], _say)
+            except MissingRuntime as error:
+                known[case.runtime] = error
+        found = known[case.runtime]
+        if isinstance(found, MissingRuntime):
+            raise found
+        return found
+
+    _run(cases, runtime_of, **options)
+
+
+def _scenario_files(given: Sequence[Path]) -> list[Path]:
+    if not given:
+        given = (Path("scenarios"),)
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            files += sorted(path.glob("*.toml"))
+        elif path.is_file():
+            files.append(path)
+        else:
+            named = Path("scenarios") / f"{path.name.removesuffix('.toml')}.toml"
+            if not named.is_file():
+                known = sorted(each.stem for each in Path("scenarios").glob("*.toml"))
+                raise BadInput(f"there is no scenario file {path}{nearest(path.stem, known)}")
+            files.append(named)
+    if not files:
+        raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
+    return files
+
+
+@main.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option(
+    "--python",
+    "python",
+    type=click.Path(path_type=Path),
+    help="interpreter or virtual environment that holds the site's Django (default: the one that runs harness)",
+)
+@click.option("--mode", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
+@click.option("--threads", type=click.IntRange(1, 100), default=15, show_default=True)
+@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True)
+@click.option("--users", type=click.IntRange(1, 200), default=15, show_default=True, help="simultaneous first requests")
+@click.option(
+    "--path", "paths", multiple=True, default=["/"], show_default=True, help="'/', or 'POST /login/ BODY'; repeatable"
+)
+@click.option("--host", help="the Host header to send")
+@click.option("--header", "headers", multiple=True, help="'Name: value', sent with each request; repeatable")
+@click.option("--env", "variables", multiple=True, help="NAME=VALUE in the server's environment; repeatable")
+@click.option("--application-group", default="%{GLOBAL}", show_default=True)
+@click.option("--apache-conf", type=click.Path(path_type=Path), help="a fragment of configuration, included as it is")
+@click.option(
+    "--restart",
+    type=click.Choice(["respawn", "restart", "graceful", "touch", "reload"]),
+    default="respawn",
+    show_default=True,
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 600),
+    default=30.0,
+    show_default=True,
+    help="seconds a control's answer may take",
+)
+@click.option("--black-box", is_flag=True, help="put nothing inside the server process")
+@_shared_options
+def check(
+    script: Path,
+    python: Path | None,
+    mode: tuple[str, ...],
+    threads: int,
+    processes: int,
+    users: int,
+    paths: tuple[str, ...],
+    host: str | None,
+    headers: tuple[str, ...],
+    variables: tuple[str, ...],
+    application_group: str,
+    apache_conf: Path | None,
+    restart: str,
+    timeout: float,
+    black_box: bool,
+    trials: int | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Stress the cold start of any WSGI SCRIPT of yours."""
+    if not script.is_file():
+        near = nearest(script.name, [each.name for each in script.parent.glob("*")] if script.parent.is_dir() else [])
+        raise BadInput(f"{script}: there is no such script{near}")
+    if apache_conf is not None and not apache_conf.is_file():
+        raise BadInput(f"--apache-conf {apache_conf}: there is no such file")
+    modes = mode or (
+        ("embedded",) if restart == "reload" else ("daemon",) if restart == "touch" else ("daemon", "embedded")
+    )
+    if restart == "touch" and "embedded" in modes:
+        raise BadInput(
+            "--restart touch is for daemon mode; in embedded mode a touched script is a reload (--restart reload)"
+        )
+    if restart == "reload" and "daemon" in modes:
+        raise BadInput(
+            "--restart reload is for embedded mode; in daemon mode touching restarts the process (--restart touch)"
+        )
+    sent = _pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
+    requests = tuple(parse_request(each, sent) for each in paths)
+    hosting = Hosting(
+        daemon=DaemonHosting(processes=processes, threads=threads),
+        embedded=EmbeddedHosting(children=processes, threads=threads),
+        application_group=application_group,
+    )
+    cases = [
+        Case(
+            id=f"check::{each}::{script.stem}::natural",
+            scenario="check",
+            site=script.resolve().parent.name,
+            script=script.stem,
+            script_path=script.resolve(),
+            runtime=str(python or sys.executable),
+            mode=each,  # type: ignore[arg-type]
+            schedule="natural",
+            restart=restart,  # type: ignore[arg-type]
+            trials=trials or DEFAULT_CHECK_TRIALS,
+            seed=seed or 0,
+            environment=_pairs(variables, "=", "--env", "NAME=VALUE"),
+            hosting=hosting,
+            requests=requests,
+            users=users,
+            follow_up=1,
+            timeout=timeout,
+            apache_conf=str(apache_conf.resolve()) if apache_conf else "",
+            black_box=black_box,
+        )
+        for each in modes
+    ]
+    runtime = prepare_for_python(python or Path(sys.executable), _say)
+    _run(cases, lambda _: runtime, **options)
+
+
+def parse_request(text: str, headers: dict[str, str]) -> Request:
+    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput."""
+    match = _REQUEST.match(text)
+    if match is None:
+        target = " The target is always the harness' own httpd on 127.0.0.1." if "://" in text else ""
+        raise BadInput(f"--path {text!r}: expected '/path' or 'METHOD /path BODY'.{target}")
+    return Request(path=match[2], method=match[1] or "GET", body=match[3] or "", headers=headers)
+
+
+def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        name, found, value = each.partition(separator)
+        if not found or not name.strip():
+            raise BadInput(f"{option} {each!r}: expected '{form}'")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _run(
+    cases: Sequence[Case],
+    runtime_of: Callable[[Case], Runtime],
+    *,
+    results: Path,
+    json_file: Path | None,
+    fail_on: str | None,
+    flights: int | None,
+) -> None:
+    to_stdout = json_file is not None and str(json_file) == "-"
+    if json_file is not None and not to_stdout and not json_file.parent.is_dir():
+        raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
+    console = Console(stderr=to_stdout)
+    # Build what is missing before the clock of the progress bar starts.
+    for case in cases:
+        try:
+            runtime_of(case)
+        except MissingRuntime:
+            continue
+    with (
+        Session(results, flights, users=max(case.users for case in cases)) as session,
+        ProgressWatcher(console, cases) as watcher,
+    ):
+        result = session.run_all(cases, runtime_of, watcher, fail_on_hazard=fail_on == "hazard")
+    print_result(console, result)
+    console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
+    _write_json(json_file, result)
+    if result.status != "complete":
+        click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
+    if not result.cases and result.skipped:
+        raise MissingRuntime(result.skipped[0].reason)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
+
+
+def _write_json(file: Path | None, result: Result) -> None:
+    if file is None:
+        return
+    if str(file) == "-":
+        sys.stdout.buffer.write(encode(result))
+        return
+    try:
+        file.write_bytes(encode(result))
+    except OSError as error:
+        raise BadInput(f"--json {file}: cannot be written: {error.strerror}") from error
+
+
+@main.command()
+@click.argument("run_name", metavar="RUN")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False))
+def report(run_name: str, results: Path, json_file: Path | None) -> None:
+    """Judge a stored RUN anew, from its histories alone, and print it."""
+    result = regrade(stored_run(run_name, results))
+    to_stdout = json_file is not None and str(json_file) == "-"
+    print_result(Console(stderr=to_stdout), result)
+    _write_json(json_file, result)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
+
+
+@main.command()
+def doctor() -> None:
+    """What this machine has, what is missing, and how to get it."""
+    click.get_current_context().exit(print_doctor(Console()))
+
+
+@main.command("schema")
+def print_schema() -> None:
+    """The JSON schema of result.json."""
+    click.echo(json.dumps(schema(), indent=2))
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What this machine has for the harness, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.errors import HarnessError
+from harness.hosting.proc import server_user
+from harness.runtime import apxs, declared_runtimes, find_interpreter, interpreters
+
+
+def print_doctor(console: Console) -> int:
+    """Print the findings; 0 if the local backend can run at least one runtime, else 3."""
+    table = Table("what", "found", "if missing")
+    table.add_row(*_httpd())
+    table.add_row(*_compiler())
+    for found in interpreters():
+        headers = "" if found.has_headers else f"no headers: install python{found.minor}-dev"
+        table.add_row(f"Python {found.version}", escape(found.executable), headers)
+    usable = 0
+    for name, spec in declared_runtimes().items():
+        try:
+            table.add_row(f"runtime {name}", escape(find_interpreter(spec.python).executable), "")
+            usable += 1
+        except HarnessError as error:
+            table.add_row(f"runtime {name}", "-", escape(str(error)))
+    table.add_row(*_docker())
+    try:
+        user, _ = server_user()
+        table.add_row("server user", user or "yourself (httpd is not started by root)", "")
+    except HarnessError as error:
+        table.add_row("server user", "-", escape(str(error)))
+    console.print(table)
+    return 0 if usable else 3
+
+
+def _httpd() -> tuple[str, str, str]:
+    tool = apxs()
+    if tool:
+        return "httpd", f"apxs: {tool}", ""
+    return (
+        "httpd",
+        "no apxs: mod_wsgi-standalone will build an httpd of its own, once, in minutes",
+        "apt install apache2 apache2-dev (faster)",
+    )
+
+
+def _compiler() -> tuple[str, str, str]:
+    found = shutil.which("cc") or shutil.which("gcc")
+    return "C compiler", found or "-", "" if found else "install gcc: mod_wsgi is compiled for each interpreter"
+
+
+def _docker() -> tuple[str, str, str]:
+    if shutil.which("docker") is None:
+        return "Docker", "-", "only for the compose backend: install Docker with compose v2"
+    done = subprocess.run(["docker", "info", "-f", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return "Docker", "client only", "start the Docker daemon (only for the compose backend)"
+    return "Docker", done.stdout.strip(), ""

@@ -1,0 +1,124 @@
+"""The append-only record of a case: one JSON object a line, flushed a trial at a time.
+
+The first line is the case, then come controls and trials in the order in which they ended. The body of an
+answer is written once and then referred to by its digest (`sha256:…`), for most answers are alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import BadInput
+from harness.records import Answer, Control, Record, Trial
+from harness.scenario import Case
+
+_PREFIX = "sha256:"
+_MAX_KNOWN = 2000
+
+
+class Body(Record, frozen=True, tag="body"):
+    digest: str
+    text: str
+
+
+class Header(Record, frozen=True, tag="case"):
+    case: dict[str, Any]
+
+
+_Line = Header | Body | Control | Trial
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+class HistoryWriter:
+    """Writes a history; usable from several threads. A context manager."""
+
+    def __init__(self, path: Path, case: Case) -> None:
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = path.open("xb")
+        except OSError as error:
+            raise BadInput(f"{path}: the history cannot be written: {error.strerror}") from error
+        self._write(_encode(Header(case=case.to_json())))
+
+    def __enter__(self) -> HistoryWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def add(self, record: Control | Trial) -> None:
+        """Append a control or a trial, and flush it."""
+        with self._lock:
+            answers = tuple(self._shared(answer) for answer in record.answers)
+            if isinstance(record, Trial):
+                follow_up = tuple(self._shared(answer) for answer in record.follow_up)
+                self._write(_encode(msgspec.structs.replace(record, answers=answers, follow_up=follow_up)))
+            else:
+                self._write(_encode(msgspec.structs.replace(record, answers=answers)))
+
+    def _shared(self, answer: Answer) -> Answer:
+        if len(answer.body) < 100:
+            return answer
+        digest = _PREFIX + hashlib.sha256(answer.body.encode("utf-8", "replace")).hexdigest()
+        if digest not in self._known:
+            if len(self._known) >= _MAX_KNOWN:  # a site whose every answer differs must not fill the memory
+                self._known.clear()
+            self._known.add(digest)
+            self._stream.write(_encode(Body(digest=digest, text=answer.body)) + b"\n")
+        return msgspec.structs.replace(answer, body=digest)
+
+    def _write(self, line: bytes) -> None:
+        self._stream.write(line + b"\n")
+        self._stream.flush()
+
+
+def read_case(path: Path) -> Case:
+    """The case of a history. Raises BadInput if the file is not one."""
+    first = next(_lines(path), None)
+    if not isinstance(first, Header):
+        raise BadInput(f"{path}: not a history: it does not begin with its case")
+    return Case.from_json(first.case)
+
+
+def read(path: Path) -> Iterator[Control | Trial]:
+    """The controls and trials of a history, one at a time. A last line cut short by a kill is passed over."""
+    bodies: dict[str, str] = {}
+    for line in _lines(path):
+        if isinstance(line, Body):
+            bodies[line.digest] = line.text
+        elif isinstance(line, Trial):
+            yield msgspec.structs.replace(
+                line,
+                answers=tuple(_whole(each, bodies) for each in line.answers),
+                follow_up=tuple(_whole(each, bodies) for each in line.follow_up),
+            )
+        elif isinstance(line, Control):
+            yield msgspec.structs.replace(line, answers=tuple(_whole(each, bodies) for each in line.answers))
+
+
+def _whole(answer: Answer, bodies: dict[str, str]) -> Answer:
+    return msgspec.structs.replace(answer, body=bodies.get(answer.body, answer.body))
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    with stream:
+        for number, line in enumerate(stream, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield _decode(line)
+            except msgspec.DecodeError as error:
+                raise BadInput(f"{path}:{number}: not a line of a history: {error}") from error

@@ -1,0 +1,1 @@
+"""Where and how a site is hosted. Nothing outside this package may know that it is Apache."""

@@ -1,0 +1,96 @@
+"""Reads what the probe recorded: see harness/inside/probe.py for the format."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.inside.probe import CHUNK
+from harness.records import Inside, Mishap, ProcessId, Span
+
+_decode = msgspec.json.Decoder(list[Any]).decode
+
+
+def read(path: Path, process: ProcessId) -> Inside | None:
+    """The recording of one process; None where there is none."""
+    chunks = []
+    try:
+        with path.open("rb", buffering=0) as stream:
+            # Pieces are handed out in order, so the first empty one is the end of a sparse file.
+            while (chunk := stream.read(CHUNK)) and chunk[0]:
+                chunks.append(chunk)
+    except OSError:
+        return None
+    return parse(chunks, process)
+
+
+def parse(chunks: Iterable[bytes], process: ProcessId) -> Inside:
+    """The recording in `chunks`, each one complete lines followed by zero bytes."""
+    events: list[list[Any]] = []
+    for chunk in chunks:
+        # What follows the last newline is zero bytes, or a line still in the writing.
+        events += [_decode(line) for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]]
+    events.sort(key=lambda event: event[0])
+    shift = 0.0
+    opened: dict[int, tuple[int, float, str, str]] = {}
+    closed: dict[int, tuple[float, bool, int]] = {}
+    mishaps: list[tuple[float, int, str, str, str]] = []
+    again: list[str] = []
+    for at, thread, kind, *rest in events:
+        if kind == "begin":
+            opened[rest[0]] = (thread, at, rest[1], rest[2])
+        elif kind == "end":
+            closed[rest[0]] = (at, bool(rest[1]), rest[2])
+        elif kind == "error":
+            mishaps.append((at, thread, rest[0], rest[1], rest[2]))
+        elif kind == "again":
+            again.append(rest[0])
+        elif kind == "boot" and not rest[0]["monotonic"]:
+            shift = _wall_to_monotonic()
+    spans = []
+    for number, (thread, begin_at, kind, name) in opened.items():
+        end_at, failed, nested = closed.get(number, (None, False, 0))
+        spans.append(
+            Span(
+                process=process,
+                thread=thread,
+                kind=kind,
+                name=name,
+                begin=begin_at + shift,
+                end=None if end_at is None else end_at + shift,
+                failed=failed,
+                nested=nested,
+            )
+        )
+    return Inside(
+        process=process,
+        spans=tuple(_with_script_end(spans)),
+        mishaps=tuple(
+            Mishap(process=process, thread=thread, at=at + shift, request=request, error=error, traceback=trace)
+            for at, thread, request, error, trace in mishaps
+        ),
+        executed_again=tuple(again),
+    )
+
+
+def _with_script_end(spans: list[Span]) -> list[Span]:
+    """The script's import ends, on its thread, before the next request there begins."""
+    done = []
+    for span in spans:
+        if span.kind == "script":
+            after = [
+                each.begin
+                for each in spans
+                if each.kind == "request" and each.thread == span.thread and each.begin >= span.begin
+            ]
+            span = msgspec.structs.replace(span, end=min(after, default=None))  # noqa: PLW2901
+        done.append(span)
+    return done
+
+
+def _wall_to_monotonic() -> float:
+    return time.monotonic() - time.time()

@@ -1,0 +1,409 @@
+"""Runs inside the server process and records what it initialises, per thread, and when.
+
+mod_wsgi loads this file as a script of its own (WSGIImportScript) when an interpreter starts, before the
+site's script. It wraps functions after the module that defines them has been executed; it never imports
+Django, changes sys.path, starts a thread or raises into the site. Python 2.7 and 3.x, standard library only.
+
+Events go to a memory-mapped file, a piece of it for each thread: writing one takes no system call, no lock
+and does not release the GIL, so it does not reschedule the threads it watches, and what was written is
+still there when the process is killed. One JSON array a line:
+
+    [time, thread, "boot",  {...}]
+    [time, thread, "begin", span, kind, name]
+    [time, thread, "end",   span, failed, nested]
+    [time, thread, "error", request, "Type: message", traceback]
+    [time, thread, "again", module]
+"""
+
+import itertools
+import mmap
+import os
+import sys
+import time
+
+try:
+    from _thread import get_ident
+except ImportError:
+    from thread import get_ident
+
+PY2 = sys.version_info[0] == 2
+CHUNK = 65536  # bytes of one thread's piece; the reader uses the same figure
+CHUNKS = 128  # the file is sparse: only what is written takes memory
+now = getattr(time, "monotonic", time.time)
+
+
+def quote(text):
+    """A JSON string. Without the json module: importing it here would hide a race in its first import."""
+    if not isinstance(text, type("")):
+        text = text.decode("latin-1") if isinstance(text, bytes) else "%s" % (text,)
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 32 <= code < 127:
+            out.append(char)
+        elif code < 0x10000:
+            out.append("\\u%04x" % code)
+        else:  # a surrogate pair, as JSON wants it
+            code -= 0x10000
+            out.append("\\u%04x\\u%04x" % (0xD800 | code >> 10, 0xDC00 | code & 0x3FF))
+    return '"' + "".join(out) + '"'
+
+
+class Recorder(object):
+    """Appends lines to the calling thread's pieces of a memory-mapped file."""
+
+    def __init__(self, path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        os.ftruncate(descriptor, CHUNK * CHUNKS)
+        self._memory = mmap.mmap(descriptor, CHUNK * CHUNKS)
+        os.close(descriptor)
+        self._chunks = itertools.count()  # next() is atomic under the GIL and thread-safe without it
+        self._places = {}  # thread -> [next byte, end]
+        self.full = False
+
+    def write(self, kind, rest):
+        thread = get_ident()
+        line = ("[%.6f,%d,%s%s]\n" % (now(), thread, quote(kind), rest)).encode("ascii")
+        place = self._places.get(thread)
+        if place is None or place[0] + len(line) >= place[1]:  # a zero byte always follows the last line
+            if self.full or len(line) >= CHUNK:
+                return
+            chunk = next(self._chunks)
+            if chunk >= CHUNKS:
+                self.full = True
+                return
+            place = self._places[thread] = [chunk * CHUNK, (chunk + 1) * CHUNK]
+        begin = place[0]
+        self._memory[begin : begin + len(line)] = line
+        place[0] = begin + len(line)
+
+
+class Probe(object):
+    """Begins and ends spans, counts requests, and adds the proof to each response."""
+
+    def __init__(self, recorder, process):
+        self._recorder = recorder
+        self._process = process  # "pid:start"
+        self._spans = itertools.count(1)
+        self._counter = itertools.count(1)
+        self._open_requests = {}  # thread -> (span, name)
+        self._importing = {}  # thread -> [depth, nested]
+        self._executed = set()
+
+    # -- spans ---------------------------------------------------------------------------------------
+
+    def begin(self, kind, name):
+        span = next(self._spans)
+        self._recorder.write("begin", ",%d,%s,%s" % (span, quote(kind), quote(name)))
+        return span
+
+    def end(self, span, failed=False, nested=0):
+        self._recorder.write("end", ",%d,%d,%d" % (span, failed, nested))
+
+    def spanned(self, function, kind, name=None, skip=None):
+        """`function`, recorded as a span; `skip(args)` tells a call that does no work."""
+
+        def wrapper(*args, **kwargs):
+            try:
+                idle = skip is not None and skip(args)
+                span = None if idle else self.begin(kind, name(args) if name else "")
+            except Exception:
+                span = None
+            if span is None:
+                return function(*args, **kwargs)
+            try:
+                result = function(*args, **kwargs)
+            except BaseException:
+                self.end(span, failed=True)
+                raise
+            self.end(span)
+            return result
+
+        for attribute in ("__name__", "__doc__", "__module__"):
+            try:
+                setattr(wrapper, attribute, getattr(function, attribute))
+            except (AttributeError, TypeError):
+                pass
+        return wrapper
+
+    # -- module imports ------------------------------------------------------------------------------
+
+    def module_begin(self, name):
+        """A thread starts to execute a module. Only the outermost gets a span; it counts the others."""
+        thread = get_ident()
+        state = self._importing.get(thread)
+        if state is None:
+            state = self._importing[thread] = [0, 0, 0]
+        state[0] += 1
+        if state[0] == 1:
+            state[1], state[2] = self.begin("import", name), 0
+        else:
+            state[2] += 1
+        if name in self._executed:
+            self._recorder.write("again", "," + quote(name))
+        self._executed.add(name)
+
+    def module_end(self, failed):
+        state = self._importing[get_ident()]
+        state[0] -= 1
+        if state[0] == 0:
+            self.end(state[1], failed, state[2])
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def on_event(self, name, **event):
+        """Subscribed to mod_wsgi's events."""
+        try:
+            if name == "request_started":
+                return {"application_object": self._request_started(**event)}
+            if name == "request_finished":
+                self._request_finished()
+            elif name == "request_exception":
+                self.error(event.get("exception_info"))
+        except Exception:
+            pass
+        return None
+
+    def _request_started(self, request_environ, application_object, **_):
+        thread = get_ident()
+        count = next(self._counter)
+        name = request_environ.get("HTTP_X_HARNESS_REQUEST", "")
+        self._open_requests[thread] = (self.begin("request", name), name)
+        proof = [("X-Harness-Process", self._process), ("X-Harness-Count", str(count))]
+
+        def application(environ, start_response):
+            def proving_start_response(status, headers, *exc_info):
+                return start_response(status, list(headers) + proof, *exc_info)
+
+            return application_object(environ, proving_start_response)
+
+        return application
+
+    def _request_finished(self):
+        opened = self._open_requests.pop(get_ident(), None)
+        if opened:
+            self.end(opened[0])
+
+    def error(self, exc_info):
+        """An exception in a request, or in the script's import."""
+        try:
+            if not exc_info or exc_info[0] is None:
+                return
+            import traceback  # not before it is needed: see quote()
+
+            opened = self._open_requests.get(get_ident())
+            lines = traceback.format_exception(*exc_info)
+            self._recorder.write(
+                "error",
+                ",%s,%s,%s"
+                % (
+                    quote(opened[1] if opened else ""),
+                    quote("%s: %s" % (exc_info[0].__name__, exc_info[1])),
+                    quote("".join(lines)[-6000:]),
+                ),
+            )
+        except Exception:
+            pass
+
+
+# -- what to wrap, and in which module it is defined -----------------------------------------------------
+# Each function gets (module, probe); a Django that lacks the name is passed over.
+
+
+def _wrap(owner, attribute, probe, kind, name=None, skip=None):
+    plain = owner.__dict__.get(attribute)
+    if plain is not None:
+        setattr(owner, attribute, probe.spanned(plain, kind, name, skip))
+
+
+def _settings(module, probe):
+    for attribute in ("_setup", "_import_settings"):  # Django 1.2 and later; 1.0 and 1.1
+        _wrap(
+            module.LazySettings, attribute, probe, "settings", lambda args: os.environ.get("DJANGO_SETTINGS_MODULE", "")
+        )
+
+
+def _apps(module, probe):
+    _wrap(module.Apps, "populate", probe, "app-registry", skip=lambda args: args[0].ready)
+
+
+def _app_cache(module, probe):
+    _wrap(module.AppCache, "_populate", probe, "app-registry", skip=lambda args: args[0].loaded)
+
+
+def _handler(module, probe):
+    _wrap(module.BaseHandler, "load_middleware", probe, "middleware")
+    plain = module.BaseHandler.__dict__.get("handle_uncaught_exception")
+    if plain is not None:  # Django 1.x: a method
+
+        def method(self, request, resolver, exc_info):
+            probe.error(exc_info)
+            return plain(self, request, resolver, exc_info)
+
+        module.BaseHandler.handle_uncaught_exception = method
+
+
+def _handler_exception(module, probe):
+    plain = module.handle_uncaught_exception
+
+    def function(request, resolver, exc_info):
+        probe.error(exc_info)
+        return plain(request, resolver, exc_info)
+
+    module.handle_uncaught_exception = function
+
+
+def _urlconf_name(args):
+    name = args[0].urlconf_name
+    return getattr(name, "__name__", None) or (name if isinstance(name, (str, type(""))) else "include(...)")
+
+
+def _resolver(module, probe):
+    for owner in ("URLResolver", "RegexURLResolver"):
+        owner = getattr(module, owner, None)
+        if owner is not None:
+            _wrap(owner, "_populate", probe, "resolver", _urlconf_name)
+            lazy = owner.__dict__.get("urlconf_module")
+            if hasattr(lazy, "func"):  # a cached_property
+                lazy.func = probe.spanned(lazy.func, "urlconf", _urlconf_name)
+
+
+def _engine(module, probe):
+    _wrap(module.Engine, "__init__", probe, "template-engine")
+
+
+def _translation(module, probe):
+    if hasattr(module, "DjangoTranslation") and "__init__" in module.DjangoTranslation.__dict__:
+        _wrap(module.DjangoTranslation, "__init__", probe, "catalogue", lambda args: args[1] if len(args) > 1 else "")
+    else:
+        module.translation = probe.spanned(
+            module.translation, "catalogue", lambda args: args[0], skip=lambda args: args[0] in module._translations
+        )
+
+
+PATCHES = {
+    "django.conf": _settings,
+    "django.apps.registry": _apps,
+    "django.db.models.loading": _app_cache,
+    "django.core.handlers.base": _handler,
+    "django.core.handlers.exception": _handler_exception,
+    "django.urls.resolvers": _resolver,
+    "django.core.urlresolvers": _resolver,
+    "django.template.engine": _engine,
+    "django.utils.translation.trans_real": _translation,
+}
+
+
+def patch(name, module, probe):
+    try:
+        PATCHES[name](module, probe)
+    except Exception:
+        pass
+
+
+def _is_script(namespace):
+    """Is this the namespace of a WSGI script, as mod_wsgi names its modules? Not of this file itself."""
+    return str(namespace.get("__name__", "")).startswith("_mod_wsgi_") and "_harness_probe" not in namespace
+
+
+def watch_imports(probe):
+    """Python 3: modules report when they are executed, and the script's first import statement is seen."""
+    import builtins
+    from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
+
+    def watched(exec_module):
+        def execute(self, module):
+            name = module.__name__
+            try:
+                probe.module_begin(name)
+            except Exception:
+                exec_module(self, module)
+                return
+            try:
+                exec_module(self, module)
+            except BaseException:
+                probe.module_end(failed=True)
+                raise
+            if name in PATCHES:  # before the module is anybody else's: its import lock is still held
+                patch(name, module, probe)
+            probe.module_end(failed=False)
+
+        return execute
+
+    for loader in (SourceFileLoader, SourcelessFileLoader, ExtensionFileLoader):
+        loader.exec_module = watched(loader.exec_module)
+
+    plain = builtins.__import__
+
+    def first_import(name, globals=None, locals=None, fromlist=(), level=0):
+        if globals is not None and builtins.__import__ is first_import and _is_script(globals):
+            builtins.__import__ = plain
+            probe.begin("script", str(globals.get("__file__", "")))
+        return plain(name, globals, locals, fromlist, level)
+
+    builtins.__import__ = first_import
+
+
+def watch_imports_2(probe):
+    """Python 2: there is no loader to wrap, so import statements are watched."""
+    import __builtin__
+
+    plain = __builtin__.__import__
+    waiting = dict(PATCHES)
+    script = []
+
+    def watching_import(name, globals=None, locals=None, fromlist=None, level=-1):
+        package = (globals or {}).get("__name__", "").rpartition(".")[0]
+        if globals is not None and not script and _is_script(globals):
+            script.append(probe.begin("script", str(globals.get("__file__", ""))))
+        known = name in sys.modules or (package + "." + name) in sys.modules
+        if known and not fromlist:
+            return plain(name, globals, locals, fromlist, level)
+        before = len(sys.modules)
+        if not known:
+            probe.module_begin(name)
+            probe._executed.discard(name)  # a statement is not an execution
+        try:
+            result = plain(name, globals, locals, fromlist, level)
+        except BaseException:
+            if not known:
+                probe.module_end(failed=True)
+            raise
+        if len(sys.modules) != before:
+            for wanted in list(waiting):
+                module = sys.modules.get(wanted)
+                if module is not None and waiting.pop(wanted, None):
+                    patch(wanted, module, probe)
+        if not known:
+            probe.module_end(failed=False)
+        return result
+
+    __builtin__.__import__ = watching_import
+
+
+def install(directory):
+    """Start recording into `directory`/PID-START, and subscribe to mod_wsgi's events."""
+    import mod_wsgi
+
+    with open("/proc/self/stat") as stat:
+        start = stat.read().rpartition(")")[2].split()[19]
+    recorder = Recorder(os.path.join(directory, "%d-%s" % (os.getpid(), start)))
+    probe = Probe(recorder, "%d:%s" % (os.getpid(), start))
+    recorder.write(
+        "boot",
+        ',{"python":%s,"monotonic":%d,"wall":%.6f}'
+        % (quote(sys.version.split()[0]), hasattr(time, "monotonic"), time.time()),
+    )
+    (watch_imports_2 if PY2 else watch_imports)(probe)
+    mod_wsgi.subscribe_events(probe.on_event)
+    return probe
+
+
+if __name__.startswith("_mod_wsgi_"):
+    _harness_probe = None
+    try:
+        _harness_probe = install(os.path.join(os.path.dirname(os.path.abspath(__file__)), "events"))
+    except Exception as error:
+        sys.stderr.write("harness probe: not installed: %r\n" % (error,))

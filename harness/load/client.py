@@ -1,0 +1,219 @@
+"""The harness' side of the Locust subprocess."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import InfrastructureError
+from harness.records import Answer, Failure, ProcessId, Request
+
+START_SECONDS = 60.0
+# What every client of the harness sends, so that the control and the stampede ask the same question.
+COMMON_HEADERS = {"User-Agent": "restart-harness", "Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+class Result(msgspec.Struct):
+    """One request as the worker reports it."""
+
+    intended: float = 0.0
+    sent: float | None = None
+    first_byte: float | None = None
+    last_byte: float | None = None
+    status: int | None = None
+    failure: Failure | None = None
+    headers: dict[str, str] = {}
+    body: str = ""
+
+
+class Report(msgspec.Struct):
+    order: int = -1
+    ready: bool = False
+    results: list[Result] = []
+
+
+class Order:
+    """Requests under way; `wait` for their answers."""
+
+    def __init__(self, client: LocustClient, number: int, requests: Sequence[int]) -> None:
+        self._client = client
+        self._number = number
+        self._requests = requests
+        self.future: Future[list[Result]] = Future()
+
+    def wait(self, seconds: float) -> tuple[Answer, ...] | None:
+        """The answers, in the order of the users; None while some are still open after `seconds`."""
+        try:
+            results = self.future.result(seconds)
+        except TimeoutError:
+            return None
+        return tuple(
+            answer_of(result, user, request)
+            for user, (request, result) in enumerate(zip(self._requests, results, strict=True))
+        )
+
+    def abandon(self) -> tuple[Answer, ...]:
+        """End what is open. Raises InfrastructureError if Locust does not react."""
+        self._client.send({"abandon": self._number})
+        answers = self.wait(10.0)
+        if answers is None:
+            raise InfrastructureError("the Locust subprocess does not react")
+        return answers
+
+
+class LocustClient:
+    """Starts the subprocess, hands it orders from any thread, and ends it. A context manager."""
+
+    def __init__(self, users: int, log: Path) -> None:
+        self._users = users
+        self._log = log
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Order] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> LocustClient:
+        ours, theirs = socket.socketpair()
+        with theirs, self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.load.worker", str(theirs.fileno()), str(self._users)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._stream = ours.makefile("rwb")
+        self._socket = ours
+        ready: Future[None] = Future()
+        self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
+        self._reader.start()
+        try:
+            ready.result(START_SECONDS)
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, TimeoutError | InfrastructureError):
+                raise InfrastructureError(f"Locust did not start: {self._last_lines()}") from None
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(5)
+        self._stream.close()
+        self._socket.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def order(
+        self,
+        address: tuple[str, int],
+        requests: Sequence[Request],
+        chosen: Sequence[int],
+        headers: list[dict[str, str]],
+    ) -> Order:
+        """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
+        number = next(self._numbers)
+        order = Order(self, number, chosen)
+        with self._lock:
+            self._open[number] = order
+        wanted = []
+        for index, extra in zip(chosen, headers, strict=True):
+            request = requests[index]
+            wanted.append(
+                {
+                    "method": request.method,
+                    "path": request.path,
+                    "body": request.body,
+                    "headers": headers_of(request, extra),
+                }
+            )
+        self.send({"order": number, "address": list(address), "requests": wanted})
+        return order
+
+    def send(self, message: dict[str, Any]) -> None:
+        try:
+            with self._lock:
+                self._stream.write(msgspec.json.encode(message) + b"\n")
+                self._stream.flush()
+        except OSError as error:
+            raise InfrastructureError(f"the Locust subprocess has ended: {self._last_lines()}") from error
+
+    def _read(self, ready: Future[None]) -> None:
+        decode = msgspec.json.Decoder(Report).decode
+        try:
+            for line in self._stream:
+                report = decode(line)
+                if report.ready:
+                    ready.set_result(None)
+                    continue
+                with self._lock:
+                    order = self._open.pop(report.order)
+                order.future.set_result(report.results)
+        except (OSError, ValueError):
+            pass
+        ended = InfrastructureError(f"the Locust subprocess has ended: {self._last_lines()}")
+        if not ready.done():
+            ready.set_exception(ended)
+        with self._lock:
+            for order in self._open.values():
+                order.future.set_exception(ended)
+            self._open.clear()
+
+    def _last_lines(self) -> str:
+        try:
+            return " / ".join(self._log.read_text(errors="replace").splitlines()[-4:]) or "no output"
+        except OSError:
+            return "no output"
+
+
+def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
+    """What is sent: common headers, the harness' own, then the request's, which win (Host among them)."""
+    headers = {**COMMON_HEADERS, **extra}
+    if request.body and not any(name.lower() == "content-type" for name in request.headers):
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    return {**headers, **request.headers}
+
+
+def answer_of(result: Result, user: int, request: int) -> Answer:
+    """A worker's result as an answer, with the probe's proof taken out of its headers."""
+    headers = dict(result.headers)
+    process, count = proof_of(headers)
+    return Answer(
+        user=user,
+        request=request,
+        intended=result.intended,
+        sent=result.sent,
+        first_byte=result.first_byte,
+        last_byte=result.last_byte,
+        status=result.status,
+        failure=result.failure,
+        headers=headers,
+        body=result.body,
+        process=process,
+        count=count,
+    )
+
+
+def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
+    """Take the probe's proof out of (lower-case) headers."""
+    process, count = headers.pop("x-harness-process", None), headers.pop("x-harness-count", None)
+    if process is None or count is None:
+        return None, None
+    pid, _, start = process.partition(":")
+    return ProcessId(int(pid), int(start)), int(count)

@@ -1,0 +1,1 @@
+"""Results as data (`result`) and as text (`console`)."""

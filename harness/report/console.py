@@ -1,0 +1,183 @@
+"""Results on a terminal: progress while a run goes on, then the table and one sentence a race."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.report.result import CaseResult, FindingResult, Hazard, Result, Skipped
+from harness.scenario import Case
+from harness.verdict import Tally
+
+_COLOURS = {"clean": "green", "hazard": "yellow", "race": "red", "broken": "magenta", "inconclusive": "cyan"}
+EVIDENCE_LINES = 6
+
+
+class ProgressWatcher:
+    """A progress bar on a terminal; elsewhere one quiet line a case. A context manager."""
+
+    def __init__(self, console: Console, cases: Sequence[Case]) -> None:
+        self._console = console
+        self._total = sum(case.trials for case in cases)
+        self._cases = len(cases)
+        self._number = 0
+        self._before = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("effective {task.fields[effective]}  bad {task.fields[bad]}"),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("trials", total=self._total, effective=0, bad=0)
+        self._effective = self._bad = 0
+
+    def __enter__(self) -> ProgressWatcher:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def case_begins(self, case: Case) -> None:
+        self._number += 1
+        self._progress.update(self._task, description=f"[{self._number}/{self._cases}] {escape(case.id)}")
+
+    def case_goes_on(self, case: Case, tally: Tally) -> None:
+        self._progress.update(
+            self._task,
+            completed=self._before + tally.trials,
+            effective=self._effective + tally.judged,
+            bad=self._bad + tally.bad,
+        )
+
+    def case_ends(self, case: Case, result: CaseResult) -> None:
+        # What a settled race leaves undone is done as far as the time left is concerned.
+        self._before += case.trials
+        self._effective += result.effective_trials
+        self._bad += result.bad_trials
+        self._progress.update(self._task, completed=self._before, effective=self._effective, bad=self._bad)
+        mark = "met" if result.met else "NOT MET"
+        self._console.print(
+            f"[{self._number}/{self._cases}] {case.id}: {verdict_text(result)} in {result.trials} trials, "
+            f"{result.duration_s:.0f} s, {mark}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def case_skipped(self, case: Case, reason: str) -> None:
+        self._number += 1
+        self._before += case.trials
+        self._progress.update(self._task, completed=self._before)
+
+
+def verdict_text(case: CaseResult) -> str:
+    """`race (duplicate-init)`."""
+    kind = case.race_class or case.broken_class
+    return f"{case.verdict} ({kind})" if kind else case.verdict
+
+
+def outcomes_text(case: CaseResult) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(case.outcomes.items(), key=lambda each: -each[1]))
+
+
+def print_result(console: Console, result: Result, *, evidence: bool = True) -> None:
+    """The table, then a sentence with its evidence for each race, broken case and hazard."""
+    table = Table(title=f"run {result.run}" + (" (interrupted)" if result.status != "complete" else ""))
+    for name, justify in (
+        ("case", "left"),
+        ("hosting", "left"),
+        ("trials", "right"),
+        ("effective", "right"),
+        ("outcomes", "left"),
+        ("verdict", "left"),
+        ("expected", "left"),
+        ("met", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for case in result.cases:
+        table.add_row(
+            escape(f"{case.scenario} {case.script}"),
+            hosting_text(case),
+            str(case.trials),
+            str(case.effective_trials) if case.restart != "reload" else f"{case.reload_trials} reloads",
+            outcomes_text(case),
+            f"[{_COLOURS[case.verdict]}]{verdict_text(case)}[/]",
+            " or ".join(case.expected) or "-",
+            "yes" if case.met else "[bold red]NO[/]",
+        )
+    for skipped in result.skipped:
+        table.add_row(escape(skipped.case), "", "", "", "", "skipped", "", "")
+    console.print(table)
+    for case in result.cases:
+        for line in story(case, evidence=evidence):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for each in result.skipped:
+        console.print(_skipped_text(each), markup=False, highlight=False, soft_wrap=True)
+
+
+def hosting_text(case: CaseResult) -> str:
+    hosting = case.hosting
+    mpm = f" {hosting.mpm}" if hosting.mode == "embedded" else ""
+    return f"{hosting.mode}{mpm} {hosting.processes}x{hosting.threads}"
+
+
+def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
+    """A case in sentences: what was found, the evidence, and what a clean verdict does and does not say."""
+    lines = [f"{case.case}: {verdict_text(case)}"]
+    if case.verdict == "race":
+        lines[0] += f": {case.bad_trials} of {_judged(case)} trials, none of the controls"
+    for finding in _shown(case):
+        where = f"trial {finding.trial}, " if finding.trial is not None else ""
+        lines.append(f"  {finding.outcome}: {finding.summary} ({where}seen {finding.count} times)")
+        if evidence:
+            lines += [f"    | {line.rstrip()}" for line in finding.evidence[-EVIDENCE_LINES:]]
+    if case.verdict in ("clean", "hazard") and case.upper_bound is not None:
+        lines.append(
+            f"  no race in {_judged(case)} trials: "
+            f"at 95 % confidence at most {case.upper_bound:.2%} of cold starts are bad"
+        )
+    if case.hazards and case.verdict in ("hazard", "race"):
+        waited = [each for each in case.hazards if each.max_waiters]
+        if waited:
+            lines.append("  still lazy, inside requests: " + "; ".join(_hazard_text(each) for each in waited[:8]))
+    if case.verdict == "inconclusive":
+        lines.append(f"  {case.reason}")
+    lines += [f"  NOT MET: {each}" for each in case.unmet]
+    return lines
+
+
+def _hazard_text(hazard: Hazard) -> str:
+    names = ", ".join(hazard.names[:4]) + (", …" if len(hazard.names) > 4 else "")
+    return (
+        f"{hazard.kind}{f' ({names})' if names else ''} up to {hazard.max_ms:.1f} ms "
+        f"with {hazard.max_waiters} other requests in the process"
+    )
+
+
+def _shown(case: CaseResult) -> list[FindingResult]:
+    if case.verdict == "broken":
+        return case.findings[:1]
+    grave = [each for each in case.findings if each.race_class == case.race_class and case.race_class]
+    others = [each for each in case.findings if each not in grave]
+    return (grave + others)[:4]
+
+
+def _judged(case: CaseResult) -> int:
+    return case.reload_trials if case.restart == "reload" else case.effective_trials
+
+
+def _skipped_text(skipped: Skipped) -> str:
+    return f"{skipped.case}: skipped: {skipped.reason}"

@@ -1,0 +1,249 @@
+"""`result.json` and `--json`: the frozen form that other programs read, and its JSON schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from harness.checkers.findings import Finding
+from harness.records import (
+    BrokenClass,
+    Mode,
+    Mpm,
+    OutcomeName,
+    RaceClass,
+    Record,
+    RestartMethod,
+    Schedule,
+    VerdictName,
+)
+from harness.scenario import Case
+from harness.verdict import Tally, Verdict, conclude, forbidden, is_met, undeclared
+
+SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class HostingResult(Record, frozen=True):
+    mode: Mode
+    mpm: Mpm
+    processes: Count
+    threads: Count
+    application_group: str
+
+
+class Hazard(Record, frozen=True):
+    """One kind of initialisation that ran inside requests."""
+
+    kind: str
+    count: Annotated[int, Meta(ge=0, description="how often it ran inside a request, over all cold trials")]
+    max_ms: Annotated[float, Meta(ge=0, description="the longest, milliseconds")]
+    max_waiters: Annotated[int, Meta(ge=0, description="the most other requests in the process meanwhile")]
+    names: list[str]
+
+
+class CaseResult(Record, frozen=True):
+    """One case: what ran, what was seen, and what it comes to."""
+
+    case: str
+    scenario: str
+    site: str
+    script: str
+    runtime: str
+    backend: Literal["local", "compose"]
+    lane: Literal["apache", "snapshot"]
+    schedule: Schedule
+    hosting: HostingResult
+    restart: RestartMethod
+    seed: Count
+    trials: Count
+    cold_trials: Count
+    reload_trials: Count
+    effective_trials: Count
+    exposed_trials: Count
+    requests: Count
+    outcomes: dict[OutcomeName, Count]
+    bad_trials: Count
+    verdict: VerdictName
+    reason: str
+    race_class: RaceClass | None
+    broken_class: BrokenClass | None
+    expected: Annotated[list[VerdictName], Meta(description="empty where nothing is declared")]
+    met: bool
+    unmet: list[str]
+    upper_bound: Annotated[
+        float | None, Meta(description="largest rate of bad trials left possible at 95 % by 0 in effective_trials")
+    ]
+    hazards: list[Hazard]
+    lazy_in_request: Annotated[int, Meta(ge=0, description="the most pieces of initialisation in requests of a trial")]
+    findings: list[FindingResult]
+    versions: dict[str, str]
+    cold_proof: Literal["probe", "external"]
+    duration_s: Annotated[float, Meta(ge=0)]
+
+
+class FindingResult(Record, frozen=True):
+    """A story: the first examples of it, and how often it was seen."""
+
+    outcome: OutcomeName
+    race_class: RaceClass | None
+    count: Count
+    summary: str
+    trial: int | None
+    request: str
+    process: str
+    evidence: list[str]
+
+
+class Skipped(Record, frozen=True):
+    """A case that could not be run here."""
+
+    case: str
+    reason: str
+
+
+class Result(Record, frozen=True):
+    """A whole run."""
+
+    schema_version: Literal[1]
+    run: str
+    status: Literal["complete", "interrupted"]
+    environment: dict[str, Any]
+    cases: list[CaseResult]
+    skipped: list[Skipped]
+
+
+def case_result(
+    case: Case,
+    tally: Tally,
+    *,
+    duration: float,
+    versions: dict[str, str],
+    stopped: bool = False,
+    fail_on_hazard: bool = False,
+    backend: Literal["local", "compose"] = "local",
+) -> CaseResult:
+    """What a case has come to, in the frozen form."""
+    verdict = conclude(tally, stopped)
+    expectation = case.expectation
+    names = undeclared(tally, expectation)
+    outcomes: dict[OutcomeName, int] = {}
+    for name, count in tally.outcomes.items():
+        shown: OutcomeName = "unknown" if name in names else name
+        outcomes[shown] = outcomes.get(shown, 0) + count
+    hosting = case.hosting
+    embedded = case.mode == "embedded"
+    return CaseResult(
+        case=case.id,
+        scenario=case.scenario,
+        site=case.site,
+        script=case.script,
+        runtime=case.runtime,
+        backend=backend,
+        lane="apache",
+        schedule=case.schedule,
+        hosting=HostingResult(
+            mode=case.mode,
+            mpm=hosting.embedded.mpm if embedded else "event",
+            processes=hosting.embedded.children if embedded else hosting.daemon.processes,
+            threads=hosting.embedded.threads if embedded else hosting.daemon.threads,
+            application_group=hosting.application_group,
+        ),
+        restart=case.restart,
+        seed=case.seed,
+        trials=tally.trials,
+        cold_trials=tally.cold,
+        reload_trials=tally.reloaded,
+        effective_trials=tally.effective,
+        exposed_trials=tally.exposed,
+        requests=tally.requests,
+        outcomes=outcomes,
+        bad_trials=tally.bad,
+        verdict=verdict.name,
+        reason=verdict.reason,
+        race_class=verdict.race_class,
+        broken_class=verdict.broken_class,
+        expected=list(expectation.verdicts) if expectation else [],
+        met=is_met(verdict, tally, expectation, fail_on_hazard),
+        unmet=_unmet(case, tally, verdict, fail_on_hazard),
+        upper_bound=verdict.bound,
+        hazards=[
+            Hazard(
+                kind=kind,
+                count=each.count,
+                max_ms=each.max_ms,
+                max_waiters=each.max_waiters,
+                names=[name for name, _ in each.names.most_common(8) if name],
+            )
+            for kind, each in sorted(tally.hazards.items(), key=lambda item: -item[1].max_ms)
+        ],
+        lazy_in_request=tally.lazy_in_request,
+        findings=_findings(tally),
+        versions=versions,
+        cold_proof="external" if case.black_box else "probe",
+        duration_s=round(duration, 3),
+    )
+
+
+def _unmet(case: Case, tally: Tally, verdict: Verdict, fail_on_hazard: bool) -> list[str]:
+    """Why the expectation is not met, a sentence each."""
+    expectation = case.expectation
+    if is_met(verdict, tally, expectation, fail_on_hazard):
+        return []
+    if expectation is None:
+        return [f"the verdict is {verdict.name}: {verdict.reason}"]
+    reasons = []
+    if verdict.name not in expectation.verdicts:
+        reasons.append(f"expected {' or '.join(expectation.verdicts)}, got {verdict.name}: {verdict.reason}")
+    for wanted, got in ((expectation.race_class, verdict.race_class), (expectation.broken_class, verdict.broken_class)):
+        if wanted and got and wanted != got:
+            reasons.append(f"expected class {wanted}, got {got}")
+    for name in forbidden(tally, expectation):
+        reasons.append(f"{tally.outcomes[name]} times {name}, which is forbidden: {expectation.outcomes[name].why}")
+    for name in undeclared(tally, expectation):
+        reasons.append(f"{tally.outcomes[name]} times {name}, which no outcome declares")
+    return reasons
+
+
+def _findings(tally: Tally) -> list[FindingResult]:
+    stories = sorted(tally.stories.items(), key=lambda item: -item[1])
+    shown = [_finding(tally.examples[key][0], count) for key, count in stories if tally.examples.get(key)]
+    return ([_finding(tally.broken, 1)] if tally.broken else []) + shown
+
+
+def _finding(finding: Finding, count: int) -> FindingResult:
+    return FindingResult(
+        outcome=finding.outcome,
+        race_class=finding.race_class,
+        count=count,
+        summary=finding.summary,
+        trial=finding.trial,
+        request=finding.request,
+        process=finding.process,
+        evidence=list(finding.evidence),
+    )
+
+
+def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
+    """0 every expectation met; 1 not; 3 inconclusive or interrupted (a contradiction outweighs it)."""
+    if any(not case.met and case.verdict != "inconclusive" for case in cases):
+        return 1
+    if status != "complete" or any(not case.met for case in cases):
+        return 3
+    return 0
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a result."""
+    made = msgspec.json.schema(Result)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "restart-harness result", **made}
+
+
+def encode(result: Result) -> bytes:
+    """The result as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"

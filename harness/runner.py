@@ -1,0 +1,160 @@
+"""Runs one case: controls, then trials until the verdict is settled or the trials are used up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from harness.checkers import grade
+from harness.checkers.baseline import Baseline
+from harness.checkers.controls import judge_controls
+from harness.checkers.findings import TrialGrade
+from harness.control import run_control, slowest
+from harness.errors import HarnessError, Inconclusive
+from harness.history import HistoryWriter, read, read_case
+from harness.hosting.local import LocalHost
+from harness.load.client import LocustClient
+from harness.records import Control, Trial
+from harness.scenario import Case
+from harness.trial import grace_seconds, run_trial
+from harness.verdict import Tally
+
+CONTROLS = 2
+# A wrong answer may be the clock's doing (a minute that has passed since the controls): up to so many further
+# controls are asked, at that moment, before it is believed.
+LATE_CONTROLS = 3
+Watch = Callable[[Tally], None]
+
+
+class CaseRunner:
+    """The state of a running case. `run` it once."""
+
+    def __init__(self, case: Case, host: LocalHost, locust: LocustClient, history: HistoryWriter) -> None:
+        self._case = case
+        self._host = host
+        self._locust = locust
+        self._history = history
+        self._lock = threading.Lock()
+        self._controls: list[Control] = []
+        self._grace = 0.0
+        self.tally = Tally(reload=case.restart == "reload")
+        self.stop = threading.Event()
+
+    def run(self, flights: int, watch: Watch) -> Tally:
+        """Controls, then trials, `flights` at a time. Raises HarnessError."""
+        for number in range(1, CONTROLS + 1):
+            self._control(number)
+        try:
+            self.tally.broken = judge_controls(self._controls, self._case.requests)
+        except Inconclusive as error:
+            self.tally.inconclusive = str(error)
+        if self.tally.broken or self.tally.inconclusive:
+            return self.tally
+        self._grace = grace_seconds(slowest(self._controls))
+        with ThreadPoolExecutor(flights, thread_name_prefix="trial") as pool:
+            try:
+                self._fly(pool, flights, watch)
+            except BaseException:
+                self.stop.set()
+                self._host.abort()  # so that the trials under way end at once
+                raise
+        return self.tally
+
+    def _fly(self, pool: ThreadPoolExecutor, flights: int, watch: Watch) -> None:
+        under_way: set[Future[None]] = set()
+        number = 0
+        while not self.tally.settled(self._case.expectation):
+            while len(under_way) < flights and number < self._case.trials:
+                number += 1
+                under_way.add(pool.submit(self._trial, number))
+            if not under_way:
+                break
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for each in done:
+                each.result()
+            watch(self.tally)
+        for each in under_way:
+            each.result()
+        watch(self.tally)
+
+    def _trial(self, number: int) -> None:
+        if self.stop.is_set():
+            return
+        with self._host.cold() as slot:
+            trial = run_trial(self._host, self._locust, slot, number, self._grace)
+        if self.stop.is_set():  # its server was taken away: it says nothing about the site
+            return
+        self._history.add(trial)
+        judged = grade(trial, self._baseline())
+        if "wrong" in judged.outcomes and self._late_control():
+            judged = grade(trial, self._baseline())
+        with self._lock:
+            self.tally.add(judged)
+
+    def _control(self, number: int) -> None:
+        control = run_control(self._host, number)
+        self._history.add(control)
+        with self._lock:
+            self._controls.append(control)
+            self._known = Baseline.of(self._case.requests, self._controls)
+
+    def _late_control(self) -> bool:
+        with self._lock:
+            number = len(self._controls) + 1
+        if number > CONTROLS + LATE_CONTROLS:
+            return False
+        self._control(number)
+        return True
+
+    def _baseline(self) -> Baseline:
+        with self._lock:
+            return self._known
+
+
+def run_case(
+    case: Case, host: LocalHost, locust: LocustClient, path: Path, flights: int, watch: Watch
+) -> tuple[Tally, float, bool]:
+    """Run a case and write its history to `path`: its tally, its duration in seconds, and whether it was
+    stopped before its time by Ctrl-C (then the tally holds what was kept so far).
+
+    Raises:
+        HarnessError: httpd or Locust failed, or the control is refused.
+    """
+    begin = time.monotonic()
+    with HistoryWriter(path, case) as history:
+        runner = CaseRunner(case, host, locust, history)
+        stopped = False
+        try:
+            with host:
+                runner.run(flights, watch)
+        except KeyboardInterrupt:
+            stopped = True
+        return runner.tally, time.monotonic() - begin, stopped
+
+
+def grade_history(path: Path) -> tuple[Case, Tally]:
+    """Judge a stored history anew. Reads it twice, a line at a time: all controls first, then the trials."""
+    case = read_case(path)
+    controls = [each for each in read(path) if isinstance(each, Control)]
+    tally = Tally(reload=case.restart == "reload")
+    if not controls:
+        tally.inconclusive = "the history holds no control"
+        return case, tally
+    try:
+        tally.broken = judge_controls(controls, case.requests)
+    except HarnessError as error:
+        tally.inconclusive = str(error)
+    if tally.broken or tally.inconclusive:
+        return case, tally
+    baseline = Baseline.of(case.requests, controls)
+    for judged in grade_all((each for each in read(path) if isinstance(each, Trial)), baseline):
+        tally.add(judged)
+    return case, tally
+
+
+def grade_all(trials: Iterable[Trial], baseline: Baseline) -> Iterable[TrialGrade]:
+    """The grades of trials, in order."""
+    return (grade(trial, baseline) for trial in trials)

@@ -1,0 +1,402 @@
+"""Runtimes: an interpreter with a Django and a mod_wsgi built for it, made once and kept in a cache."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pydantic
+from pydantic import Field
+
+from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.hosting import proc
+from harness.scenario import nearest, parse_toml
+
+BUILD_SECONDS = 1800
+Report = Callable[[str], None]
+
+# What an interpreter says of itself. Runs on Python 2.7 too.
+_DESCRIBE = """
+import json, sys, sysconfig
+base = getattr(sys, "base_prefix", None) or getattr(sys, "real_prefix", sys.prefix)
+def version_of(name):
+    try:
+        return __import__(name).get_version()
+    except Exception:
+        return None
+print(json.dumps({
+    "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
+    "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
+    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"), "django": version_of("django"),
+}))
+"""
+
+
+class _Spec(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RuntimeSpec(_Spec):
+    """A named combination, as a runtimes file declares it."""
+
+    python: str = Field(pattern=r"^\d+\.\d+$")
+    django: str = Field(pattern=r"^[Dd]jango\b")
+    mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
+
+
+class _RuntimesFile(_Spec):
+    runtimes: dict[str, RuntimeSpec]
+
+
+class Interpreter(msgspec.Struct, frozen=True):
+    """An interpreter as it describes itself."""
+
+    version: str
+    executable: str
+    prefix: str
+    base: str
+    include: str
+    library: str
+    gil: bool = True
+    django: str | None = None
+
+    @property
+    def minor(self) -> str:
+        return ".".join(self.version.split(".")[:2])
+
+    @property
+    def has_headers(self) -> bool:
+        return (Path(self.include) / "Python.h").is_file()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime that is ready to host a site."""
+
+    name: str
+    python: Path
+    python_home: Path
+    python_base: Path
+    mod_wsgi: Path
+    httpd: Path
+    httpd_modules: Path
+    bytecode: Path
+    environment: dict[str, str]
+    versions: dict[str, str]
+
+
+def cache_directory() -> Path:
+    """Where runtimes are kept: $HARNESS_CACHE, or .harness in the current directory."""
+    directory = Path(os.environ.get("HARNESS_CACHE") or ".harness").absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        ignore = directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise BadInput(f"{directory}: the cache cannot be written: {error.strerror}; set HARNESS_CACHE") from error
+    return directory
+
+
+def declared_runtimes(extra: Path | None = None) -> dict[str, RuntimeSpec]:
+    """The built-in runtimes and those of the user's file. Raises BadInput."""
+    builtin = Path(__file__).with_name("runtimes.toml")
+    found = dict(parse_toml(_RuntimesFile, builtin.read_text(), str(builtin)).runtimes)
+    if extra is not None:
+        try:
+            text = extra.read_text()
+        except OSError as error:
+            raise BadInput(f"{extra}: cannot be read: {error.strerror}") from error
+        found |= parse_toml(_RuntimesFile, text, str(extra)).runtimes
+    return found
+
+
+def spec_named(name: str, declared: dict[str, RuntimeSpec]) -> RuntimeSpec:
+    """Raises BadInput for a name that is not declared."""
+    if name not in declared:
+        raise BadInput(
+            f"runtime {name!r} is not declared{nearest(name, declared)} (declared: {', '.join(sorted(declared))})"
+        )
+    return declared[name]
+
+
+# -- interpreters ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def describe(executable: str) -> Interpreter | None:
+    """Ask an interpreter what it is; None if it does not run."""
+    try:
+        # From a neutral directory: a django/ beside the caller is not this interpreter's.
+        done = subprocess.run(
+            [executable, "-c", _DESCRIBE], capture_output=True, timeout=60, check=True, cwd="/", env=clean_environment()
+        )
+        return msgspec.json.decode(done.stdout, type=Interpreter)
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError):
+        return None
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would redirect another interpreter."""
+    dropped = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "DJANGO_SETTINGS_MODULE"}
+    return {key: value for key, value in os.environ.items() if key not in dropped}
+
+
+def interpreters(minor: str | None = None) -> Iterator[Interpreter]:
+    """Base interpreters of this machine, of one minor version or all: PATH, then pyenv, then uv."""
+    seen: set[tuple[str, str]] = set()
+    for candidate in _candidates(minor):
+        found = describe(str(candidate))
+        if found is None or (minor and found.minor != minor) or found.prefix != found.base:
+            continue
+        key = (found.version, os.path.realpath(found.base))
+        if key not in seen:
+            seen.add(key)
+            yield found
+
+
+def _candidates(minor: str | None) -> Iterator[Path]:
+    name = re.compile("python" + (re.escape(minor) if minor else "[23][.][0-9]+") + "t?$")
+    for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin", "/usr/local/bin"]:
+        with contextlib.suppress(OSError):
+            yield from sorted(each for each in Path(directory).iterdir() if name.match(each.name))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python")
+    for root, pattern in ((pyenv, f"{minor or '*'}*"), (uv, f"cpython-{minor or '*'}*")):
+        yield from sorted(root.glob(f"{pattern}/bin/python"), reverse=True)
+
+
+def find_interpreter(minor: str) -> Interpreter:
+    """The interpreter for a runtime: one that the server user can reach, before one that must be copied.
+
+    Raises:
+        MissingRuntime: there is none, or none with headers; says how to get it.
+    """
+    found = list(interpreters(minor))
+    usable = [each for each in found if each.has_headers]
+    if not found:
+        raise MissingRuntime(
+            f"Python {minor} is not on this machine (looked on PATH, in pyenv and uv): "
+            f"`uv python install {minor}`, `pyenv install {minor}`, or your system's python{minor} and its -dev package"
+        )
+    if not usable:
+        raise MissingRuntime(
+            f"Python {minor} ({found[0].executable}) has no headers, which mod_wsgi needs: install python{minor}-dev"
+        )
+    return next((each for each in usable if not _barred(each)), usable[0])
+
+
+def _barred(interpreter: Interpreter) -> Path | None:
+    user, _ = proc.server_user()
+    return proc.barred_directory(Path(interpreter.base) / "lib", user) if user else None
+
+
+def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpreter:
+    """A copy in the cache of an interpreter that lies where the server user cannot go (root's home)."""
+    if not _barred(interpreter):
+        return interpreter
+    source = Path(interpreter.base)
+    key = hashlib.sha256(f"{source}{interpreter.version}".encode()).hexdigest()[:8]
+    target = cache / "interpreters" / f"{interpreter.version}-{key}"
+    if not (target / "complete").exists():
+        report(f"copying Python {interpreter.version} out of {source}, which the server user cannot enter")
+        shutil.rmtree(target, ignore_errors=True)
+        left_out = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
+        shutil.copytree(source, target, symlinks=True, ignore=left_out)
+        (target / "lib" / f"python{interpreter.minor}" / "site-packages").mkdir(exist_ok=True)
+        (target / "complete").touch()
+    copied = describe(str(target / "bin" / f"python{interpreter.minor}"))
+    if copied is None:
+        raise MissingRuntime(f"Python {interpreter.version} does not run as a copy in {target}")
+    return copied
+
+
+# -- building --------------------------------------------------------------------------------------------
+
+
+def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Runtime:
+    """The runtime of that name, built if it is not in the cache.
+
+    Raises:
+        MissingRuntime: the interpreter or a compiler is missing; says how to get it.
+        InfrastructureError: the build failed; carries its last lines.
+    """
+    cache = cache_directory()
+    interpreter = _reachable(find_interpreter(spec.python), cache, report)
+    home = _environment(cache, name, interpreter, [spec.django, mod_wsgi_requirement(spec.mod_wsgi)], report)
+    return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi)
+
+
+def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: str = "6.1.1") -> Runtime:
+    """A runtime around an interpreter or environment of the user's that holds its Django.
+
+    Nothing is installed there: mod_wsgi is built for the same interpreter, in the cache.
+
+    Raises:
+        BadInput: not an interpreter, or one without Django.
+    """
+    if python.is_dir():
+        python = python / "bin" / "python"
+    theirs = describe(str(python.absolute()))
+    if theirs is None:
+        raise BadInput(f"--python {python}: no such interpreter, or it does not run")
+    if theirs.django is None:
+        raise BadInput(f"--python {python}: Django cannot be imported there; name the environment that holds it")
+    if tuple(map(int, theirs.minor.split("."))) < (3, 10):
+        mod_wsgi = "4.9.4"  # the last for older Pythons
+    base = describe(str(Path(theirs.base) / "bin" / f"python{theirs.minor}"))
+    if base is None or not base.has_headers:
+        raise MissingRuntime(
+            f"Python {theirs.minor} in {theirs.base} has no headers, which mod_wsgi needs: "
+            f"install python{theirs.minor}-dev"
+        )
+    cache = cache_directory()
+    home = _environment(cache, f"mod_wsgi-py{theirs.minor}", base, [mod_wsgi_requirement(mod_wsgi)], report)
+    return _describe_runtime(f"{python}", home, Path(theirs.prefix), theirs, mod_wsgi)
+
+
+def apxs() -> str | None:
+    """The apxs of the httpd to use; None means the one that mod_wsgi-standalone brings along."""
+    return os.environ.get("APXS") or shutil.which("apxs") or shutil.which("apxs2")
+
+
+def mod_wsgi_requirement(version: str) -> str:
+    return f"mod_wsgi=={version}" if apxs() else f"mod_wsgi-standalone=={version}"
+
+
+def _environment(cache: Path, name: str, interpreter: Interpreter, requirements: list[str], report: Report) -> Path:
+    key = json.dumps([interpreter.version, interpreter.base, requirements, apxs()])
+    home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    marker = home / "complete"
+    if marker.exists():
+        return home
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        raise MissingRuntime("mod_wsgi must be compiled and there is no C compiler: install gcc (or cc)")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
+        if marker.exists():
+            return home
+        minutes = "" if apxs() else " and httpd itself, which takes minutes the first time"
+        report(f"building runtime {name}: {', '.join(requirements)}{minutes}")
+        shutil.rmtree(home, ignore_errors=True)
+        log = home.parent / f"{home.name}.log"
+        steps = [
+            [interpreter.executable, "-m", "venv", str(home)],
+            [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *requirements],
+            [
+                str(home / "bin" / "python"),
+                "-m",
+                "compileall",
+                "-q",
+                interpreter.base + f"/lib/python{interpreter.minor}",
+            ],
+        ]
+        with log.open("w") as output:
+            for step in steps:
+                _build_step(step, log, output, optional="compileall" in step)
+        marker.touch()
+    return home
+
+
+def _build_step(step: list[str], log: Path, output: Any, *, optional: bool) -> None:
+    try:
+        done = subprocess.run(
+            step,
+            stdout=output,
+            stderr=output,
+            timeout=BUILD_SECONDS,
+            check=False,
+            cwd=log.parent,
+            env=clean_environment(),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(f"building a runtime took over {BUILD_SECONDS} s: see {log}") from error
+    if done.returncode and not optional:
+        tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-12:])
+        hint = ""
+        if "ensurepip" in tail:
+            hint = "\n  Hint: install python3-venv."
+        elif "apxs" in tail or "Apache" in tail:
+            hint = "\n  Hint: install apache2-dev."
+        raise InfrastructureError(f"`{' '.join(step)}` failed ({log}):\n  {tail}{hint}")
+
+
+def _describe_runtime(name: str, build: Path, home: Path, interpreter: Interpreter, mod_wsgi: str) -> Runtime:
+    library = next(build.glob("lib/python*/site-packages/mod_wsgi/server/mod_wsgi-*.so"), None)
+    if library is None:
+        raise InfrastructureError(f"{build}: mod_wsgi was installed there, but its module is missing; delete it")
+    httpd, modules = _httpd(build)
+    described = describe(str(home / "bin" / "python")) or interpreter
+    version = subprocess.run([httpd, "-v"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"Apache/(\S+)", version)
+    return Runtime(
+        name=name,
+        python=home / "bin" / "python",
+        python_home=home,
+        python_base=Path(interpreter.base),
+        mod_wsgi=library,
+        httpd=httpd,
+        httpd_modules=modules,
+        bytecode=cache_directory() / "bytecode" / f"{build.name}",
+        environment={"LD_LIBRARY_PATH": interpreter.library} if interpreter.library else {},
+        versions={
+            "python": interpreter.version,
+            "django": described.django or "",
+            "mod_wsgi": mod_wsgi,
+            "httpd": found[1] if found else "",
+        },
+    )
+
+
+def _httpd(build: Path) -> tuple[Path, Path]:
+    """The httpd that this mod_wsgi was built for, and its modules."""
+    own = next(build.glob("lib/python*/site-packages/mod_wsgi_packages/httpd"), None)
+    if own is not None:
+        return own / "bin" / "httpd", own / "modules"
+    tool = apxs()
+    if tool is None:
+        raise MissingRuntime("there is no apxs any more: install apache2-dev")
+
+    def query(key: str) -> str:
+        return subprocess.run([tool, "-q", key], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return Path(query("sbindir")) / query("progname"), Path(query("libexecdir"))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingRuntime(f"{tool} does not work: {error}") from error
+
+
+def check_syntax(runtime: Runtime, script: Path) -> None:
+    """Compile a script with the runtime's own interpreter. Raises BadInput naming file and line."""
+    code = (
+        "import sys\n"
+        "path = sys.argv[1]\n"
+        "try:\n"
+        "    compile(open(path, 'rb').read(), path, 'exec')\n"
+        "except (SyntaxError, ValueError) as error:\n"
+        "    sys.exit('%s:%s: %s' % (path, getattr(error, 'lineno', '?'), error.args[0]))\n"
+    )
+    done = subprocess.run(
+        [runtime.python, "-c", code, script], capture_output=True, text=True, check=False, env=clean_environment()
+    )
+    if done.returncode:
+        raise BadInput(f"the script has a syntax error: {done.stderr.strip().splitlines()[-1]}")
+
+
+def harness_python() -> str:
+    """The interpreter that the harness itself runs on."""
+    return sys.executable

@@ -1,0 +1,209 @@
+"""A run: several cases one after another, their results directory, and what the machine was."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import platform
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+import psutil
+
+from harness import __version__
+from harness.errors import BadInput, MissingRuntime
+from harness.hosting.local import LocalHost
+from harness.load.client import LocustClient
+from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
+from harness.runner import grade_history, run_case
+from harness.runtime import Runtime, check_syntax
+from harness.scenario import Case
+from harness.verdict import Tally
+
+
+class Watcher(Protocol):
+    """Is told how a run goes on."""
+
+    def case_begins(self, case: Case) -> None: ...
+    def case_goes_on(self, case: Case, tally: Tally) -> None: ...
+    def case_ends(self, case: Case, result: CaseResult) -> None: ...
+    def case_skipped(self, case: Case, reason: str) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def case_begins(self, case: Case) -> None:
+        pass
+
+    def case_goes_on(self, case: Case, tally: Tally) -> None:
+        pass
+
+    def case_ends(self, case: Case, result: CaseResult) -> None:
+        pass
+
+    def case_skipped(self, case: Case, reason: str) -> None:
+        pass
+
+
+class Session:
+    """Runs cases and keeps what they leave in `results/<run>/`. A context manager around the Locust subprocess."""
+
+    def __init__(self, results: Path, flights: int | None = None, *, users: int = 15) -> None:
+        self.run = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.flights = flights or os.cpu_count() or 1
+        self.directory = results / self.run
+        self._users = users
+        self._results: list[CaseResult] = []
+        self._skipped: list[Skipped] = []
+        self.environment = describe_machine()
+        try:
+            (self.directory / "cases").mkdir(parents=True)
+        except OSError as error:
+            raise BadInput(f"{self.directory}: results cannot be written: {error.strerror} (--results)") from error
+
+    def __enter__(self) -> Session:
+        self.locust = LocustClient(self._users * self.flights, self.directory / "locust.log").__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.locust.__exit__()
+
+    def announce(self, cases: Sequence[Case]) -> None:
+        """Write down what will be run, with which seeds, before anything is."""
+        plan = {
+            "run": self.run,
+            "environment": self.environment,
+            "cases": [{"case": case.id, "seed": case.seed, "trials": case.trials} for case in cases],
+        }
+        (self.directory / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
+
+    def history_path(self, case: Case) -> Path:
+        return self.directory / "cases" / f"{case.id.replace('::', '.').replace('/', '_')}.jsonl"
+
+    def run_one(
+        self, case: Case, runtime: Runtime, watcher: Watcher, *, fail_on_hazard: bool = False
+    ) -> tuple[CaseResult, bool]:
+        """Run one case: its result, and whether it was stopped. Raises HarnessError."""
+        check_syntax(runtime, case.script_path)
+        watcher.case_begins(case)
+        host = LocalHost(case, runtime, flights=self.flights)
+        tally, duration, stopped = run_case(
+            case,
+            host,
+            self.locust,
+            self.history_path(case),
+            self.flights,
+            lambda tally: watcher.case_goes_on(case, tally),
+        )
+        result = case_result(
+            case,
+            tally,
+            duration=duration,
+            versions=runtime.versions,
+            stopped=stopped,
+            fail_on_hazard=fail_on_hazard,
+        )
+        self._results.append(result)
+        watcher.case_ends(case, result)
+        return result, stopped
+
+    def run_all(
+        self,
+        cases: Sequence[Case],
+        runtime_of: Callable[[Case], Runtime],
+        watcher: Watcher,
+        *,
+        fail_on_hazard: bool = False,
+    ) -> Result:
+        """Run the cases; a case whose runtime is missing is skipped. Raises HarnessError, with the results
+        of the cases before it kept on disk."""
+        self.announce(cases)
+        status: Literal["complete", "interrupted"] = "interrupted"
+        try:
+            for case in cases:
+                try:
+                    runtime = runtime_of(case)
+                except MissingRuntime as error:
+                    self._skipped.append(Skipped(case=case.id, reason=str(error)))
+                    watcher.case_skipped(case, str(error))
+                    continue
+                _, stopped = self.run_one(case, runtime, watcher, fail_on_hazard=fail_on_hazard)
+                if stopped:
+                    break
+            else:
+                status = "complete"
+        except KeyboardInterrupt:
+            pass
+        finally:
+            result = self.result(status)
+            self.write(result)
+        return result
+
+    def result(self, status: Literal["complete", "interrupted"]) -> Result:
+        return Result(
+            schema_version=SCHEMA_VERSION,
+            run=self.run,
+            status=status,
+            environment=self.environment,
+            cases=self._results,
+            skipped=self._skipped,
+        )
+
+    def write(self, result: Result) -> None:
+        """Write result.json, whole or not at all."""
+        temporary = self.directory / ".result.json"
+        temporary.write_bytes(encode(result))
+        temporary.replace(self.directory / "result.json")
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a reader needs to know of the machine to compare two runs."""
+    return {
+        "harness": __version__,
+        "python": platform.python_version(),
+        "locust": version("locust"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_mb": psutil.virtual_memory().total // 2**20,
+        "load_average": [round(each, 2) for each in os.getloadavg()],
+    }
+
+
+def stored_run(name: str, results: Path) -> Path:
+    """The directory of a stored run, by path or by its name in the results directory. Raises BadInput."""
+    for directory in (Path(name), results / name):
+        if (directory / "cases").is_dir():
+            return directory
+    known = sorted(each.name for each in results.iterdir() if (each / "cases").is_dir()) if results.is_dir() else []
+    latest = f"; the latest is {known[-1]}" if known else ""
+    raise BadInput(f"there is no stored run {name!r} in {results}{latest}")
+
+
+def regrade(directory: Path) -> Result:
+    """Judge the stored histories of a run anew. Raises BadInput."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        old = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
+        return msgspec.structs.replace(old, cases=list(_regraded(directory, {each.case: each for each in old.cases})))
+    cases = list(_regraded(directory, {}))
+    return Result(
+        schema_version=SCHEMA_VERSION, run=directory.name, status="interrupted", environment={}, cases=cases, skipped=[]
+    )
+
+
+def _regraded(directory: Path, old: dict[str, CaseResult]) -> Iterator[CaseResult]:
+    for path in sorted((directory / "cases").glob("*.jsonl"), key=lambda each: each.stat().st_ctime):
+        case, tally = grade_history(path)
+        before = old.get(case.id)
+        yield case_result(
+            case,
+            tally,
+            duration=before.duration_s if before else 0.0,
+            versions=before.versions if before else {},
+            stopped=before is None,
+        )

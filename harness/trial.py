@@ -1,0 +1,86 @@
+"""One trial: a cold process, the stampede, the follow-up requests, and what was seen meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.hosting import proc
+from harness.hosting.local import LocalHost, Slot
+from harness.load.client import LocustClient
+from harness.records import Answer, Trial, Watched
+
+# A request is given this many times the slowest control before anyone asks whether it hangs (design: >= 10).
+GRACE_FACTOR = 10.0
+# ... and at least this long, so that a busy machine is not mistaken for a hang.
+GRACE_SECONDS = 5.0
+# How long the CPU time of a process is watched, and how much of it still counts as standing still. Two ticks
+# of the kernel's clock: mod_wsgi's own monitor threads wake up now and then.
+IDLE_WATCH_SECONDS = 1.0
+IDLE_CPU_SECONDS = 0.02
+
+
+def grace_seconds(slowest_control: float) -> float:
+    """How long answers are waited for before the process is watched for a hang."""
+    return max(GRACE_SECONDS, GRACE_FACTOR * slowest_control)
+
+
+def run_trial(host: LocalHost, locust: LocustClient, slot: Slot, number: int, grace: float) -> Trial:
+    """Stampede the cold process of a slot. Raises InfrastructureError."""
+    case = host.case
+    begin = time.monotonic()
+    before = host.watch(slot)
+    chosen = case.requests_of_stampede()
+    headers = [{**slot.headers, "X-Harness-Request": f"{number}.{user}"} for user in range(len(chosen))]
+    order = locust.order(slot.address, case.requests, chosen, headers)
+    answers = order.wait(grace)
+    processes = host.watch(slot, before)
+    if answers is None:
+        processes = watch_idle(processes)
+        answers = order.wait(0) or order.abandon()
+    follow_up: list[Answer] = []
+    if not any(answer.failure == "open" for answer in answers):
+        follow_up = _follow_up(locust, slot, host, number, grace)
+        processes = host.watch(slot, processes)
+    pids = [each.process for each in processes]
+    trial = Trial(
+        number=number,
+        slot=slot.name,
+        begin=begin,
+        end=time.monotonic(),
+        answers=answers,
+        follow_up=tuple(follow_up),
+        processes=processes,
+        inside=host.read_inside(slot, pids),
+        log=host.take_log(slot, pids),
+    )
+    host.forget(slot, pids)
+    return trial
+
+
+def _follow_up(locust: LocustClient, slot: Slot, host: LocalHost, number: int, grace: float) -> list[Answer]:
+    """Single requests to the same process, one after another: is it still sound?"""
+    found: list[Answer] = []
+    for turn in range(host.case.follow_up):
+        index = turn % len(host.case.requests)
+        headers = [{**slot.headers, "X-Harness-Request": f"{number}.f{turn}"}]
+        order = locust.order(slot.address, host.case.requests, [index], headers)
+        answers = order.wait(grace) or order.abandon()
+        found += answers
+        if answers[0].failure == "open":
+            break
+    return found
+
+
+def watch_idle(processes: Iterable[Watched]) -> tuple[Watched, ...]:
+    """Watch the CPU time of processes that owe answers: standing still is a hang, running is slow."""
+    first = [(each, proc.cpu_seconds(each.process)) for each in processes]
+    time.sleep(IDLE_WATCH_SECONDS)
+    done = []
+    for each, before in first:
+        after = proc.cpu_seconds(each.process)
+        idle = before is not None and after is not None and after - before <= IDLE_CPU_SECONDS
+        done.append(msgspec.structs.replace(each, idle=idle))
+    return tuple(done)
