@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,17 +13,15 @@ import click
 from rich.console import Console
 
 from harness import __version__
+from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
-from harness.records import Request
+from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
-from harness.scenario import Case, DaemonHosting, EmbeddedHosting, Hosting, expand, load_scenario, nearest
+from harness.scenario import Case, expand, load_scenario, nearest
 from harness.session import Session, regrade, stored_run
-
-DEFAULT_CHECK_TRIALS = 100
-_REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
 
 
 class _Group(click.Group):
@@ -185,7 +182,7 @@ def _scenario_files(given: Sequence[Path]) -> list[Path]:
 def check(
     script: Path,
     python: Path | None,
-    mode: tuple[str, ...],
+    mode: tuple[Mode, ...],
     threads: int,
     processes: int,
     users: int,
@@ -195,7 +192,7 @@ def check(
     variables: tuple[str, ...],
     application_group: str,
     apache_conf: Path | None,
-    restart: str,
+    restart: RestartMethod,
     timeout: float,
     black_box: bool,
     trials: int | None,
@@ -203,64 +200,30 @@ def check(
     **options: Any,
 ) -> None:
     """Stress the cold start of any WSGI SCRIPT of yours."""
-    if not script.is_file():
-        near = nearest(script.name, [each.name for each in script.parent.glob("*")] if script.parent.is_dir() else [])
-        raise BadInput(f"{script}: there is no such script{near}")
-    if apache_conf is not None and not apache_conf.is_file():
-        raise BadInput(f"--apache-conf {apache_conf}: there is no such file")
-    modes = mode or (
-        ("embedded",) if restart == "reload" else ("daemon",) if restart == "touch" else ("daemon", "embedded")
-    )
-    if restart == "touch" and "embedded" in modes:
-        raise BadInput(
-            "--restart touch is for daemon mode; in embedded mode a touched script is a reload (--restart reload)"
-        )
-    if restart == "reload" and "daemon" in modes:
-        raise BadInput(
-            "--restart reload is for embedded mode; in daemon mode touching restarts the process (--restart touch)"
-        )
     sent = _pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
-    requests = tuple(parse_request(each, sent) for each in paths)
-    hosting = Hosting(
-        daemon=DaemonHosting(processes=processes, threads=threads),
-        embedded=EmbeddedHosting(children=processes, threads=threads),
-        application_group=application_group,
-    )
     cases = [
-        Case(
-            id=f"check::{each}::{script.stem}::natural",
-            scenario="check",
-            site=script.resolve().parent.name,
-            script=script.stem,
-            script_path=script.resolve(),
-            runtime=str(python or sys.executable),
-            mode=each,  # type: ignore[arg-type]
-            schedule="natural",
-            restart=restart,  # type: ignore[arg-type]
-            trials=trials or DEFAULT_CHECK_TRIALS,
-            seed=seed or 0,
-            environment=_pairs(variables, "=", "--env", "NAME=VALUE"),
-            hosting=hosting,
-            requests=requests,
+        script_case(
+            script,
+            mode=each,
+            paths=paths,
+            headers=sent,
+            python=python,
+            threads=threads,
+            processes=processes,
             users=users,
-            follow_up=1,
+            trials=trials or DEFAULT_TRIALS,
+            restart=restart,
+            environment=_pairs(variables, "=", "--env", "NAME=VALUE"),
+            application_group=application_group,
+            apache_conf=apache_conf,
             timeout=timeout,
-            apache_conf=str(apache_conf.resolve()) if apache_conf else "",
+            seed=seed or 0,
             black_box=black_box,
         )
-        for each in modes
+        for each in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
     _run(cases, lambda _: runtime, **options)
-
-
-def parse_request(text: str, headers: dict[str, str]) -> Request:
-    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput."""
-    match = _REQUEST.match(text)
-    if match is None:
-        target = " The target is always the harness' own httpd on 127.0.0.1." if "://" in text else ""
-        raise BadInput(f"--path {text!r}: expected '/path' or 'METHOD /path BODY'.{target}")
-    return Request(path=match[2], method=match[1] or "GET", body=match[3] or "", headers=headers)
 
 
 def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:

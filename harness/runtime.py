@@ -175,7 +175,7 @@ def _candidates(minor: str | None) -> Iterator[Path]:
             yield from sorted(each for each in Path(directory).iterdir() if name.match(each.name))
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python")
-    for root, pattern in ((pyenv, f"{minor or '*'}*"), (uv, f"cpython-{minor or '*'}*")):
+    for root, pattern in ((pyenv, f"{minor or ''}*"), (uv, f"cpython-{minor or ''}*")):
         yield from sorted(root.glob(f"{pattern}/bin/python"), reverse=True)
 
 

@@ -128,6 +128,9 @@ class LocustClient:
         headers: list[dict[str, str]],
     ) -> Order:
         """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
+        if len(chosen) > self._users:
+            # They would wait for each other for ever.
+            raise InfrastructureError(f"{len(chosen)} users were asked for, and Locust was started with {self._users}")
         number = next(self._numbers)
         order = Order(self, number, chosen)
         with self._lock:

@@ -1,0 +1,229 @@
+"""The pytest door: scenario files are collected, each case is one item; and a fixture for scripts of your own.
+
+@pytest.mark.harness(paths=["/", "/login/"], trials=50)
+def test_my_site_starts_cold(harness_cold_start):
+    assert harness_cold_start("mysite/wsgi.py").verdict in ("clean", "hazard")
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from harness.adhoc import script_case
+from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.report.console import print_result, story
+from harness.report.result import SCHEMA_VERSION, CaseResult, Result
+from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
+from harness.scenario import Case, expand, load_scenario
+from harness.session import Session, Silent
+
+SPARE_USERS = 30
+PROPERTY = "harness_case"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("harness", "cold-restart stress tests")
+    group.addoption("--harness-trials", type=int, metavar="N", help="cold starts of each case, instead of the file's")
+    group.addoption("--harness-runtime", metavar="NAME", help="run every scenario on this runtime")
+    group.addoption("--harness-runtimes", type=Path, metavar="FILE", help="a TOML file with runtimes of your own")
+    group.addoption("--harness-sites", type=Path, metavar="DIR", help="directory of the sites (default: sites)")
+    group.addoption("--harness-results", type=Path, metavar="DIR", help="where runs are kept (default: results)")
+    group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
+    parser.addini("harness_scenarios", "glob of scenario files, from the root directory", default="scenarios/*.toml")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "harness(**options): what harness_cold_start uses for this test; options as harness.adhoc.script_case",
+    )
+    config.stash[_DOOR] = Door(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    door = config.stash.get(_DOOR, None)
+    if door is not None:
+        door.close()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    pattern = parent.config.getini("harness_scenarios")
+    try:
+        relative = file_path.relative_to(parent.config.rootpath)
+    except ValueError:
+        return None
+    if file_path.suffix == ".toml" and relative.match(pattern):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
+
+
+class Door:
+    """One session of the harness for one session of pytest, opened when the first case needs it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._session: Session | None = None
+        self._runtimes: dict[str, Runtime | MissingRuntime] = {}
+        self.users = SPARE_USERS
+
+    def option(self, name: str, default: Any = None) -> Any:
+        value = self._config.getoption(f"--harness-{name}")
+        return default if value is None else value
+
+    def directory(self, name: str, default: str) -> Path:
+        return Path(self.option(name, self._config.rootpath / default))
+
+    def session(self) -> Session:
+        if self._session is None:
+            workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+            flights = self.option("flights") or max(1, (os.cpu_count() or 1) // workers)
+            session = Session(self.directory("results", "results"), flights, users=self.users)
+            self._session = session.__enter__()
+        return self._session
+
+    def runtime(self, name: str) -> Runtime:
+        """Raises MissingRuntime each time it is asked for a runtime that cannot be had."""
+        if name not in self._runtimes:
+            declared = declared_runtimes(self.option("runtimes"))
+            try:
+                self._runtimes[name] = prepare(name, spec_named(name, declared))
+            except MissingRuntime as error:
+                self._runtimes[name] = error
+        found = self._runtimes[name]
+        if isinstance(found, MissingRuntime):
+            raise found
+        return found
+
+    def run(self, case: Case, runtime: Runtime) -> CaseResult:
+        result, stopped = self.session().run_one(case, runtime, Silent())
+        if stopped:
+            raise KeyboardInterrupt
+        return result
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.write(self._session.result("complete"))
+            self._session.__exit__()
+            self._session = None
+
+
+_DOOR = pytest.StashKey[Door]()
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file: a collector of its cases."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        door = self.config.stash[_DOOR]
+        try:
+            cases = expand(
+                load_scenario(self.path),
+                self.path,
+                door.directory("sites", "sites"),
+                trials=door.option("trials"),
+                runtime=door.option("runtime"),
+            )
+            for case in cases:
+                spec_named(case.runtime, declared_runtimes(door.option("runtimes")))
+        except BadInput as error:
+            raise self.CollectError(str(error)) from error
+        for case in cases:
+            door.users = max(door.users, case.users)
+            yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=case)
+
+
+class CaseItem(pytest.Item):
+    """One case: it passes when its expectation is met."""
+
+    def __init__(self, *, case: Case, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.case = case
+
+    def runtest(self) -> None:
+        door = self.config.stash[_DOOR]
+        try:
+            runtime = door.runtime(self.case.runtime)
+        except MissingRuntime as error:
+            pytest.skip(f"runtime {self.case.runtime}: {error}")
+        result = door.run(self.case, runtime)
+        remember(self, result)
+        if not result.met:
+            raise NotMet(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The failure text is the explanation."""
+        if isinstance(excinfo.value, NotMet | HarnessError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
+class NotMet(Exception):
+    """A case whose expectation is not met."""
+
+    def __init__(self, result: CaseResult) -> None:
+        super().__init__("\n".join(story(result)))
+
+
+def remember(item: pytest.Item, result: CaseResult) -> None:
+    """Attach a result to the item's report, so that it reaches the summary from an xdist worker too."""
+    item.user_properties.append((PROPERTY, msgspec.json.encode(result).decode()))
+
+
+@pytest.fixture
+def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResult]:
+    """Cold-start-test a WSGI script: call it with the path, and options as `harness.adhoc.script_case` has them.
+
+    Options of a `harness` marker are defaults. Returns the case's result; skips where the runtime is missing.
+    """
+    door = request.config.stash[_DOOR]
+    marker = request.node.get_closest_marker("harness")
+    if marker is not None and marker.args:
+        raise pytest.UsageError(f"{request.node.nodeid}: the harness marker takes keyword arguments only")
+    defaults = dict(marker.kwargs) if marker is not None else {}
+
+    def cold_start(script: str | os.PathLike[str], **options: Any) -> CaseResult:
+        options = {**defaults, **options}
+        if door.option("trials"):
+            options["trials"] = door.option("trials")
+        try:
+            case = script_case(request.config.rootpath / script, **options)
+            runtime = prepare_for_python(Path(options.get("python") or sys.executable))
+        except MissingRuntime as error:
+            pytest.skip(str(error))
+        case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
+        result = door.run(case, runtime)
+        remember(request.node, result)
+        return result
+
+    return cold_start
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    cases = [
+        msgspec.json.decode(value, type=CaseResult)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in getattr(report, "user_properties", ())
+        if name == PROPERTY
+    ]
+    if not cases:
+        return
+    terminalreporter.section("cold starts")
+    console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
+    cases.sort(key=lambda case: case.case)
+    run = Result(
+        schema_version=SCHEMA_VERSION, run="pytest", status="complete", environment={}, cases=cases, skipped=[]
+    )
+    print_result(console, run, evidence=False)

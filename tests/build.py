@@ -1,0 +1,189 @@
+"""Small builders of records: a test names what matters to it, the rest is an unremarkable cold trial.
+
+The clock of a built trial: it begins at 0, the stampede is released at 1, and its answers are complete at 2.
+"""
+
+import json
+from pathlib import Path
+
+from harness.checkers.baseline import Baseline
+from harness.checkers.findings import Finding, Lazy, TrialGrade
+from harness.records import (
+    Answer,
+    Control,
+    Inside,
+    LogLine,
+    Mishap,
+    ProcessId,
+    Request,
+    Span,
+    Trial,
+    Watched,
+)
+from harness.scenario import Case, Expectation, Hosting
+from harness.verdict import Tally
+
+PROCESS = ProcessId(100, 5000)
+OTHER_PROCESS = ProcessId(200, 5001)
+REQUESTS = (Request(path="/"), Request(path="/two/"))
+PAGE = "<html><title>Books</title><p>Moby-Dick by Herman Melville</p></html>"
+ERROR_PAGE = "<html><title>Server Error (500)</title><h1>Server Error (500)</h1></html>"
+
+
+def make_answer(user=0, **changes):
+    """A right and complete answer: the process's request number `user + 1`."""
+    fields = {
+        "user": user,
+        "request": 0,
+        "intended": 1.0,
+        "sent": 1.0,
+        "first_byte": 1.9,
+        "last_byte": 2.0,
+        "status": 200,
+        "headers": {"content-type": "text/html"},
+        "body": PAGE,
+        "process": PROCESS,
+        "count": user + 1,
+    }
+    return Answer(**fields | changes)
+
+
+def make_lost_answer(user=0, failure="open", **changes):
+    """A request that got no answer."""
+    nothing = {"first_byte": None, "last_byte": None, "status": None, "headers": {}, "body": ""}
+    return make_answer(user, **nothing | {"process": None, "count": None, "failure": failure} | changes)
+
+
+def make_span(kind="settings", begin=1.2, end=1.4, *, thread=1, name="", process=PROCESS, **changes):
+    return Span(process=process, thread=thread, kind=kind, name=name, begin=begin, end=end, **changes)
+
+
+def make_request_span(user=0, begin=1.1, end=2.0, **changes):
+    """The span of the stampede's request `user`, on a thread of its own: 1 for the first, 2 for the next."""
+    return make_span("request", begin, end, **{"thread": user + 1, "name": f"1.{user}"} | changes)
+
+
+def make_inside(*spans, process=PROCESS, **changes):
+    return Inside(process=process, spans=spans, **changes)
+
+
+def make_mishap(error="ValueError: no", *, request="1.0", traceback="", at=1.5):
+    return Mishap(process=PROCESS, thread=1, at=at, request=request, error=error, traceback=traceback or error)
+
+
+def make_watched(process=PROCESS, *, fresh=True, **changes):
+    return Watched(process=process, fresh=fresh, **changes)
+
+
+def make_log(*lines):
+    return tuple(LogLine(PROCESS.pid, line) for line in lines)
+
+
+def make_trial(*answers, **changes):
+    """A cold trial: by default two answers whose requests met in one fresh process."""
+    fields = {
+        "number": 1,
+        "slot": "a",
+        "begin": 0.0,
+        "end": 3.0,
+        "answers": answers or (make_answer(0), make_answer(1)),
+        "processes": (make_watched(),),
+        "inside": (make_inside(make_request_span(0), make_request_span(1)),),
+    }
+    return Trial(**fields | changes)
+
+
+def make_control(*answers, **changes):
+    fields = {
+        "number": 1,
+        "answers": answers or (make_answer(0), make_answer(1)),
+        "processes": (make_watched(),),
+    }
+    return Control(**fields | changes)
+
+
+def make_baseline(*controls):
+    return Baseline.of(REQUESTS, controls or (make_control(), make_control(number=2)))
+
+
+def make_finding(outcome="error", summary="GET / failed", **changes):
+    return Finding(outcome=outcome, summary=summary, **{"key": outcome} | changes)
+
+
+def make_grade(**changes):
+    """The grade of an effective trial whose two answers were ok; `ok=1, error=1` are its outcomes."""
+    outcomes = {name.replace("_", "-"): changes.pop(name) for name in list(changes) if isinstance(changes[name], int)
+                and name not in {"number", "cold", "reloaded", "effective", "exposed"}}  # fmt: skip
+    fields = {
+        "number": 1,
+        "cold": True,
+        "reloaded": False,
+        "effective": True,
+        "exposed": False,
+        "outcomes": outcomes or {"ok": 2},
+        "findings": (),
+        "lazy": (),
+    }
+    return TrialGrade(**fields | changes)
+
+
+def make_lazy(kind="settings", *, waiters=1, milliseconds=5.0, name="site.settings"):
+    return Lazy(kind=kind, name=name, milliseconds=milliseconds, waiters=waiters)
+
+
+def make_tally(*grades, **fields):
+    tally = Tally(**fields)
+    for each in grades:
+        tally.add(each)
+    return tally
+
+
+def make_expectation(verdict="clean", outcomes=None, **changes):
+    """An expectation; `outcomes` maps a name to its grade (by default: ok is expected)."""
+    declared = {
+        name: {"grade": grade, "why": "a sentence of its own"}
+        for name, grade in (outcomes or {"ok": "expected"}).items()
+    }
+    return Expectation.model_validate({"verdict": verdict, "outcomes": declared, **changes})
+
+
+def make_case(**changes):
+    fields = {
+        "id": "books::daemon::default::natural",
+        "scenario": "books",
+        "site": "books",
+        "script": "default",
+        "script_path": Path("/srv/books/scripts/default.wsgi"),
+        "runtime": "py311-django52",
+        "mode": "daemon",
+        "schedule": "natural",
+        "restart": "respawn",
+        "trials": 100,
+        "seed": 7,
+        "environment": {},
+        "hosting": Hosting(),
+        "requests": REQUESTS,
+        "users": 2,
+        "follow_up": 1,
+        "timeout": 30.0,
+    }
+    return Case(**fields | changes)
+
+
+def make_interpreter(path, minor="3.77", **changes):
+    """An executable at `path` that describes itself as an interpreter, and can do nothing else."""
+    prefix = str(path.parent.parent)
+    described = {
+        "version": f"{minor}.1",
+        "executable": str(path),
+        "prefix": prefix,
+        "base": prefix,
+        "include": f"{prefix}/include",
+        "library": "",
+        "gil": True,
+        "django": None,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(described | changes)}'\n")
+    path.chmod(0o755)
+    return path
