@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,8 @@ def version_of(name):
 print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
     "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
-    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"), "django": version_of("django"),
+    "packages": sysconfig.get_path("purelib"), "django": version_of("django"),
+    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
 """
 
@@ -70,6 +70,7 @@ class Interpreter(msgspec.Struct, frozen=True):
     base: str
     include: str
     library: str
+    packages: str = ""
     gil: bool = True
     django: str | None = None
 
@@ -89,7 +90,8 @@ class Runtime:
     name: str
     python: Path
     python_home: Path
-    python_base: Path
+    reads: tuple[Path, ...]
+    """Directories that the server's processes must be able to read."""
     mod_wsgi: Path
     httpd: Path
     httpd_modules: Path
@@ -237,24 +239,24 @@ def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Ru
     cache = cache_directory()
     interpreter = _reachable(find_interpreter(spec.python), cache, report)
     home = _environment(cache, name, interpreter, [spec.django, mod_wsgi_requirement(spec.mod_wsgi)], report)
-    return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi)
+    return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi, ())
 
 
 def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: str = "6.1.1") -> Runtime:
-    """A runtime around an interpreter or environment of the user's that holds its Django.
+    """A runtime around an interpreter or environment of the user's that holds what the script imports.
 
-    Nothing is installed there: mod_wsgi is built for the same interpreter, in the cache.
+    Nothing is installed there: mod_wsgi is built for the same interpreter, in the cache. An interpreter that
+    the server user cannot reach is copied there too, and borrows the packages of the user's environment.
 
     Raises:
-        BadInput: not an interpreter, or one without Django.
+        BadInput: not an interpreter.
+        MissingRuntime: it has no headers to build mod_wsgi with.
     """
     if python.is_dir():
         python = python / "bin" / "python"
     theirs = describe(str(python.absolute()))
     if theirs is None:
         raise BadInput(f"--python {python}: no such interpreter, or it does not run")
-    if theirs.django is None:
-        raise BadInput(f"--python {python}: Django cannot be imported there; name the environment that holds it")
     if tuple(map(int, theirs.minor.split("."))) < (3, 10):
         mod_wsgi = "4.9.4"  # the last for older Pythons
     base = describe(str(Path(theirs.base) / "bin" / f"python{theirs.minor}"))
@@ -264,21 +266,38 @@ def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: 
             f"install python{theirs.minor}-dev"
         )
     cache = cache_directory()
-    home = _environment(cache, f"mod_wsgi-py{theirs.minor}", base, [mod_wsgi_requirement(mod_wsgi)], report)
-    return _describe_runtime(f"{python}", home, Path(theirs.prefix), theirs, mod_wsgi)
+    reachable = _reachable(base, cache, report)
+    borrowed = Path(theirs.packages) if reachable is not base else None
+    requirements = [mod_wsgi_requirement(mod_wsgi)]
+    build = _environment(cache, f"mod_wsgi-py{theirs.minor}", reachable, requirements, report, borrowed)
+    home = Path(theirs.prefix) if borrowed is None else build
+    return _describe_runtime(str(python), build, home, reachable, mod_wsgi, (borrowed,) if borrowed else ())
 
 
 def apxs() -> str | None:
-    """The apxs of the httpd to use; None means the one that mod_wsgi-standalone brings along."""
-    return os.environ.get("APXS") or shutil.which("apxs") or shutil.which("apxs2")
+    """The apxs of the httpd to use; None means the httpd that mod_wsgi-standalone brings along.
+
+    $APXS names another one; set but empty, it asks for mod_wsgi-standalone.
+    """
+    if "APXS" in os.environ:
+        return os.environ["APXS"] or None
+    return shutil.which("apxs") or shutil.which("apxs2")
 
 
 def mod_wsgi_requirement(version: str) -> str:
     return f"mod_wsgi=={version}" if apxs() else f"mod_wsgi-standalone=={version}"
 
 
-def _environment(cache: Path, name: str, interpreter: Interpreter, requirements: list[str], report: Report) -> Path:
-    key = json.dumps([interpreter.version, interpreter.base, requirements, apxs()])
+def _environment(
+    cache: Path,
+    name: str,
+    interpreter: Interpreter,
+    requirements: list[str],
+    report: Report,
+    borrowed: Path | None = None,
+) -> Path:
+    """A virtual environment in the cache, made unless it is there; `borrowed` are packages it can import too."""
+    key = json.dumps([interpreter.version, interpreter.base, requirements, apxs(), str(borrowed or "")])
     home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     marker = home / "complete"
     if marker.exists():
@@ -308,6 +327,9 @@ def _environment(cache: Path, name: str, interpreter: Interpreter, requirements:
         with log.open("w") as output:
             for step in steps:
                 _build_step(step, log, output, optional="compileall" in step)
+        if borrowed is not None:
+            own = home / "lib" / f"python{interpreter.minor}" / "site-packages"
+            (own / "harness-borrowed.pth").write_text(f"{borrowed}\n")
         marker.touch()
     return home
 
@@ -335,7 +357,9 @@ def _build_step(step: list[str], log: Path, output: Any, *, optional: bool) -> N
         raise InfrastructureError(f"`{' '.join(step)}` failed ({log}):\n  {tail}{hint}")
 
 
-def _describe_runtime(name: str, build: Path, home: Path, interpreter: Interpreter, mod_wsgi: str) -> Runtime:
+def _describe_runtime(
+    name: str, build: Path, home: Path, interpreter: Interpreter, mod_wsgi: str, borrowed: tuple[Path, ...]
+) -> Runtime:
     library = next(build.glob("lib/python*/site-packages/mod_wsgi/server/mod_wsgi-*.so"), None)
     if library is None:
         raise InfrastructureError(f"{build}: mod_wsgi was installed there, but its module is missing; delete it")
@@ -347,7 +371,7 @@ def _describe_runtime(name: str, build: Path, home: Path, interpreter: Interpret
         name=name,
         python=home / "bin" / "python",
         python_home=home,
-        python_base=Path(interpreter.base),
+        reads=(home, Path(interpreter.base), *borrowed),
         mod_wsgi=library,
         httpd=httpd,
         httpd_modules=modules,
@@ -397,6 +421,16 @@ def check_syntax(runtime: Runtime, script: Path) -> None:
         raise BadInput(f"the script has a syntax error: {done.stderr.strip().splitlines()[-1]}")
 
 
-def harness_python() -> str:
-    """The interpreter that the harness itself runs on."""
-    return sys.executable
+@functools.cache
+def _compiled(python: Path, source: Path) -> bytes:
+    code = "import marshal, sys; p = sys.argv[1]; out = getattr(sys.stdout, 'buffer', sys.stdout); "
+    code += "out.write(marshal.dumps(compile(open(p, 'rb').read(), p, 'exec')))"
+    return subprocess.run([python, "-c", code, source], capture_output=True, check=True, env=clean_environment()).stdout
+
+
+def compile_for(runtime: Runtime, source: Path, target: Path) -> None:
+    """Write the marshalled code object of `source`, made by the runtime's own interpreter, to `target`."""
+    try:
+        target.write_bytes(_compiled(runtime.python, source))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InfrastructureError(f"{runtime.python} cannot compile {source}: {error}") from error

@@ -134,7 +134,7 @@ class Verdict:
     bound: float | None = None
 
 
-def conclude(tally: Tally, stopped: bool = False) -> Verdict:  # noqa: PLR0911
+def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | None = None) -> Verdict:  # noqa: PLR0911
     """The verdict that a tally supports. `stopped`: the run ended before its time."""
     if tally.broken is not None:
         return Verdict("broken", tally.broken.summary, broken_class=tally.broken.broken_class)
@@ -148,6 +148,8 @@ def conclude(tally: Tally, stopped: bool = False) -> Verdict:  # noqa: PLR0911
     if tally.strays:
         what_else = ", ".join(f"{count} {name}" for name, count in tally.strays.items())
         return Verdict("inconclusive", f"{what_else} in trials that were not effective")
+    if tally.outcomes["dropped"] and (expectation is None or "dropped" not in expectation.outcomes):
+        return Verdict("inconclusive", f"{tally.outcomes['dropped']} requests were dropped, which nobody declared")
     if stopped and tally.judged < SETTLED_AFTER:
         return Verdict("inconclusive", f"stopped after {tally.trials} trials")
     if tally.judged < max(1, MIN_EFFECTIVE_SHARE * tally.trials):

@@ -110,17 +110,15 @@ def make_finding(outcome="error", summary="GET / failed", **changes):
     return Finding(outcome=outcome, summary=summary, **{"key": outcome} | changes)
 
 
-def make_grade(**changes):
-    """The grade of an effective trial whose two answers were ok; `ok=1, error=1` are its outcomes."""
-    outcomes = {name.replace("_", "-"): changes.pop(name) for name in list(changes) if isinstance(changes[name], int)
-                and name not in {"number", "cold", "reloaded", "effective", "exposed"}}  # fmt: skip
+def make_grade(outcomes=None, **changes):
+    """The grade of an effective trial, whose two answers were ok if `outcomes` do not say otherwise."""
     fields = {
         "number": 1,
         "cold": True,
         "reloaded": False,
         "effective": True,
         "exposed": False,
-        "outcomes": outcomes or {"ok": 2},
+        "outcomes": {"ok": 2} if outcomes is None else outcomes,
         "findings": (),
         "lazy": (),
     }

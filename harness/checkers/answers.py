@@ -52,11 +52,11 @@ def grade_answer(answer: Answer, trial: Trial, baseline: Baseline) -> tuple[Outc
         return "unknown", f"got status {answer.status}, and no control has asked for it"
     status = answer.status or 0
     if status not in expected.statuses:
-        if status in _SERVER_UNAVAILABLE and answer.process is None:
-            return "dropped", f"got {status} from the server, which had no process to ask"
         right = "/".join(map(str, sorted(expected.statuses)))
         if gone and answer.process is None:
             return "crash", f"got status {status} instead of {right} when the process ended"
+        if status in _SERVER_UNAVAILABLE and answer.process is None:
+            return "dropped", f"got {status} from the server, which had no process to ask"
         return "error" if status >= 500 else "wrong", f"got status {status} instead of {right}"
     for name, template in expected.headers.items():
         given = answer.headers.get(name, "")

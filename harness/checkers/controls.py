@@ -11,6 +11,7 @@ from harness.records import Answer, BrokenClass, Control, Request
 
 _HINTS = (
     ("AppRegistryNotReady", "call django.setup(), or get_wsgi_application(), while the script is imported"),
+    ("No module named 'django'", "name the environment that holds the site's Django (check: --python)"),
     ("No module named", "put the directory that holds this module on sys.path in the script"),
     ("ImproperlyConfigured: Requested setting", "set DJANGO_SETTINGS_MODULE before Django is used"),
     ("populate() isn't reentrant", "an earlier, failed django.setup() left a half-built registry in this process"),

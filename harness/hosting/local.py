@@ -28,13 +28,17 @@ import jinja2
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, proc
 from harness.records import Inside, LogLine, ProcessId, Watched
-from harness.runtime import Runtime
+from harness.runtime import Runtime, compile_for
 from harness.scenario import Case
 
+INSIDE = Path(__file__).parent.parent / "inside"
 START_SECONDS = 30.0
 POLL_SECONDS = 0.005
 # One tick of replacement at up to ~6 cold starts a second on two cores, and one or two in reserve.
 SLOTS_PER_CORE = 6
+MODULES = ("unixd", "authz_core", "setenvif")
+# What a fragment of a site's configuration usually needs; it can load others itself.
+MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "mime", "rewrite")
 _TEMPLATE = "httpd.conf.j2"
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 _BATCH = ("touch", "reload")
@@ -215,7 +219,7 @@ class LocalHost:
     def _prepare(self) -> None:
         self._directory.chmod(0o755)
         if self._user:
-            for path in (self.case.script_path, self.runtime.python_home, self.runtime.python_base):
+            for path in (self.case.script_path, *self.runtime.reads):
                 barred = proc.barred_directory(path, self._user)
                 if barred:
                     raise BadInput(
@@ -231,7 +235,8 @@ class LocalHost:
             if self._user:
                 shutil.chown(directory / "events", self._user)
             if not self.case.black_box:
-                shutil.copyfile(Path(__file__).parent.parent / "inside" / "probe.py", directory / "probe.py")
+                shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+                compile_for(self.runtime, INSIDE / "probe.py", directory / "probe.marshal")
             server = Httpd(directory, names_of_server if daemon else [], self._server_environment())
             (directory / "httpd.conf").write_text(self._render(server))
             self._servers.append(server)
@@ -263,7 +268,7 @@ class LocalHost:
         return template.render(
             directory=server.directory,
             port=server.port,
-            modules=[f"mpm_{mpm}", "unixd", "authz_core", "setenvif"],
+            modules=[f"mpm_{mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
             modules_directory=self.runtime.httpd_modules,
             mod_wsgi=self.runtime.mod_wsgi,
             user=self._user,
@@ -277,7 +282,7 @@ class LocalHost:
             processes=hosting.daemon.processes,
             threads=hosting.daemon.threads,
             display_name=display_name,
-            probe="" if case.black_box else server.directory / "probe.py",
+            probe="" if case.black_box else server.directory / "boot.wsgi",
             script=case.script_path,
             fragment=case.apache_conf,
             reload=case.restart == "reload",
@@ -381,8 +386,15 @@ class LocalHost:
         known = {each.process: each for each in before}
         for process in live:
             known.setdefault(process, Watched(process=process, fresh=process not in slot.used))
+        # An old process may go: a restart or a touched script asked it to. After a reload nobody did.
+        may_go = self.case.restart != "reload"
         return tuple(
-            Watched(process=each.process, fresh=each.fresh, gone=each.process not in live, idle=each.idle)
+            Watched(
+                process=each.process,
+                fresh=each.fresh,
+                gone=each.process not in live and (each.fresh or not may_go),
+                idle=each.idle,
+            )
             for each in known.values()
         )
 

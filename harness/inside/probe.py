@@ -1,7 +1,7 @@
 """Runs inside the server process and records what it initialises, per thread, and when.
 
-mod_wsgi loads this file as a script of its own (WSGIImportScript) when an interpreter starts, before the
-site's script. It wraps functions after the module that defines them has been executed; it never imports
+boot.wsgi, a script of its own that mod_wsgi loads when an interpreter starts (WSGIImportScript), runs this
+before the site's script. It wraps functions after the module that defines them has been executed; it never imports
 Django, changes sys.path, starts a thread or raises into the site. Python 2.7 and 3.x, standard library only.
 
 Events go to a memory-mapped file, a piece of it for each thread: writing one takes no system call, no lock
@@ -27,6 +27,7 @@ except ImportError:
     from thread import get_ident
 
 PY2 = sys.version_info[0] == 2
+STRINGS = (str, unicode) if PY2 else (str,)  # noqa: F821
 CHUNK = 65536  # bytes of one thread's piece; the reader uses the same figure
 CHUNKS = 128  # the file is sparse: only what is written takes memory
 now = getattr(time, "monotonic", time.time)
@@ -34,8 +35,16 @@ now = getattr(time, "monotonic", time.time)
 
 def quote(text):
     """A JSON string. Without the json module: importing it here would hide a race in its first import."""
-    if not isinstance(text, type("")):
-        text = text.decode("latin-1") if isinstance(text, bytes) else "%s" % (text,)
+    if isinstance(text, bytes) and not PY2:
+        text = text.decode("latin-1")
+    elif not isinstance(text, STRINGS):
+        text = "%s" % (text,)
+    if repr(text) == "'" + text + "'" and '"' not in text:  # nothing to escape, on Python 2 no unicode either
+        try:
+            text.encode("ascii")
+            return '"' + text + '"'
+        except UnicodeError:
+            pass
     out = []
     for char in text:
         code = ord(char)
@@ -186,15 +195,23 @@ class Probe(object):
         if opened:
             self.end(opened[0])
 
+    def _format(self, exc_info):
+        state = self._importing.setdefault(get_ident(), [0, 0, 0])
+        state[0] += 1  # what formatting imports is no work of the site's
+        try:
+            import traceback  # not before it is needed: see quote()
+
+            return traceback.format_exception(*exc_info)
+        finally:
+            state[0] -= 1
+
     def error(self, exc_info):
         """An exception in a request, or in the script's import."""
         try:
             if not exc_info or exc_info[0] is None:
                 return
-            import traceback  # not before it is needed: see quote()
-
             opened = self._open_requests.get(get_ident())
-            lines = traceback.format_exception(*exc_info)
+            lines = self._format(exc_info)
             self._recorder.write(
                 "error",
                 ",%s,%s,%s"
@@ -257,7 +274,7 @@ def _handler_exception(module, probe):
 
 def _urlconf_name(args):
     name = args[0].urlconf_name
-    return getattr(name, "__name__", None) or (name if isinstance(name, (str, type(""))) else "include(...)")
+    return getattr(name, "__name__", None) or (name if isinstance(name, STRINGS) else "include(...)")
 
 
 def _resolver(module, probe):
@@ -304,8 +321,8 @@ def patch(name, module, probe):
 
 
 def _is_script(namespace):
-    """Is this the namespace of a WSGI script, as mod_wsgi names its modules? Not of this file itself."""
-    return str(namespace.get("__name__", "")).startswith("_mod_wsgi_") and "_harness_probe" not in namespace
+    """Is this the namespace of a WSGI script, as mod_wsgi names its modules?"""
+    return str(namespace.get("__name__", "")).startswith("_mod_wsgi_")
 
 
 def watch_imports(probe):
@@ -400,10 +417,3 @@ def install(directory):
     mod_wsgi.subscribe_events(probe.on_event)
     return probe
 
-
-if __name__.startswith("_mod_wsgi_"):
-    _harness_probe = None
-    try:
-        _harness_probe = install(os.path.join(os.path.dirname(os.path.abspath(__file__)), "events"))
-    except Exception as error:
-        sys.stderr.write("harness probe: not installed: %r\n" % (error,))

@@ -129,8 +129,8 @@ def case_result(
     backend: Literal["local", "compose"] = "local",
 ) -> CaseResult:
     """What a case has come to, in the frozen form."""
-    verdict = conclude(tally, stopped)
     expectation = case.expectation
+    verdict = conclude(tally, stopped, expectation)
     names = undeclared(tally, expectation)
     outcomes: dict[OutcomeName, int] = {}
     for name, count in tally.outcomes.items():

@@ -1,0 +1,124 @@
+"""A trial's grade: which trials count, and that a failing checker never passes for clean."""
+
+import pytest
+from build import (
+    OTHER_PROCESS,
+    make_answer,
+    make_baseline,
+    make_inside,
+    make_lost_answer,
+    make_request_span,
+    make_span,
+    make_tally,
+    make_trial,
+    make_watched,
+)
+
+from harness import checkers
+from harness.checkers import grade
+from harness.verdict import conclude
+
+
+def graded(*answers, **trial):
+    return grade(make_trial(*answers, **trial), make_baseline())
+
+
+class TestEffective:
+    def test_met(self):
+        """Two requests that met in one cold process make the trial effective."""
+        assert graded().effective
+
+    def test_in_turn(self):
+        """Two requests one after the other do not."""
+        inside = make_inside(make_request_span(0), make_request_span(1, begin=2.1))
+
+        assert not graded(inside=(inside,)).effective
+
+    def test_two_processes(self):
+        """Nor do two requests in two processes."""
+        insides = (
+            make_inside(make_request_span(0)),
+            make_inside(make_request_span(1, process=OTHER_PROCESS), process=OTHER_PROCESS),
+        )
+
+        assert not graded(inside=insides).effective
+
+    def test_warm(self):
+        """Nor a warm process, however many met there."""
+        found = graded(make_answer(0, count=2), make_answer(1, count=3))
+
+        assert (False, False) == (found.cold, found.effective)
+
+    @pytest.mark.parametrize(("expected", "idle"), [(False, False), (True, True)])
+    def test_slow(self, expected, idle):
+        """Nor one with a slow request; one that hangs is effective."""
+        found = graded(make_answer(0), make_lost_answer(1), processes=(make_watched(idle=idle),))
+
+        assert expected == found.effective
+
+
+class TestExposed:
+    def exposed(self, *spans, **trial):
+        return graded(inside=(make_inside(make_request_span(0), make_request_span(1), *spans),), **trial).exposed
+
+    def test_lazy(self):
+        """Initialisation in a request while another is there exposes the trial."""
+        assert self.exposed(make_span("settings", 1.2, 1.4))
+
+    def test_early(self):
+        """Initialisation before the requests does not: a good bootstrap is effective and not exposed."""
+        assert not self.exposed(make_span("settings", 0.2, 0.4))
+
+    def test_alone(self):
+        """Nor does initialisation while no other request is there."""
+        inside = make_inside(make_request_span(0), make_request_span(1, begin=1.5), make_span("settings", 1.2, 1.4))
+        found = graded(inside=(inside,))
+
+        assert (True, False, 1) == (found.effective, found.exposed, len(found.lazy))
+
+    def test_not_effective(self):
+        """A trial that is not effective is never exposed."""
+        assert not self.exposed(make_span("settings", 1.2, 1.4), processes=(make_watched(fresh=False),))
+
+
+class TestOutcomes:
+    def test_counted(self):
+        """The outcomes of stampede, follow-up and initialisation are counted together, with their findings."""
+        twice = [make_span("settings", thread=thread) for thread in (1, 2)]
+        found = graded(
+            make_answer(0),
+            make_answer(1, status=500),
+            make_answer(2),
+            follow_up=(make_answer(0, status=500),),
+            inside=(make_inside(make_request_span(0), make_request_span(1), *twice),),
+        )
+
+        assert {"ok": 2, "error": 1, "poisoned": 1, "duplicate-init": 1} == found.outcomes
+        assert ["error", "poisoned", "duplicate-init"] == [each.outcome for each in found.findings]
+
+
+class TestCrashingChecker:
+    @pytest.fixture
+    def crashing(self, monkeypatch):
+        def checker(trial, baseline):
+            yield "ok", None
+            raise ZeroDivisionError("oops")
+
+        monkeypatch.setitem(checkers.CHECKERS, "answers", checker)
+
+    def test_named(self, crashing):
+        """A checker that raises is named with its error, and the others go on."""
+        found = graded(follow_up=(make_answer(0, status=500),))
+
+        assert ("checker answers failed: ZeroDivisionError: oops",) == found.failed_checkers
+        assert 1 == found.outcomes["poisoned"]
+
+    def test_inconclusive(self, crashing):
+        """It makes a case inconclusive that would be clean without it."""
+        verdict = conclude(make_tally(graded()))
+
+        assert ("inconclusive", "checker answers failed: ZeroDivisionError: oops") == (verdict.name, verdict.reason)
+
+    def test_whole(self):
+        """Without it, that case is clean."""
+        assert "clean" == conclude(make_tally(graded())).name

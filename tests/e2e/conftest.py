@@ -1,0 +1,51 @@
+"""Fixtures for tests on a real Apache."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.runtime import declared_runtimes, prepare
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@pytest.fixture(scope="session")
+def python():
+    """The interpreter of the reference runtime: the server user can reach it."""
+    return prepare("py311-django52", declared_runtimes()["py311-django52"]).python
+
+
+@pytest.fixture
+def start(harness_cold_start, python):
+    """Cold-start one of the scripts beside this file: returns the case's result."""
+
+    def start(name, **options):
+        return harness_cold_start(SCRIPTS / f"{name}.wsgi", python=python, **{"trials": 12, **options})
+
+    return start
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run the harness command as a user would; results go to a temporary directory."""
+
+    def command(*arguments, timeout=120, **more):
+        arguments = [*map(str, arguments)]
+        if arguments and arguments[0] in ("run", "check") and "--results" not in arguments:
+            arguments += ["--results", str(tmp_path / "results")]
+        environment = {**os.environ, "HARNESS_CACHE": str(ROOT / ".harness"), **more.pop("env", {})}
+        return subprocess.run(
+            [sys.executable, "-m", "harness.cli", *arguments],
+            cwd=more.pop("cwd", ROOT),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return command

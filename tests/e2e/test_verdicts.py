@@ -1,0 +1,143 @@
+"""Small WSGI scripts on a real Apache: each race, and a near-twin that is none."""
+
+import pytest
+
+from harness.errors import BadInput
+
+pytestmark = pytest.mark.e2e
+MODES = pytest.mark.parametrize("mode", ["daemon", "embedded"])
+
+
+@MODES
+def test_check_then_act_is_a_race(start, mode):
+    """A request that meets half-built state and fails is a race of class failed-request, in either mode."""
+    result = start("check_then_act", mode=mode)
+    assert ("race", "failed-request") == (result.verdict, result.race_class)
+    assert result.outcomes["error"] > 0
+    assert any("KeyError" in finding.summary for finding in result.findings)
+    assert not result.met
+
+
+@MODES
+def test_work_under_the_import_lock_is_clean(start, mode):
+    """The same work done at import is clean, with the bound that its effective trials support."""
+    result = start("check_then_act_fixed", mode=mode, trials=20)
+    assert ("clean", None) == (result.verdict, result.race_class)
+    assert {"ok": 20 * 15} == result.outcomes
+    assert result.upper_bound == pytest.approx(1 - 0.05 ** (1 / result.effective_trials))
+
+
+def test_locks_in_opposite_order_hang(start):
+    """Requests that wait for each other, using no CPU, are a race of class hang."""
+    result = start("lock_order", paths=["/a", "/b"], trials=4)
+    assert ("race", "hang") == (result.verdict, result.race_class)
+
+
+def test_locks_in_one_order_do_not_hang(start):
+    """The near-twin that always takes the locks in the same order is clean."""
+    result = start("lock_order_fixed", paths=["/a", "/b"], trials=10)
+    assert {"ok"} == set(result.outcomes)
+
+
+@MODES
+def test_a_process_that_dies_is_a_crash(start, mode):
+    """Requests whose process vanished are crashes, not drops."""
+    result = start("crash", mode=mode, trials=6)
+    assert ("race", "failed-request") == (result.verdict, result.race_class)
+    assert result.outcomes["crash"] > 0
+    assert "dropped" not in result.outcomes
+
+
+def test_a_wrong_answer_with_status_200_is_found(start):
+    """A body that differs from the control's is wrong even though its status is 200."""
+    result = start("half_list")
+    assert ("race", "failed-request") == (result.verdict, result.race_class)
+    assert result.outcomes["wrong"] > 0
+
+
+def test_a_process_that_stays_bad_is_poisoned(start):
+    """Single requests that still fail after the stampede are graded poisoned."""
+    result = start("poison")
+    assert "race" == result.verdict
+    assert result.outcomes["poisoned"] > 0
+
+
+def test_volatile_answers_are_clean(start):
+    """What differs between two controls (token, time, pid, thread) is masked."""
+    result = start("volatile", trials=20)
+    assert ("clean", {"ok": 20 * 15}) == (result.verdict, result.outcomes)
+
+
+def test_a_hang_with_one_request_is_broken(start):
+    """A site that hangs one request at a time is broken, class hang, never a race."""
+    result = start("hangs_alone", timeout=2.0)
+    assert ("broken", "hang", 0) == (result.verdict, result.broken_class, result.trials)
+
+
+def test_a_busy_process_is_slow_and_proves_nothing(start):
+    """Answers that stay out while the process works are slow: inconclusive, not a hang."""
+    result = start("busy", users=3, threads=3, trials=1)
+    assert "inconclusive" == result.verdict
+    assert result.outcomes["slow"] > 0
+    assert "hang" not in result.outcomes
+
+
+def test_a_script_that_does_not_import_is_broken_and_says_why(start):
+    """The server's log lines are the evidence, and the sentence has a hint."""
+    result = start("no_import")
+    assert ("broken", "error") == (result.verdict, result.broken_class)
+    assert "a_module_that_nobody_has" in result.findings[0].summary
+    assert "sys.path" in result.findings[0].summary
+
+
+def test_a_4xx_for_everybody_is_refused(start):
+    """A control that nobody may pass says nothing about the site, so it is bad input."""
+    with pytest.raises(BadInput, match=r"answers 403 to GET /: it wants a login"):
+        start("forbidden")
+
+
+def test_black_box_finds_the_same_race(start):
+    """Without anything inside the process, cold is proven from outside and the race is found all the same."""
+    result = start("check_then_act", black_box=True)
+    assert ("race", "external") == (result.verdict, result.cold_proof)
+    assert result.trials == result.cold_trials
+    assert [] == result.hazards
+
+
+def test_an_application_group_of_its_own(start):
+    """In a sub-interpreter the probe is there too, and the race is found."""
+    result = start("check_then_act", application_group="aside")
+    assert ("race", "probe") == (result.verdict, result.cold_proof)
+    assert result.effective_trials > 0
+
+
+@pytest.mark.parametrize("restart", ["restart", "graceful", "touch"])
+def test_every_restart_method_makes_cold(start, restart):
+    """Each method's trials are proven cold: a new process, its first request."""
+    result = start("check_then_act_fixed", restart=restart, trials=16)
+    assert 16 == result.cold_trials
+    assert "clean" == result.verdict
+
+
+def test_a_reload_is_never_called_cold(start):
+    """A touched script in embedded mode is imported again in the same interpreter: counted apart."""
+    result = start("check_then_act", mode="embedded", restart="reload", trials=40)
+    assert result.reload_trials > 0
+    assert result.cold_trials + result.reload_trials <= 40
+    assert result.effective_trials <= result.cold_trials
+
+
+def test_what_a_request_carries(start, tmp_path):
+    """Method, body, Host, header, environment, interpreter and Apache fragment reach the script."""
+    fragment = tmp_path / "fragment.conf"
+    fragment.write_text("SetEnv FRAGMENT included\n")
+    result = start(
+        "posted",
+        paths=["POST /form a=1&b=2"],
+        headers={"Host": "shop.example", "X-Colour": "red"},
+        environment={"COLOUR": "blue"},
+        application_group="aside",
+        apache_conf=fragment,
+        trials=2,
+    )
+    assert {"ok": 2 * 15} == result.outcomes

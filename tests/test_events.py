@@ -1,0 +1,94 @@
+"""A recording is read as far as it was written, wherever the writing stopped."""
+
+import json
+import time
+
+import pytest
+from build import PROCESS
+
+from harness.hosting import events
+from harness.hosting.events import parse
+from harness.inside.probe import CHUNK
+
+
+def chunk(*lines, rest=b""):
+    """A thread's piece: whole lines, what of one more was written, and zero bytes."""
+    text = b"".join(json.dumps(line).encode() + b"\n" for line in lines) + rest
+    return text.ljust(CHUNK, b"\0")
+
+
+def begin(at, span, kind="request", name="1.0", thread=7):
+    return [at, thread, "begin", span, kind, name]
+
+
+def end(at, span, failed=0, nested=0, thread=7):
+    return [at, thread, "end", span, failed, nested]
+
+
+def spans(*chunks):
+    return [(span.name, span.begin, span.end) for span in parse(chunks, PROCESS).spans]
+
+
+class TestParse:
+    @pytest.mark.parametrize(
+        "rest", [b"", b"[", b'[3.0,7,"begin",2,"request","1.1"', b'[3.0,7,"begin",2,"request","1.1"]']
+    )
+    def test_half_a_line(self, rest):
+        """A line that was still being written is passed over."""
+        assert [("1.0", 1.0, 2.0)] == spans(chunk(begin(1.0, 1), end(2.0, 1), rest=rest))
+
+    def test_two_pieces(self):
+        """A span that one piece begins and another ends is one span."""
+        assert [("1.0", 1.0, 2.0)] == spans(chunk(end(2.0, 1)), chunk(begin(1.0, 1)))
+
+    def test_open(self):
+        """A span that nothing ended is open."""
+        assert [("1.0", 1.0, None)] == spans(chunk(begin(1.0, 1)))
+
+    def test_full_piece(self):
+        """A piece that is full to its last byte but one keeps its last line."""
+        name = "x" * (CHUNK - 1 - len(json.dumps(begin(1.0, 1, name=""))) - 1)
+        piece = chunk(begin(1.0, 1, name=name))
+
+        assert (CHUNK, 0) == (len(piece), piece[-1])
+        assert [(name, 1.0, None)] == spans(piece)
+
+    def test_wall_clock(self):
+        """Times of a Python without a monotonic clock are shifted to it."""
+        boot = [time.time(), 7, "boot", {"python": "2.7.18", "monotonic": 0, "wall": 0.0}]
+        ((_, began, _),) = spans(chunk(boot, begin(time.time(), 1)))
+
+        assert pytest.approx(time.monotonic(), abs=0.5) == began
+
+    def test_monotonic_clock(self):
+        """Those of one with it are as they are."""
+        boot = [1.0, 7, "boot", {"python": "3.12.1", "monotonic": 1, "wall": 0.0}]
+
+        assert [("1.0", 1.0, None)] == spans(chunk(boot, begin(1.0, 1)))
+
+
+class TestScript:
+    SCRIPT = begin(1.0, 1, "script", "site.wsgi")
+
+    def test_ends(self):
+        """The script's span ends when the next request on its thread begins."""
+        found = spans(chunk(self.SCRIPT, begin(2.0, 2), begin(3.0, 3, name="1.1")))
+
+        assert ("site.wsgi", 1.0, 2.0) == found[0]
+
+    def test_other_thread(self):
+        """... and not when one on another thread does."""
+        assert ("site.wsgi", 1.0, None) == spans(chunk(self.SCRIPT, begin(2.0, 2, thread=8)))[0]
+
+
+class TestRead:
+    def test_missing(self, tmp_path):
+        """Where there is no recording there is none, and no error."""
+        assert events.read(tmp_path / "none", PROCESS) is None
+
+    def test_sparse(self, tmp_path):
+        """Reading stops at the first piece that was never handed out."""
+        pieces = [chunk(begin(1.0, 1)), chunk(begin(2.0, 2, name="1.1")), chunk(), chunk(begin(3.0, 3))]
+        (tmp_path / "one").write_bytes(b"".join(pieces))
+
+        assert ["1.0", "1.1"] == [span.name for span in events.read(tmp_path / "one", PROCESS).spans]

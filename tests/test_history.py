@@ -1,0 +1,167 @@
+"""A history gives back what was put in, and says where it is damaged."""
+
+import pytest
+from build import (
+    PAGE,
+    make_answer,
+    make_case,
+    make_control,
+    make_expectation,
+    make_inside,
+    make_log,
+    make_mishap,
+    make_request_span,
+    make_span,
+    make_trial,
+)
+
+from harness.errors import BadInput
+from harness.history import HistoryWriter, read, read_case
+
+LONG = PAGE * 3
+CONTROL = make_control(make_answer(body=LONG), log=make_log("a line"))
+TRIAL = make_trial(
+    make_answer(0, body=LONG),
+    make_answer(1),
+    follow_up=(make_answer(2, body=LONG),),
+    inside=(make_inside(make_request_span(), make_span(end=None), mishaps=(make_mishap("ValueError: é"),)),),
+)
+NOT_UTF_8 = pytest.param(
+    b'{"type":"body","digest":"a","text":"\xff"}\n',
+    marks=pytest.mark.xfail(strict=True, reason="msgspec raises UnicodeDecodeError, which is no DecodeError"),
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A history of one control and two trials."""
+    return write(tmp_path / "new" / "case.jsonl", CONTROL, TRIAL, make_trial(number=2))
+
+
+def write(path, *records, case=None):
+    with HistoryWriter(path, case or make_case()) as history:
+        for each in records:
+            history.add(each)
+    return path
+
+
+def edit(path, number, line):
+    """Replace line `number`, counted from 1."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[number - 1] = line
+    path.write_bytes(b"".join(lines))
+
+
+class TestRoundTrip:
+    def test_records(self, path):
+        """Controls and trials come back in order, equal to what was added."""
+        assert [CONTROL, TRIAL, make_trial(number=2)] == list(read(path))
+
+    @pytest.mark.parametrize("expectation", [None, make_expectation(["hazard", "clean"], modes=["daemon"])])
+    def test_case(self, tmp_path, expectation):
+        """The case comes back equal, with its expectation."""
+        case = make_case(expectation=expectation, environment={"A": "é"})
+
+        assert case == read_case(write(tmp_path / "case.jsonl", case=case))
+
+    def test_flushed(self, tmp_path):
+        """What was added can be read before the history is closed."""
+        with HistoryWriter(tmp_path / "case.jsonl", make_case()) as history:
+            history.add(CONTROL)
+
+            assert [CONTROL] == list(read(tmp_path / "case.jsonl"))
+
+
+class TestBodies:
+    def test_shared(self, path):
+        """A long body that three answers share is written once."""
+        assert 1 == path.read_bytes().count(LONG.encode())
+        assert 3 == sum(each.body == LONG for r in read(path) for each in (*r.answers, *getattr(r, "follow_up", ())))
+
+    def test_two(self, tmp_path):
+        """Two long bodies that differ at the end are kept apart."""
+        control = make_control(make_answer(0, body=LONG + "1"), make_answer(1, body=LONG + "2"))
+
+        assert [control] == list(read(write(tmp_path / "case.jsonl", control)))
+
+    def test_forgotten(self, tmp_path, monkeypatch):
+        """Bodies come back though more were written than the writer remembers."""
+        monkeypatch.setattr("harness.history._MAX_KNOWN", 2)
+        answers = [make_answer(user, body=f"{user % 4} {LONG}") for user in range(12)]
+        control = make_control(*answers)
+        path = write(tmp_path / "case.jsonl", control)
+
+        assert [control] == list(read(path))
+        assert 12 == path.read_bytes().count(b'{"type":"body"')
+
+
+class TestDamage:
+    def test_cut_last_line(self, path):
+        """A last line cut short by a kill is passed over."""
+        path.write_bytes(path.read_bytes()[:-20])
+
+        assert [CONTROL, TRIAL] == list(read(path))
+
+    def test_whole_last_line(self, path):
+        """A last line that lacks nothing but its end may be cut too, and is passed over."""
+        path.write_bytes(path.read_bytes()[:-1])
+
+        assert [CONTROL, TRIAL] == list(read(path))
+
+    @pytest.mark.parametrize(
+        "line",
+        [b'{"type":"trial","num\n', b"\n", b'{"type":"other"}\n', b'{"type":"trial","number":"one"}\n', NOT_UTF_8],
+        ids=["cut", "empty", "other", "field", "encoding"],
+    )
+    def test_middle_line(self, path, line):
+        """A damaged line in the middle is named with its number."""
+        edit(path, 3, line)
+
+        with pytest.raises(BadInput) as caught:
+            list(read(path))
+        assert str(caught.value).startswith(f"{path}:3: not a line of a history: ")
+
+    def test_before_the_damage(self, path):
+        """What stands before the damage is read."""
+        edit(path, 4, b"no\n")
+        records = read(path)
+
+        assert CONTROL == next(records)
+
+    @pytest.mark.parametrize("text", [b"", b'{"type":"case"', b'{"type":"body","digest":"a","text":"b"}\n'])
+    def test_no_case(self, tmp_path, text):
+        """A file that does not begin with its case is not a history."""
+        (tmp_path / "case.jsonl").write_bytes(text)
+
+        with pytest.raises(BadInput, match="not a history"):
+            read_case(tmp_path / "case.jsonl")
+
+    @pytest.mark.xfail(strict=True, reason="pydantic's ValidationError is not turned into BadInput")
+    def test_other_case(self, path):
+        """A case with a key that is missing or unknown (another version's) is bad input, with its file."""
+        edit(path, 1, b'{"type":"case","case":{"id":"x"}}\n')
+
+        with pytest.raises(BadInput, match=str(path)):
+            read_case(path)
+
+    def test_missing(self, tmp_path):
+        """A file that is not there is bad input."""
+        with pytest.raises(BadInput, match=r"none\.jsonl: cannot be read: No such file"):
+            list(read(tmp_path / "none.jsonl"))
+
+
+class TestUnwritable:
+    def test_directory(self, tmp_path):
+        """A place where no directory can be made is bad input."""
+        (tmp_path / "file").touch()
+
+        with pytest.raises(BadInput, match="the history cannot be written"):
+            HistoryWriter(tmp_path / "file" / "case.jsonl", make_case())
+
+    def test_exists(self, path):
+        """A history is never written over."""
+        before = path.read_bytes()
+
+        with pytest.raises(BadInput, match="the history cannot be written: File exists"):
+            HistoryWriter(path, make_case())
+        assert before == path.read_bytes()

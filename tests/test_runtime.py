@@ -1,0 +1,312 @@
+"""What is missing on a machine is told, with how to get it."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from build import make_interpreter
+
+from harness.errors import BadInput, MissingRuntime
+from harness.hosting import proc
+from harness.runtime import (
+    RuntimeSpec,
+    declared_runtimes,
+    describe,
+    find_interpreter,
+    interpreters,
+    prepare_for_python,
+    spec_named,
+)
+
+USER = "nobody"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine without interpreters: PATH, pyenv and uv are empty directories."""
+    for variable, name in (("PATH", "bin"), ("PYENV_ROOT", "pyenv"), ("UV_PYTHON_INSTALL_DIR", "uv")):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    # The fixed directories of the system cannot be emptied: no interpreter there is called 3.77.
+    return tmp_path
+
+
+class TestDescribe:
+    def test_this_interpreter(self):
+        """An interpreter tells its version and where it lives."""
+        found = describe(sys.executable)
+
+        assert "%d.%d.%d" % sys.version_info[:3] == found.version  # noqa: UP031 - as the interpreter writes it
+        assert (sys.prefix, sys.base_prefix) == (found.prefix, found.base)
+        assert "%d.%d" % sys.version_info[:2] == found.minor  # noqa: UP031
+
+    @pytest.mark.parametrize(
+        "script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho not JSON\n", "#!/bin/sh\necho '{}'\n", "no program at all"]
+    )
+    def test_no_interpreter(self, tmp_path, script):
+        """A file that is no interpreter describes nothing, and does not raise."""
+        file = tmp_path / "python"
+        file.write_text(script)
+        file.chmod(0o755)
+
+        assert describe(str(file)) is None
+
+    @pytest.mark.parametrize("name", ["none", ""])
+    def test_missing(self, tmp_path, name):
+        """Nor does one that is not there, or a directory."""
+        assert describe(str(tmp_path / name)) is None
+
+    def test_neutral(self, tmp_path, monkeypatch):
+        """A django/ beside the caller, or on its PYTHONPATH, is not the interpreter's."""
+        (tmp_path / "django").mkdir()
+        (tmp_path / "django" / "__init__.py").write_text("get_version = lambda: '0.0.1'\n")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        again = tmp_path / "python"  # a path of its own: descriptions are remembered
+        again.symlink_to(sys.executable)
+
+        assert "0.0.1" != describe(str(again)).django
+
+
+class TestFindInterpreter:
+    def test_missing(self, machine):
+        """A Python that is not there is told with its version and three ways to get it."""
+        with pytest.raises(MissingRuntime) as caught:
+            find_interpreter("3.77")
+
+        message = str(caught.value)
+        assert message.startswith("Python 3.77 is not on this machine (looked on PATH, in pyenv and uv): ")
+        for cure in ("uv python install 3.77", "pyenv install 3.77", "python3.77 and its -dev package"):
+            assert cure in message
+
+    @pytest.mark.parametrize(
+        "place", ["bin/python3.77", "pyenv/versions/3.77.1/bin/python", "uv/cpython-3.77.1-linux/bin/python"]
+    )
+    def test_places(self, machine, place):
+        """One is found on PATH, in pyenv and in uv."""
+        if place.startswith("pyenv"):
+            (machine / "pyenv" / "versions").mkdir()
+        make_interpreter(machine / place)
+
+        assert [str(machine / place)] == [each.executable for each in interpreters("3.77")]
+
+    def test_no_headers(self, machine):
+        """One without headers is told with its path and the package that brings them."""
+        path = make_interpreter(machine / "bin" / "python3.77")
+
+        with pytest.raises(MissingRuntime) as caught:
+            find_interpreter("3.77")
+        assert (
+            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: install python3.77-dev" == str(caught.value)
+        )  # fmt: skip
+
+    def test_with_headers(self, machine):
+        """One with headers is preferred to an earlier one without."""
+        make_interpreter(machine / "bin" / "python3.77")
+        better = make_interpreter(machine / "uv" / "cpython-3.77" / "bin" / "python")
+        (better.parent.parent / "lib").mkdir()
+        (better.parent.parent / "include").mkdir()
+        (better.parent.parent / "include" / "Python.h").touch()
+
+        assert str(better) == find_interpreter("3.77").executable
+
+    def test_environment(self, machine):
+        """A virtual environment is no base interpreter."""
+        make_interpreter(machine / "bin" / "python3.77", base="/elsewhere")
+
+        assert [] == list(interpreters("3.77"))
+
+    def test_other_version(self, machine):
+        """One that is another version than its name says is passed over."""
+        make_interpreter(machine / "bin" / "python3.77", minor="3.76")
+
+        assert [] == list(interpreters("3.77"))
+
+    def test_once(self, machine):
+        """One that has two names counts once."""
+        path = make_interpreter(machine / "bin" / "python3.77")
+        (machine / "uv" / "cpython-3.77.1" / "bin").mkdir(parents=True)
+        (machine / "uv" / "cpython-3.77.1" / "bin" / "python").symlink_to(path)
+
+        assert 1 == len(list(interpreters("3.77")))
+
+
+class TestSpecNamed:
+    DECLARED = {  # noqa: RUF012 - read only
+        "py311-django52": RuntimeSpec(python="3.11", django="django>=5.2"),
+        "py27-django1": RuntimeSpec(python="2.7", django="django<2"),
+    }
+
+    def test_declared(self):
+        """A declared runtime is found by its name."""
+        assert self.DECLARED["py27-django1"] is spec_named("py27-django1", self.DECLARED)
+
+    def test_nearest(self):
+        """One that is not is told with the nearest and all that are."""
+        with pytest.raises(BadInput) as caught:
+            spec_named("py311-djago52", self.DECLARED)
+
+        assert (
+            "runtime 'py311-djago52' is not declared; did you mean 'py311-django52'? "
+            "(declared: py27-django1, py311-django52)" == str(caught.value)
+        )
+
+    def test_builtin(self):
+        """The runtimes that are shipped are declared without a mistake."""
+        assert "py311-django52" in declared_runtimes()
+
+    def test_own_file(self, tmp_path):
+        """A file of the user's adds to them."""
+        (tmp_path / "own.toml").write_text('[runtimes.mine]\npython = "3.9"\ndjango = "django<4"\n')
+
+        assert {"mine", "py311-django52"} <= set(declared_runtimes(tmp_path / "own.toml"))
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ('[runtimes.mine]\npyton = "3.9"\ndjango = "django<4"\n', ["pyton: unknown key", "'python'?"]),
+            ('[runtimes.mine]\npython = "three"\ndjango = "django<4"\n', ["runtimes.mine.python", "'three'"]),
+            ('[runtimes.mine]\npython = "3.9"\ndjango = "flask"\n', ["runtimes.mine.django", "'flask'"]),
+            ("[runtimes.mine\n", ["not valid TOML", "line 1"]),
+        ],
+    )
+    def test_mistakes(self, tmp_path, text, expected):
+        """A mistake in it is told with file and key."""
+        (tmp_path / "own.toml").write_text(text)
+        with pytest.raises(BadInput) as caught:
+            declared_runtimes(tmp_path / "own.toml")
+
+        assert [] == [each for each in [f"{tmp_path}/own.toml: ", *expected] if each not in str(caught.value)]
+
+
+class TestPrepareForPython:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def empty(tmp_path_factory):
+        """A virtual environment without Django."""
+        home = tmp_path_factory.mktemp("empty")
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+        return home
+
+    @pytest.mark.parametrize("name", [".", "bin/python"])
+    def test_without_django(self, empty, name):
+        """An environment without Django, or its interpreter, is told so, and how to mend it."""
+        with pytest.raises(BadInput) as caught:
+            prepare_for_python(empty / name)
+
+        assert "Django cannot be imported there; name the environment that holds it" in str(caught.value)
+        assert str(caught.value).startswith(f"--python {empty}")
+
+    def test_none(self, tmp_path):
+        """What is no interpreter is told so."""
+        with pytest.raises(BadInput, match=r"--python .*: no such interpreter, or it does not run"):
+            prepare_for_python(tmp_path / "python")
+
+    def test_no_headers(self, machine):
+        """One with Django whose base has no headers is a missing runtime."""
+        path = make_interpreter(machine / "env" / "bin" / "python", django="5.2", base=str(machine))
+        make_interpreter(machine / "bin" / "python3.77")
+
+        with pytest.raises(MissingRuntime, match=r"Python 3\.77 in .* has no headers.*install python3\.77-dev"):
+            prepare_for_python(path)
+
+
+@pytest.fixture
+def tree():
+    """A file four directories deep, all of them open to everybody."""
+    root = Path(tempfile.mkdtemp()).resolve()  # not tmp_path, which is closed to others
+    try:
+        try:
+            pwd.getpwnam(USER)
+        except KeyError:
+            pytest.skip(f"there is no user {USER} on this machine")
+        if barred := proc.barred_directory(root.parent, USER):
+            pytest.skip(f"{USER} cannot even enter {barred}")
+        file = root / "a" / "b" / "file"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        for each in (root, root / "a", root / "a" / "b"):
+            each.chmod(0o755)
+        file.chmod(0o644)
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
+class TestBarredDirectory:
+    def barred(self, path, **options):
+        return proc.barred_directory(path, USER, **options)
+
+    @pytest.mark.parametrize("name", ["a", "a/b", "a/b/file"])
+    def test_open(self, tree, name):
+        """Nothing bars a way that is open to everybody."""
+        assert self.barred(tree / name) is None
+
+    @pytest.mark.parametrize("mode", [0o700, 0o750, 0o754])
+    def test_first(self, tree, mode):
+        """The first directory that cannot be passed is named, not a later one."""
+        (tree / "a").chmod(mode)
+        (tree / "a" / "b").chmod(0o700)
+
+        assert tree / "a" == self.barred(tree / "a" / "b" / "file")
+
+    def test_pass_only(self, tree):
+        """A directory on the way must be passed, not read; at its end it must be read too."""
+        (tree / "a").chmod(0o711)
+
+        assert self.barred(tree / "a" / "b" / "file") is None
+        assert tree / "a" == self.barred(tree / "a")
+        assert self.barred(tree / "a", readable=False) is None
+
+    def test_end(self, tree):
+        """A file that cannot be read bars itself; where it need not be read it does not."""
+        (tree / "a" / "b" / "file").chmod(0o600)
+
+        assert tree / "a" / "b" / "file" == self.barred(tree / "a" / "b" / "file")
+        assert self.barred(tree / "a" / "b" / "file", readable=False) is None
+
+    def test_link(self, tree):
+        """A link is no way round: where it leads is looked at too."""
+        (tree / "link").symlink_to(tree / "a" / "b")
+        assert self.barred(tree / "link" / "file") is None
+
+        (tree / "a").chmod(0o700)
+        assert tree / "a" == self.barred(tree / "link" / "file")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+    @pytest.mark.parametrize(
+        ("expected", "mode"),
+        [(None, 0o710), (None, 0o711), ("a", 0o701), ("a", 0o700)],
+        ids=["710", "711", "701", "700"],
+    )
+    def test_group(self, tree, expected, mode):
+        """For a member of its group the group's bits count, and the others' do not."""
+        os.chown(tree / "a", -1, pwd.getpwnam(USER).pw_gid)
+        (tree / "a").chmod(mode)
+
+        assert (expected and tree / expected) == self.barred(tree / "a" / "b" / "file")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+    @pytest.mark.parametrize(("expected", "mode"), [(None, 0o100), ("a", 0o077)], ids=["100", "077"])
+    def test_owner(self, tree, expected, mode):
+        """For its owner the owner's bits count, and no others."""
+        os.chown(tree / "a", pwd.getpwnam(USER).pw_uid, -1)
+        (tree / "a").chmod(mode)
+
+        assert (expected and tree / expected) == self.barred(tree / "a" / "b" / "file")
+
+
+class TestServerUser:
+    def test_root(self, monkeypatch):
+        """As root, httpd drops to an unprivileged user of this machine; anybody else needs none."""
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        assert proc.server_user()[0] in {entry.pw_name for entry in pwd.getpwall()} - {"root"}
+
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        assert ("", "") == proc.server_user()

@@ -1,0 +1,288 @@
+"""Every mistake in a scenario file is told with file, key or line, what is allowed and the nearest spelling."""
+
+import pytest
+from build import REQUESTS, make_case
+
+from harness.errors import BadInput
+from harness.scenario import Load, expand, load_scenario, parse_scenario
+
+# Keys of the top table come first: what a test adds to the top goes before it, what it adds to the end after it.
+GOOD = """
+title = "Books"
+site = "books"
+scripts = ["default", "deferred"]
+runtime = "py311-django52"
+
+[[expect]]
+verdict = "clean"
+outcomes.ok = { grade = "expected", why = "nothing is left to the requests" }
+"""
+
+
+def top(lines):
+    return f"{lines}\n{GOOD}"
+
+
+def end(lines):
+    return f"{GOOD}\n{lines}"
+
+
+def changed(old, new):
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+# What is wrong, and what the message must say.
+MISTAKES = {
+    "toml": (top("modes = [daemon]"), ["not valid TOML", "line 1"]),
+    "toml-line": (end("[load]\nusers = x\nfollow_up = 1"), ["not valid TOML", "line 12"]),
+    "empty": ("", ["title: required, but missing", "site: required", "expect: required"]),
+    "unknown-key": (top("trails = 5"), ["trails: unknown key", "did you mean 'trials'?", "allowed: ", "restart"]),
+    "unknown-far": (top("zzz = 5"), ["zzz: unknown key (allowed: "]),
+    "unknown-in-load": (end("[load]\nuser = 5"), ["load.user: unknown key", "did you mean 'users'?", "follow_up"]),
+    "unknown-in-path": (
+        end('[load]\npaths = [{ path = "/", wieght = 2 }]'),
+        ["load.paths[1].wieght: unknown key", "did you mean 'weight'?"],
+    ),
+    "unknown-in-daemon": (
+        end("[hosting.daemon]\nthread = 2"),
+        ["hosting.daemon.thread: unknown key", "did you mean 'threads'?", "processes"],
+    ),
+    "unknown-in-expect": (
+        changed("verdict", "verdicts"),
+        ["expect[1].verdicts: unknown key", "did you mean 'verdict'?"],
+    ),
+    "unknown-in-outcome": (changed("grade =", "grad ="), ["expect[1].outcomes.ok.grad: unknown key", "'grade'"]),
+    "mode": (
+        top('modes = ["deamon"]'),
+        ["modes[1]: 'deamon' is not allowed", "did you mean 'daemon'?", "allowed: daemon, embedded"],
+    ),
+    "schedule": (top('schedules = ["perturbed"]'), ["schedules[1]: 'perturbed' is not allowed", "allowed: natural"]),
+    "restart": (
+        top('restart = "respwan"'),
+        ["restart: 'respwan' is not allowed", "did you mean 'respawn'?", "respawn, restart, graceful, touch, reload"],
+    ),
+    "mpm": (
+        end('[hosting.embedded]\nmpm = "events"'),
+        ["hosting.embedded.mpm: 'events'", "did you mean 'event'?", "event, worker, prefork"],
+    ),
+    "verdict": (
+        changed('"clean"', '"rase"'),
+        ["expect[1].verdict: 'rase' is not allowed", "'race'?", "clean, hazard, race, broken, inconclusive"],
+    ),
+    "verdict-in-list": (changed('"clean"', '["clean", "hasard"]'), ["expect[1].verdict[2]: 'hasard'", "'hazard'?"]),
+    "race-class": (
+        changed('"clean"', '"race"\nrace_class = "hangs"'),
+        ["expect[1].race_class: 'hangs'", "'hang'?", "failed-request, wrong-state, hang, duplicate-init"],
+    ),
+    "broken-class": (changed('"clean"', '"broken"\nbroken_class = "errors"'), ["expect[1].broken_class", "'error'?"]),
+    "outcome": (changed("outcomes.ok", "outcomes.okay"), ["expect[1].outcomes.okay", "'okay' is not allowed", "'ok'?"]),
+    "grade": (
+        changed('"expected"', '"expectd"'),
+        ["expect[1].outcomes.ok.grade: 'expectd'", "'expected'?", "expected, acceptable, forbidden"],
+    ),
+    "why": (
+        changed('"nothing is left to the requests"', '"fine"'),
+        ["expect[1].outcomes.ok.why", "at least 8", "'fine'"],
+    ),
+    "no-why": (changed(', why = "nothing is left to the requests"', ""), ["expect[1].outcomes.ok.why: required"]),
+    "no-site": (changed('site = "books"\n', ""), ["site: required, but missing"]),
+    "no-scripts": (changed('["default", "deferred"]', "[]"), ["scripts: ", "at least 1 item"]),
+    "word": (changed('"books"', '"../books"'), ["site: ", "'../books'"]),
+    "type": (top('trials = "many"'), ["trials: input should be a valid integer", "given: 'many'"]),
+    "few": (top("trials = 0"), ["trials: ", "greater than or equal to 1", "given: 0"]),
+    "many": (end("[load]\nusers = 1000"), ["load.users: ", "less than or equal to 200", "given: 1000"]),
+    "threads": (end("[hosting.daemon]\nthreads = 0"), ["hosting.daemon.threads: ", "greater than or equal to 1"]),
+    "timeout": (end("[load]\ntimeout = 0"), ["load.timeout: ", "greater than 0"]),
+    "path": (end('[load]\npaths = [{ path = "books/" }]'), ["load.paths[1].path: ", "'books/'"]),
+    "method": (end('[load]\npaths = [{ path = "/", method = "get" }]'), ["load.paths[1].method: ", "'get'"]),
+    "status": (
+        end('[load]\npaths = ["/", { path = "/", status = 42 }]'),
+        ["load.paths[2].status: ", "200", "given: 42"],
+    ),
+    "environment": (end("[environment]\nDEBUG = 1"), ["environment.DEBUG: ", "valid string", "given: 1"]),
+    "group": (end('[hosting]\napplication_group = "a b"'), ["hosting.application_group: ", "'a b'"]),
+    "unselected": (
+        changed("verdict", 'scripts = ["default"]\nverdict'),
+        ["no expect block selects script 'deferred' in daemon mode"],
+    ),
+    "unselected-mode": (
+        changed("verdict", 'modes = ["daemon"]\nverdict'),
+        ["no expect block selects script 'default' in embedded mode"],
+    ),
+    "selects-none": (
+        changed("verdict", 'scripts = ["defered"]\nverdict'),
+        ["expect number 1 names the script 'defered', which scripts does not list", "did you mean 'deferred'?"],
+    ),
+    "touch-embedded": (
+        top('restart = "touch"'),
+        ["restart = 'touch' does not exist in embedded mode", "respawn, restart, graceful, reload", "modes = [...]"],
+    ),
+    "reload-daemon": (
+        top('restart = "reload"'),
+        ["restart = 'reload' does not exist in daemon mode", "respawn, restart, graceful, touch"],
+    ),
+}
+
+
+def complaint(text):
+    with pytest.raises(BadInput) as caught:
+        parse_scenario(text, "scenarios/books.toml")
+    return str(caught.value)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(("text", "expected"), MISTAKES.values(), ids=MISTAKES.keys())
+    def test_told(self, text, expected):
+        """The message names the file on each line, and the mistake as it should be named."""
+        message = complaint(text)
+
+        assert [] == [each for each in expected if each not in message], message
+        assert all(line.startswith("scenarios/books.toml: ") for line in message.splitlines())
+
+    def test_all_at_once(self):
+        """Several mistakes are told at once, a line each."""
+        lines = complaint(top('trails = 5\nrestart = "touhc"')).splitlines()
+
+        assert ["restart", "trails"] == sorted(line.split(": ")[1] for line in lines)
+
+    def test_good(self):
+        """The file that the mistakes were made in has none."""
+        assert "Books" == parse_scenario(GOOD, "books.toml").title
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            top('restart = "touch"\nmodes = ["daemon"]'),
+            top('restart = "reload"\nmodes = ["embedded"]'),
+            end("[load]\ntimeout = 5"),
+            end("[load]\ntimeout = 0.5"),
+            end('[load]\npaths = [{ path = "/", status = 404 }]'),
+            changed('"clean"', '["clean", "hazard"]'),
+        ],
+    )
+    def test_near_twins(self, text):
+        """What stands close to a mistake and is none passes."""
+        parse_scenario(text, "books.toml")
+
+    def test_missing_file(self, tmp_path):
+        """A file that is not there is named."""
+        with pytest.raises(BadInput, match=r"none\.toml: cannot be read: No such file"):
+            load_scenario(tmp_path / "none.toml")
+
+    def test_not_text(self, tmp_path):
+        """So is a file that is no UTF-8."""
+        (tmp_path / "books.toml").write_bytes(b'title = "\xff"')
+
+        with pytest.raises(BadInput, match=r"books\.toml: cannot be read: .*utf-8"):
+            load_scenario(tmp_path / "books.toml")
+
+
+class TestMix:
+    def paths(self, *entries, **load):
+        return [each.path for each in Load(paths=list(entries), **load).requests]
+
+    def test_in_turn(self):
+        """Paths without weights are dealt in turn."""
+        assert ["/a", "/b"] == self.paths("/a", "/b")
+
+    def test_weights(self):
+        """A path is dealt as often as its weight says, in rounds, so that few users meet every path."""
+        assert ["/a", "/b", "/c", "/a", "/c", "/a"] == self.paths(
+            {"path": "/a", "weight": 3}, "/b", {"path": "/c", "weight": 2}
+        )
+
+    def test_request(self):
+        """A path's own headers win over the load's; the rest is as declared."""
+        load = Load(
+            paths=[{"path": "/", "method": "POST", "body": "a=1", "headers": {"Host": "b"}, "status": 404}, "/two"],
+            headers={"Host": "a", "Accept": "*/*"},
+        )
+        first, second = load.requests
+
+        assert ("POST", "a=1", {"Host": "b", "Accept": "*/*"}, 404) == (
+            first.method, first.body, first.headers, first.status,
+        )  # fmt: skip
+        assert ("GET", "", {"Host": "a", "Accept": "*/*"}, None) == (
+            second.method, second.body, second.headers, second.status,
+        )  # fmt: skip
+
+    def test_users(self):
+        """Each user sends the next request of the mix, round and round."""
+        assert [0, 1, 0, 1, 0] == make_case(requests=REQUESTS, users=5).requests_of_stampede()
+
+
+@pytest.fixture
+def sites(tmp_path):
+    """A directory with one site of two scripts."""
+    for script in ("default", "deferred"):
+        file = tmp_path / "sites" / "books" / "scripts" / f"{script}.wsgi"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path / "sites"
+
+
+def cases(sites, text=GOOD, **options):
+    path = sites.parent / "books.toml"
+    return expand(parse_scenario(text, str(path)), path, sites, **options)
+
+
+class TestExpand:
+    def test_ids(self, sites):
+        """A case for each mode and script, named file::mode::script::schedule."""
+        assert [
+            "books::daemon::default::natural",
+            "books::daemon::deferred::natural",
+            "books::embedded::default::natural",
+            "books::embedded::deferred::natural",
+        ] == [case.id for case in cases(sites)]
+
+    def test_script(self, sites):
+        """A case's script is the file in the site's scripts directory."""
+        assert (sites / "books" / "scripts" / "default.wsgi").resolve() == cases(sites)[0].script_path
+
+    def test_expectation(self, sites):
+        """A case gets the first expectation that selects it."""
+        own = '[[expect]]\nscripts = ["deferred"]\nmodes = ["daemon"]\nverdict = "race"\noutcomes = {}\n'
+        found = {
+            case.id: case.expectation.verdicts for case in cases(sites, GOOD.replace("[[expect]]", own + "[[expect]]"))
+        }
+
+        assert ("race",) == found.pop("books::daemon::deferred::natural")
+        assert {("clean",)} == set(found.values())
+
+    def test_overridden(self, sites):
+        """Trials, seed and runtime may be given from outside; a seed of 0 counts as given."""
+        (case, *_) = cases(sites, trials=3, seed=0, runtime="other")
+
+        assert (3, 0, "other") == (case.trials, case.seed, case.runtime)
+
+    def test_as_declared(self, sites):
+        """... and are as declared where they are not."""
+        (case, *_) = cases(sites, top("trials = 9\nseed = 8"))
+
+        assert (9, 8, "py311-django52") == (case.trials, case.seed, case.runtime)
+
+    def test_no_site(self, sites):
+        """A site that does not exist is told with the path looked at, the sites there are and the nearest."""
+        with pytest.raises(BadInput) as caught:
+            cases(sites, changed('"books"', '"boks"'))
+
+        message = str(caught.value)
+        assert message.startswith(f"{sites.parent}/books.toml: site: there is no directory {sites}/boks; ")
+        assert "did you mean 'books'? (sites: books)" in message
+
+    def test_no_sites(self, tmp_path):
+        """Where there is no directory of sites at all, the one looked at is told."""
+        with pytest.raises(BadInput, match=r"there is no directory .*/nowhere/books$"):
+            cases(tmp_path / "nowhere")
+
+    def test_no_script(self, sites):
+        """So is a script that does not exist."""
+        (sites / "books" / "scripts" / "deferred.wsgi").rename(sites / "books" / "scripts" / "defered.wsgi")
+        with pytest.raises(BadInput) as caught:
+            cases(sites)
+
+        message = str(caught.value)
+        assert f"scripts: there is no file {sites}/books/scripts/deferred.wsgi; did you mean 'defered'?" in message
+        assert "(scripts: default, defered)" in message
