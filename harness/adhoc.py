@@ -21,6 +21,8 @@ from harness.scenario import (
 )
 
 DEFAULT_TRIALS = 100
+AD_HOC = "check"
+"""What stands in place of a scenario's name."""
 _REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
 
 
@@ -79,8 +81,8 @@ def script_case(
     if apache_conf is not None and not apache_conf.is_file():
         raise BadInput(f"{apache_conf}: there is no such file to include")
     return Case(
-        id=f"check::{mode}::{script.stem}::natural",
-        scenario="check",
+        id=f"{AD_HOC}::{mode}::{script.stem}::natural",
+        scenario=AD_HOC,
         site=script.resolve().parent.name,
         script=script.stem,
         script_path=script.resolve(),

@@ -23,6 +23,7 @@ def run_control(host: LocalHost, number: int) -> Control:
 def control_on(host: LocalHost, slot: Slot, number: int) -> Control:
     """The stampede's requests, one after another, in the order of its users; stops at one left open."""
     case = host.case
+    begin = time.monotonic()
     before = host.watch(slot)
     answers: list[Answer] = []
     for user, index in enumerate(case.requests_of_stampede()):
@@ -37,7 +38,7 @@ def control_on(host: LocalHost, slot: Slot, number: int) -> Control:
         number=number,
         answers=tuple(answers),
         processes=processes,
-        inside=host.read_inside(slot, pids),
+        inside=host.read_inside(slot, pids, begin),
         log=host.take_log(slot, pids),
     )
     host.forget(slot, pids)

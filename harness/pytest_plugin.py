@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.adhoc import script_case
+from harness.adhoc import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.report.console import print_result, story
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
@@ -226,4 +226,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     run = Result(
         schema_version=SCHEMA_VERSION, run="pytest", status="complete", environment={}, cases=cases, skipped=[]
     )
-    print_result(console, run, evidence=False)
+    # A test that uses the fixture judges for itself: of those only the table tells.
+    print_result(console, run, evidence=False, told=[case for case in cases if case.scenario != AD_HOC])

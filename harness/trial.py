@@ -53,7 +53,7 @@ def run_trial(host: LocalHost, locust: LocustClient, slot: Slot, number: int, gr
         answers=answers,
         follow_up=tuple(follow_up),
         processes=processes,
-        inside=host.read_inside(slot, pids),
+        inside=host.read_inside(slot, pids, begin),
         log=host.take_log(slot, pids),
     )
     host.forget(slot, pids)

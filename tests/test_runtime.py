@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.runtime import (
     describe,
     find_interpreter,
     interpreters,
+    mod_wsgi_requirement,
     prepare_for_python,
     spec_named,
 )
@@ -186,35 +186,58 @@ class TestSpecNamed:
 
 
 class TestPrepareForPython:
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def empty(tmp_path_factory):
-        """A virtual environment without Django."""
-        home = tmp_path_factory.mktemp("empty")
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-        return home
+    def complaint(self, kind, python):
+        with pytest.raises(kind) as caught:
+            prepare_for_python(python)
+        return str(caught.value)
 
-    @pytest.mark.parametrize("name", [".", "bin/python"])
-    def test_without_django(self, empty, name):
-        """An environment without Django, or its interpreter, is told so, and how to mend it."""
-        with pytest.raises(BadInput) as caught:
-            prepare_for_python(empty / name)
+    @pytest.mark.parametrize("name", ["", "bin/python"])
+    def test_none(self, machine, name):
+        """What is no interpreter, or an environment without one, is told so."""
+        (machine / "env").mkdir()
 
-        assert "Django cannot be imported there; name the environment that holds it" in str(caught.value)
-        assert str(caught.value).startswith(f"--python {empty}")
+        assert f"--python {machine}/env/bin/python: no such interpreter, or it does not run" == self.complaint(
+            BadInput, machine / "env" / name
+        )
 
-    def test_none(self, tmp_path):
-        """What is no interpreter is told so."""
-        with pytest.raises(BadInput, match=r"--python .*: no such interpreter, or it does not run"):
-            prepare_for_python(tmp_path / "python")
-
-    def test_no_headers(self, machine):
-        """One with Django whose base has no headers is a missing runtime."""
-        path = make_interpreter(machine / "env" / "bin" / "python", django="5.2", base=str(machine))
+    @pytest.mark.parametrize("name", ["", "bin/python"])
+    @pytest.mark.parametrize("django", [None, "5.2"])
+    def test_no_headers(self, machine, name, django):
+        """One whose base has no headers is a missing runtime; that it has no Django is not asked before."""
+        make_interpreter(machine / "env" / "bin" / "python", django=django, base=str(machine))
         make_interpreter(machine / "bin" / "python3.77")
 
-        with pytest.raises(MissingRuntime, match=r"Python 3\.77 in .* has no headers.*install python3\.77-dev"):
-            prepare_for_python(path)
+        assert (
+            f"Python 3.77 in {machine} has no headers, which mod_wsgi needs: install python3.77-dev"
+            == self.complaint(MissingRuntime, machine / "env" / name)
+        )
+
+    def test_no_base(self, machine):
+        """So is one whose base is gone."""
+        make_interpreter(machine / "env" / "bin" / "python", base=str(machine / "gone"))
+
+        assert f"Python 3.77 in {machine}/gone has no headers" in self.complaint(MissingRuntime, machine / "env")
+
+
+class TestApxs:
+    @pytest.mark.parametrize(
+        ("expected", "apxs"),
+        [("mod_wsgi==6.1.1", "/opt/apxs"), ("mod_wsgi-standalone==6.1.1", "")],
+        ids=["own", "empty"],
+    )
+    def test_requirement(self, monkeypatch, expected, apxs):
+        """With an apxs mod_wsgi is built for its httpd; set but empty it asks for mod_wsgi's own httpd."""
+        monkeypatch.setenv("APXS", apxs)
+
+        assert expected == mod_wsgi_requirement("6.1.1")
+
+    @pytest.mark.parametrize(("expected", "name"), [("mod_wsgi==5", "apxs2"), ("mod_wsgi-standalone==5", "other")])
+    def test_found(self, machine, monkeypatch, expected, name):
+        """Unset, the one on PATH is used, if there is one."""
+        monkeypatch.delenv("APXS", raising=False)
+        make_interpreter(machine / "bin" / name)
+
+        assert expected == mod_wsgi_requirement("5")
 
 
 @pytest.fixture

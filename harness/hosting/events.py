@@ -77,6 +77,15 @@ def parse(chunks: Iterable[bytes], process: ProcessId) -> Inside:
     )
 
 
+def later(inside: Inside, since: float) -> Inside:
+    """What began after a moment."""
+    return msgspec.structs.replace(
+        inside,
+        spans=tuple(each for each in inside.spans if each.begin >= since),
+        mishaps=tuple(each for each in inside.mishaps if each.at >= since),
+    )
+
+
 def _with_script_end(spans: list[Span]) -> list[Span]:
     """The script's import ends, on its thread, before the next request there begins."""
     done = []

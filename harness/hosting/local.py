@@ -398,13 +398,15 @@ class LocalHost:
             for each in known.values()
         )
 
-    def read_inside(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[Inside, ...]:
-        """What the probe recorded in these processes."""
+    def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
+        """What the probe recorded in these processes: all of it, or, of one that has served before, what it
+        recorded `since` then."""
         if self.case.black_box:
             return ()
         directory = slot.server.directory / "events"
         found = (events.read(directory / f"{each.pid}-{each.start}", each) for each in processes)
-        return tuple(each for each in found if each is not None)
+        recorded = [each for each in found if each is not None]
+        return tuple(events.later(each, since) if self.case.restart == "reload" else each for each in recorded)
 
     def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
         with self._lock:
@@ -412,6 +414,8 @@ class LocalHost:
 
     def forget(self, slot: Slot, processes: Iterable[ProcessId]) -> None:
         """Delete what was recorded of processes that will not be used again."""
+        if self.case.restart == "reload":
+            return
         for each in processes:
             (slot.server.directory / "events" / f"{each.pid}-{each.start}").unlink(missing_ok=True)
 

@@ -93,8 +93,10 @@ def outcomes_text(case: CaseResult) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(case.outcomes.items(), key=lambda each: -each[1]))
 
 
-def print_result(console: Console, result: Result, *, evidence: bool = True) -> None:
-    """The table, then a sentence with its evidence for each race, broken case and hazard."""
+def print_result(
+    console: Console, result: Result, *, evidence: bool = True, told: Sequence[CaseResult] | None = None
+) -> None:
+    """The table, then a sentence with its evidence for each race, broken case and hazard (of `told`, or all)."""
     table = Table(title=f"run {result.run}" + (" (interrupted)" if result.status != "complete" else ""))
     for name, justify in (
         ("case", "left"),
@@ -121,7 +123,7 @@ def print_result(console: Console, result: Result, *, evidence: bool = True) -> 
     for skipped in result.skipped:
         table.add_row(escape(skipped.case), "", "", "", "", "skipped", "", "")
     console.print(table)
-    for case in result.cases:
+    for case in result.cases if told is None else told:
         for line in story(case, evidence=evidence):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     for each in result.skipped:

@@ -125,6 +125,8 @@ class TestError:
         [
             ("AppRegistryNotReady: Apps aren't loaded yet.", "django.setup()"),
             ("ModuleNotFoundError: No module named 'books'", "on sys.path"),
+            ("ModuleNotFoundError: No module named 'django'", "--python"),
+            ("ModuleNotFoundError: No module named 'django_books'", "on sys.path"),
             ("ImproperlyConfigured: Requested setting X, but", "set DJANGO_SETTINGS_MODULE"),
         ],
     )
