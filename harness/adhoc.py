@@ -80,6 +80,8 @@ def script_case(
         raise BadInput(f"{script}: there is no such script{nearest(script.name, beside)}")
     if apache_conf is not None and not apache_conf.is_file():
         raise BadInput(f"{apache_conf}: there is no such file to include")
+    if users < len(paths):
+        raise BadInput(f"{users} users are fewer than the {len(paths)} paths: some would never be sent")
     return Case(
         id=f"{AD_HOC}::{mode}::{script.stem}::natural",
         scenario=AD_HOC,

@@ -40,7 +40,10 @@ def print_doctor(console: Console) -> int:
 
 
 def _httpd() -> tuple[str, str, str]:
-    tool = apxs()
+    try:
+        tool = apxs()
+    except HarnessError as error:
+        return "httpd", "-", escape(str(error))
     if tool:
         return "httpd", f"apxs: {tool}", ""
     return (

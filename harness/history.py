@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pydantic
 
 from harness.errors import BadInput
 from harness.records import Answer, Control, Record, Trial
@@ -86,7 +87,10 @@ def read_case(path: Path) -> Case:
     first = next(_lines(path), None)
     if not isinstance(first, Header):
         raise BadInput(f"{path}: not a history: it does not begin with its case")
-    return Case.from_json(first.case)
+    try:
+        return Case.from_json(first.case)
+    except (pydantic.ValidationError, msgspec.ValidationError) as error:
+        raise BadInput(f"{path}: its case was written by another version of the harness: {error}") from error
 
 
 def read(path: Path) -> Iterator[Control | Trial]:
@@ -94,6 +98,8 @@ def read(path: Path) -> Iterator[Control | Trial]:
     bodies: dict[str, str] = {}
     for line in _lines(path):
         if isinstance(line, Body):
+            if len(bodies) >= _MAX_KNOWN:  # the writer forgot them at this point, and wrote again what it needed
+                bodies.clear()
             bodies[line.digest] = line.text
         elif isinstance(line, Trial):
             yield msgspec.structs.replace(
@@ -120,5 +126,5 @@ def _lines(path: Path) -> Iterator[_Line]:
                 return
             try:
                 yield _decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise BadInput(f"{path}:{number}: not a line of a history: {error}") from error

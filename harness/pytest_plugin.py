@@ -34,7 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--harness-trials", type=int, metavar="N", help="cold starts of each case, instead of the file's")
     group.addoption("--harness-runtime", metavar="NAME", help="run every scenario on this runtime")
     group.addoption("--harness-runtimes", type=Path, metavar="FILE", help="a TOML file with runtimes of your own")
-    group.addoption("--harness-sites", type=Path, metavar="DIR", help="directory of the sites (default: sites)")
+    group.addoption(
+        "--harness-sites",
+        type=Path,
+        metavar="DIR",
+        help="directory of the sites (default: sites/ beside the scenarios' directory)",
+    )
     group.addoption("--harness-results", type=Path, metavar="DIR", help="where runs are kept (default: results)")
     group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
     parser.addini("harness_scenarios", "glob of scenario files, from the root directory", default="scenarios/*.toml")
@@ -127,7 +132,7 @@ class ScenarioFile(pytest.File):
             cases = expand(
                 load_scenario(self.path),
                 self.path,
-                door.directory("sites", "sites"),
+                door.option("sites", self.path.parent.parent / "sites"),
                 trials=door.option("trials"),
                 runtime=door.option("runtime"),
             )

@@ -89,7 +89,7 @@ class CaseRunner:
             return
         self._history.add(trial)
         judged = grade(trial, self._baseline())
-        if "wrong" in judged.outcomes and self._late_control():
+        if {"wrong", "poisoned"} & judged.outcomes.keys() and self._late_control():
             judged = grade(trial, self._baseline())
         with self._lock:
             self.tally.add(judged)

@@ -277,10 +277,14 @@ def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: 
 def apxs() -> str | None:
     """The apxs of the httpd to use; None means the httpd that mod_wsgi-standalone brings along.
 
-    $APXS names another one; set but empty, it asks for mod_wsgi-standalone.
+    $APXS names another one; set but empty, it asks for mod_wsgi-standalone. Raises MissingRuntime.
     """
+    if named := os.environ.get("APXS"):
+        if not os.access(named, os.X_OK):
+            raise MissingRuntime(f"APXS={named}: there is no such program; install apache2-dev, or unset APXS")
+        return named
     if "APXS" in os.environ:
-        return os.environ["APXS"] or None
+        return None
     return shutil.which("apxs") or shutil.which("apxs2")
 
 

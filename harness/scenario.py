@@ -152,6 +152,11 @@ class Scenario(_Model):
                     f"restart = {self.restart!r} does not exist in {mode} mode "
                     f"(there it is one of: {', '.join(allowed)}); name it for one mode with modes = [...]"
                 )
+        if self.load.users < len(self.load.requests):
+            raise ValueError(
+                f"load.users = {self.load.users} is fewer than the {len(self.load.requests)} requests of load.paths "
+                f"(weights counted): some would never be sent"
+            )
         for index, expectation in enumerate(self.expect, 1):
             for script in expectation.scripts or []:
                 if script not in self.scripts:

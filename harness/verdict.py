@@ -83,7 +83,7 @@ class Tally:
         counts = grade.effective or (self.reload and grade.reloaded)
         self.effective += grade.effective
         self.exposed += grade.exposed
-        self.requests += sum(count for name, count in grade.outcomes.items() if name != "duplicate-init")
+        self.requests += grade.requests
         self.outcomes.update(grade.outcomes)
         found = {RACES[name] for name in grade.outcomes if name in RACES}
         if counts:
@@ -103,8 +103,10 @@ class Tally:
         key = finding.key if finding.key in self.stories or len(self.stories) < 100 else "(others)"
         self.stories[key] += 1
         examples = self.examples.setdefault(key, [])
-        if len(examples) < EXAMPLES:
-            examples.append(finding)
+        examples.append(finding)
+        # By trial, not by who came first: a stored history must come to the same.
+        examples.sort(key=lambda each: (each.trial or 0, each.summary))
+        del examples[EXAMPLES:]
 
     @property
     def judged(self) -> int:

@@ -112,13 +112,15 @@ def make_finding(outcome="error", summary="GET / failed", **changes):
 
 def make_grade(outcomes=None, **changes):
     """The grade of an effective trial, whose two answers were ok if `outcomes` do not say otherwise."""
+    outcomes = {"ok": 2} if outcomes is None else outcomes
     fields = {
         "number": 1,
         "cold": True,
         "reloaded": False,
+        "requests": sum(count for name, count in outcomes.items() if name != "duplicate-init"),
         "effective": True,
         "exposed": False,
-        "outcomes": {"ok": 2} if outcomes is None else outcomes,
+        "outcomes": outcomes,
         "findings": (),
         "lazy": (),
     }

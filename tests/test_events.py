@@ -92,3 +92,26 @@ class TestRead:
         (tmp_path / "one").write_bytes(b"".join(pieces))
 
         assert ["1.0", "1.1"] == [span.name for span in events.read(tmp_path / "one", PROCESS).spans]
+
+
+class TestLater:
+    """Of a process that has served before, what one trial saw of it."""
+
+    def later(self, *lines):
+        return parse([chunk(*lines)], PROCESS, since=2.0)
+
+    def test_spans(self):
+        """Spans that began before the moment are left out, even if they ended after it."""
+        found = self.later(begin(1.0, 1), begin(1.9, 2, name="1.1"), end(2.5, 2), begin(2.0, 3, name="2.0"))
+
+        assert ["2.0"] == [span.name for span in found.spans]
+
+    def test_mishaps(self):
+        """So are errors."""
+        found = self.later([1.0, 7, "error", "1.0", "KeyError: a", "-"], [3.0, 7, "error", "2.0", "KeyError: b", "-"])
+
+        assert ["2.0"] == [mishap.request for mishap in found.mishaps]
+
+    def test_executed_again(self):
+        """So are modules that were executed again before it: another trial has told of them."""
+        assert ("b",) == self.later([1.0, 7, "again", "a"], [3.0, 7, "again", "b"]).executed_again

@@ -19,7 +19,7 @@ def name(*grades, **fields):
 
 def met(expectation, *grades, **fields):
     tally = make_tally(*grades, **fields)
-    return is_met(conclude(tally), tally, expectation)
+    return is_met(conclude(tally, expectation=expectation), tally, expectation)
 
 
 def result(*grades, expectation=None, fail_on_hazard=False, **fields):
@@ -177,6 +177,19 @@ class TestInconclusive:
     def test_failed_checker(self):
         """One failed checker in one trial is enough."""
         assert "inconclusive" == name(CLEAN, make_grade(failed_checkers=("checker x failed",)))
+
+    def test_dropped(self):
+        """A dropped request that nobody declared is never clean; declared, it does not matter."""
+        tally = make_tally(CLEAN, CLEAN, make_grade({"ok": 1, "dropped": 1}))
+        declared = make_expectation("clean", {"ok": "expected", "dropped": "acceptable"})
+
+        assert "1 requests were dropped, which nobody declared" == conclude(tally).reason
+        for expected, expectation in (
+            ("inconclusive", None),
+            ("inconclusive", make_expectation()),
+            ("clean", declared),
+        ):
+            assert expected == conclude(tally, expectation=expectation).name
 
     def test_counts_told(self):
         """Too few effective trials: the reason tells how many, of how many, and how many were cold and slow."""

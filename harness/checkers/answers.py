@@ -24,14 +24,17 @@ def grade_answers(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeNam
         yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, baseline, answer.user)
 
 
-def grade_follow_up(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeName, Finding]]:
+def grade_follow_up(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeName, Finding | None]]:
     """Single requests after the stampede that still fail: the process is poisoned."""
     for turn, answer in enumerate(trial.follow_up):
         outcome, what = grade_answer(answer, trial, baseline)
+        if outcome == "ok":
+            yield outcome, None
+            continue
         if outcome in ("error", "wrong", "hang", "crash"):
             what = f"after the stampede, one request at a time, still {what}"
             yield "poisoned", _finding("poisoned", what, answer, trial, baseline, f"f{turn}")
-        elif outcome != "ok":
+        else:
             yield outcome, _finding(outcome, what, answer, trial, baseline, f"f{turn}")
 
 
@@ -40,8 +43,10 @@ def grade_answer(answer: Answer, trial: Trial, baseline: Baseline) -> tuple[Outc
     expected = baseline.expected.get(answer.request)
     gone = any(each.gone for each in trial.processes)
     if answer.failure == "open":
-        hang = bool(trial.processes) and all(each.idle for each in trial.processes if not each.gone)
-        if hang:
+        living = [each for each in trial.processes if not each.gone]
+        if gone and not living:
+            return "crash", "got no answer, and its process ended"
+        if living and all(each.idle for each in living):
             return "hang", "got no answer, and the CPU time of its process stood still"
         return "slow", "got no answer in time, but its process was still working"
     if answer.failure is not None:

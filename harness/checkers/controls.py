@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.checkers.answers import errors_in, own_frames
@@ -47,7 +48,8 @@ def _is_right(answer: Answer, request: Request) -> bool:
 
 def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Finding:
     request = requests[answer.request]
-    if not all(each.idle for each in control.processes if not each.gone):
+    living = [each for each in control.processes if not each.gone]
+    if not living or not all(each.idle for each in living):
         raise Inconclusive(
             f"{request} did not answer in time one request at a time, though its process was still working: "
             f"raise load.timeout"
@@ -64,7 +66,7 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
 
 
 def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, ...]) -> Finding:
-    errors = [mishap.error for inside in control.inside for mishap in inside.mishaps] or errors_in(control.log)
+    errors = _errors_of(bad[0].request, control) or errors_in(control.log)
     broken: BrokenClass = "error"
     request = requests[bad[0].request]
     what = f"status {bad[0].status}" if bad[0].status else str(bad[0].failure)
@@ -73,7 +75,8 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         first, last = errors[0], errors[-1]
         # One failure that changed what later requests meet has poisoned the process; one that is the same
         # every time is simply an error.
-        if first != last and bad[-1] is control.answers[-1] and len(bad) > 1:
+        again = [each for each in bad if each.request == bad[0].request]
+        if _lasting(first) != _lasting(last) and len(again) > 1:
             broken = "poisoned"
             summary = (
                 f"the first request to a cold process fails with {first}, and every later one with {last}, "
@@ -90,6 +93,17 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         evidence=own_frames([line.text for line in control.log][:80]),
         key="control",
     )
+
+
+def _errors_of(request: int, control: Control) -> list[str]:
+    """The errors that the probe saw in this request, in the order in which it was sent."""
+    users = {f"c{control.number}.{answer.user}" for answer in control.answers if answer.request == request}
+    return [each.error for inside in control.inside for each in inside.mishaps if each.request in users]
+
+
+def _lasting(error: str) -> str:
+    """An error without what differs each time it happens: addresses, times, counts."""
+    return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", error)
 
 
 def _refusal(answer: Answer, request: Request) -> str:

@@ -37,6 +37,7 @@ class TrialGrade(Record, frozen=True):
     number: int
     cold: bool
     reloaded: bool
+    requests: int
     effective: bool
     exposed: bool
     outcomes: dict[OutcomeName, int]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 # A token ends where markup or white space does, so that a token such as a date or a CSRF secret is masked whole
 # and not only the characters in which two of them happen to differ.
 _TOKEN = re.compile(r"[^\s<>\"'&=;,]+|.", re.DOTALL)
-# A mask stands for a text of any length up to this many times the longest seen, but never for nothing less
-# than what may separate a token from an error page.
+# A mask stands for a text of up to this many times the longest seen in its place; for nothing at all only where
+# a sample had nothing there; and for white space and markup only where a sample had some.
 _SLACK = 2
+_SPACE_OR_MARKUP = re.compile(r"[\s<>]")
 
 
 @dataclass(frozen=True)
@@ -26,26 +27,20 @@ class Template:
     @classmethod
     def of(cls, samples: Sequence[str]) -> Template:
         """The first sample with everything masked in which any other differs from it."""
-        first = samples[0]
+        first, *others = dict.fromkeys(samples)
         tokens = _TOKEN.findall(first)
-        kept = [True] * len(tokens)
-        longest = [0] * (len(tokens) + 1)
-        inserted: dict[int, int] = {}
-        for sample in dict.fromkeys(samples[1:]):
-            if sample == first:
-                continue
-            other = _TOKEN.findall(sample)
-            matcher = difflib.SequenceMatcher(None, tokens, other, autojunk=False)
-            for tag, begin, end, other_begin, other_end in matcher.get_opcodes():
-                if tag == "equal":
-                    continue
-                length = len("".join(other[other_begin:other_end]))
-                if begin == end:
-                    inserted[begin] = max(inserted.get(begin, 0), length)
-                for index in range(begin, end):
-                    kept[index] = False
-                    longest[index] = max(longest[index], length)
-        return cls(_compile(tokens, kept, longest, inserted), first, kept.count(False) + len(inserted))
+        split = [_TOKEN.findall(other) for other in others]
+        gaps = [_gaps(tokens, other) for other in split]
+        parts, at = [], 0
+        regions = _regions([(gap.begin, gap.end) for each in gaps for gap in each])
+        for begin, end in regions:
+            parts.append(re.escape("".join(tokens[at:begin])))
+            seen = ["".join(tokens[begin:end])]
+            seen += [_in_place_of(begin, end, each, other) for each, other in zip(gaps, split, strict=True)]
+            parts.append(_mask(seen))
+            at = end
+        parts.append(re.escape("".join(tokens[at:])))
+        return cls(re.compile("".join(parts), re.DOTALL), first, len(regions))
 
     def matches(self, text: str) -> bool:
         return self.pattern.fullmatch(text) is not None
@@ -60,27 +55,43 @@ class Template:
         return f"expected {self.sample[begin : at + 60]!r}, got {text[begin : at + 60]!r}"
 
 
-def _compile(tokens: list[str], kept: list[bool], longest: list[int], inserted: dict[int, int]) -> re.Pattern[str]:
-    parts: list[str] = []
-    masked, room = "", 0
+@dataclass(frozen=True)
+class _Gap:
+    """Tokens `begin` to `end` of the first sample stand where another has `length` tokens of its own."""
 
-    def close_mask() -> None:
-        nonlocal masked, room
-        if masked or room:
-            spaces = any(each.isspace() for each in masked) or not masked
-            limit = _SLACK * max(len(masked), room) + 1
-            parts.append(("." if spaces else r"[^\s<>]") + f"{{0,{limit}}}?")
-        masked, room = "", 0
+    begin: int
+    end: int
+    length: int
 
-    for index, token in enumerate(tokens):
-        if index in inserted:
-            room = max(room, inserted[index])
-        if kept[index]:
-            close_mask()
-            parts.append(re.escape(token))
+
+def _gaps(tokens: list[str], other: list[str]) -> list[_Gap]:
+    matcher = difflib.SequenceMatcher(None, tokens, other, autojunk=False)
+    return [
+        _Gap(begin, end, other_end - other_begin)
+        for tag, begin, end, other_begin, other_end in matcher.get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def _regions(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The gaps of all samples, merged where they touch."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(gaps):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            masked += token
-            room = max(room, longest[index])
-    room = max(room, inserted.get(len(tokens), 0))
-    close_mask()
-    return re.compile("".join(parts), re.DOTALL)
+            merged.append((begin, end))
+    return merged
+
+
+def _in_place_of(begin: int, end: int, gaps: list[_Gap], other: list[str]) -> str:
+    """What another sample has where the first has its tokens `begin` to `end`."""
+    before = sum(gap.length - (gap.end - gap.begin) for gap in gaps if gap.end < begin)
+    inside = sum(gap.length - (gap.end - gap.begin) for gap in gaps if begin <= gap.begin and gap.end <= end)
+    return "".join(other[begin + before : end + before + inside])
+
+
+def _mask(seen: list[str]) -> str:
+    """A pattern for what may stand where these texts stood."""
+    anything = "." if any(_SPACE_OR_MARKUP.search(text) for text in seen) else r"[^\s<>]"
+    return f"{anything}{{{min(1, *map(len, seen))},{_SLACK * max(map(len, seen)) + 1}}}?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,31 +10,37 @@ from typing import Any
 
 import msgspec
 
-from harness.inside.probe import CHUNK
+from harness.inside.probe import CHUNK, LOST
 from harness.records import Inside, Mishap, ProcessId, Span
 
 _decode = msgspec.json.Decoder(list[Any]).decode
 
 
-def read(path: Path, process: ProcessId) -> Inside | None:
-    """The recording of one process; None where there is none."""
+def read(path: Path, process: ProcessId, since: float = 0.0) -> Inside | None:
+    """The recording of one process, from a moment on; None where there is none."""
     chunks = []
     try:
         with path.open("rb", buffering=0) as stream:
             # Pieces are handed out in order, so the first empty one is the end of a sparse file.
             while (chunk := stream.read(CHUNK)) and chunk[0]:
                 chunks.append(chunk)
+            stream.seek(-LOST, os.SEEK_END)
+            lost = stream.read(LOST)
     except OSError:
         return None
-    return parse(chunks, process)
+    return parse(chunks, process, since, int(lost) if lost[-1] else 0)
 
 
-def parse(chunks: Iterable[bytes], process: ProcessId) -> Inside:
+def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost: int = 0) -> Inside:
     """The recording in `chunks`, each one complete lines followed by zero bytes."""
     events: list[list[Any]] = []
     for chunk in chunks:
         # What follows the last newline is zero bytes, or a line still in the writing.
-        events += [_decode(line) for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]]
+        for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]:
+            try:
+                events.append(_decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                lost += 1
     events.sort(key=lambda event: event[0])
     shift = 0.0
     opened: dict[int, tuple[int, float, str, str]] = {}
@@ -41,6 +48,8 @@ def parse(chunks: Iterable[bytes], process: ProcessId) -> Inside:
     mishaps: list[tuple[float, int, str, str, str]] = []
     again: list[str] = []
     for at, thread, kind, *rest in events:
+        if kind not in ("boot", "end") and at + shift < since:
+            continue
         if kind == "begin":
             opened[rest[0]] = (thread, at, rest[1], rest[2])
         elif kind == "end":
@@ -74,15 +83,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId) -> Inside:
             for at, thread, request, error, trace in mishaps
         ),
         executed_again=tuple(again),
-    )
-
-
-def later(inside: Inside, since: float) -> Inside:
-    """What began after a moment."""
-    return msgspec.structs.replace(
-        inside,
-        spans=tuple(each for each in inside.spans if each.begin >= since),
-        mishaps=tuple(each for each in inside.mishaps if each.at >= since),
+        lost=lost,
     )
 
 

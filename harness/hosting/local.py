@@ -38,7 +38,7 @@ POLL_SECONDS = 0.005
 SLOTS_PER_CORE = 6
 MODULES = ("unixd", "authz_core", "setenvif")
 # What a fragment of a site's configuration usually needs; it can load others itself.
-MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "mime", "rewrite")
+MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "rewrite")
 _TEMPLATE = "httpd.conf.j2"
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 _BATCH = ("touch", "reload")
@@ -67,8 +67,9 @@ class Slot:
 class Httpd:
     """One private httpd: its files, its process, its log."""
 
-    def __init__(self, directory: Path, groups: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, directory: Path, groups: list[str], environment: dict[str, str], fragment: str) -> None:
         self.directory = directory
+        self._fragment = fragment
         self.groups = groups
         self.port = free_port()
         self._environment = environment
@@ -117,8 +118,11 @@ class Httpd:
             self.read_log()
             lines = (self.directory / "startup.log").read_text(errors="replace").splitlines()[-8:]
             text = "\n  ".join([*lines, *list(self.recent)[-12:]])
-            hint = "\n  Hint: another program took the port; run again." if "could not bind" in text else ""
-            raise InfrastructureError(f"httpd ended with code {self._process.returncode}:\n  {text}{hint}")
+            if self._fragment and self._fragment in text:
+                raise BadInput(f"httpd refuses the configuration fragment:\n  {text}")
+            if "could not bind" in text:
+                raise InfrastructureError(f"port {self.port} on 127.0.0.1 was taken by another program: run again")
+            raise InfrastructureError(f"httpd ended with code {self._process.returncode}:\n  {text}")
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -219,7 +223,7 @@ class LocalHost:
     def _prepare(self) -> None:
         self._directory.chmod(0o755)
         if self._user:
-            for path in (self.case.script_path, *self.runtime.reads):
+            for path in (self._directory, self.case.script_path, *self.runtime.reads):
                 barred = proc.barred_directory(path, self._user)
                 if barred:
                     raise BadInput(
@@ -237,7 +241,9 @@ class LocalHost:
             if not self.case.black_box:
                 shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
                 compile_for(self.runtime, INSIDE / "probe.py", directory / "probe.marshal")
-            server = Httpd(directory, names_of_server if daemon else [], self._server_environment())
+            server = Httpd(
+                directory, names_of_server if daemon else [], self._server_environment(), self.case.apache_conf
+            )
             (directory / "httpd.conf").write_text(self._render(server))
             self._servers.append(server)
             self._slots += [Slot(name, server, since=time.monotonic()) for name in names_of_server]
@@ -404,9 +410,9 @@ class LocalHost:
         if self.case.black_box:
             return ()
         directory = slot.server.directory / "events"
-        found = (events.read(directory / f"{each.pid}-{each.start}", each) for each in processes)
-        recorded = [each for each in found if each is not None]
-        return tuple(events.later(each, since) if self.case.restart == "reload" else each for each in recorded)
+        begin = since if self.case.restart == "reload" else 0.0
+        found = (events.read(directory / f"{each.pid}-{each.start}", each, begin) for each in processes)
+        return tuple(each for each in found if each is not None)
 
     def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
         with self._lock:

@@ -30,6 +30,7 @@ PY2 = sys.version_info[0] == 2
 STRINGS = (str, unicode) if PY2 else (str,)  # noqa: F821
 CHUNK = 65536  # bytes of one thread's piece; the reader uses the same figure
 CHUNKS = 128  # the file is sparse: only what is written takes memory
+LOST = 12  # bytes of the count of lost events, at the end of the file
 now = getattr(time, "monotonic", time.time)
 
 
@@ -52,6 +53,8 @@ def quote(text):
             out.append("\\" + char)
         elif 32 <= code < 127:
             out.append(char)
+        elif 0xD800 <= code < 0xE000 and not PY2:  # half a pair is no text
+            out.append("\\ufffd")
         elif code < 0x10000:
             out.append("\\u%04x" % code)
         else:  # a surrogate pair, as JSON wants it
@@ -70,23 +73,26 @@ class Recorder(object):
         os.close(descriptor)
         self._chunks = itertools.count()  # next() is atomic under the GIL and thread-safe without it
         self._places = {}  # thread -> [next byte, end]
-        self.full = False
+        self._lost = 0
 
     def write(self, kind, rest):
         thread = get_ident()
         line = ("[%.6f,%d,%s%s]\n" % (now(), thread, quote(kind), rest)).encode("ascii")
         place = self._places.get(thread)
         if place is None or place[0] + len(line) >= place[1]:  # a zero byte always follows the last line
-            if self.full or len(line) >= CHUNK:
-                return
-            chunk = next(self._chunks)
-            if chunk >= CHUNKS:
-                self.full = True
-                return
+            chunk = CHUNKS if len(line) >= CHUNK else next(self._chunks)
+            if chunk >= CHUNKS - 1:
+                return self._lose()
             place = self._places[thread] = [chunk * CHUNK, (chunk + 1) * CHUNK]
         begin = place[0]
         self._memory[begin : begin + len(line)] = line
         place[0] = begin + len(line)
+        return None
+
+    def _lose(self):
+        """The last bytes of the last piece, which no thread gets, say how many events were lost."""
+        self._lost += 1
+        self._memory[CHUNK * CHUNKS - LOST:] = ("%%%dd" % LOST % self._lost).encode("ascii")
 
 
 class Probe(object):
@@ -217,7 +223,7 @@ class Probe(object):
                 ",%s,%s,%s"
                 % (
                     quote(opened[1] if opened else ""),
-                    quote("%s: %s" % (exc_info[0].__name__, exc_info[1])),
+                    quote(u"%s: %s" % (exc_info[0].__name__, exc_info[1])),
                     quote("".join(lines)[-6000:]),
                 ),
             )
@@ -278,13 +284,14 @@ def _urlconf_name(args):
 
 
 def _resolver(module, probe):
-    for owner in ("URLResolver", "RegexURLResolver"):
-        owner = getattr(module, owner, None)
-        if owner is not None:
-            _wrap(owner, "_populate", probe, "resolver", _urlconf_name)
-            lazy = owner.__dict__.get("urlconf_module")
-            if hasattr(lazy, "func"):  # a cached_property
-                lazy.func = probe.spanned(lazy.func, "urlconf", _urlconf_name)
+    owners = [getattr(module, name) for name in ("URLResolver", "RegexURLResolver") if hasattr(module, name)]
+    if not owners:
+        raise AttributeError("no resolver yet")
+    for owner in owners:
+        _wrap(owner, "_populate", probe, "resolver", _urlconf_name)
+        lazy = owner.__dict__.get("urlconf_module")
+        if hasattr(lazy, "func"):  # a cached_property
+            lazy.func = probe.spanned(lazy.func, "urlconf", _urlconf_name)
 
 
 def _engine(module, probe):
@@ -314,10 +321,12 @@ PATCHES = {
 
 
 def patch(name, module, probe):
+    """True if it could be done: not where the module is another one, or is still being executed."""
     try:
         PATCHES[name](module, probe)
+        return True
     except Exception:
-        pass
+        return False
 
 
 def _is_script(namespace):
@@ -363,6 +372,29 @@ def watch_imports(probe):
     builtins.__import__ = first_import
 
 
+def _named(name, namespace, level):
+    """The modules that an import statement of Python 2 may mean, the likeliest first."""
+    package = namespace.get("__name__") or ""
+    if "__path__" not in namespace:
+        package = package.rpartition(".")[0]
+    if level > 0:
+        for _ in range(level - 1):
+            package = package.rpartition(".")[0]
+        return [package + "." + name if name else package]
+    return [package + "." + name, name] if level and package else [name]
+
+
+def _is_known(names, fromlist):
+    """Is nothing left to execute for this statement?"""
+    for name in names:
+        module = sys.modules.get(name)
+        if module is not None:
+            return all(
+                each == "*" or hasattr(module, each) or (name + "." + each) in sys.modules for each in fromlist or ()
+            )
+    return False
+
+
 def watch_imports_2(probe):
     """Python 2: there is no loader to wrap, so import statements are watched."""
     import __builtin__
@@ -372,29 +404,25 @@ def watch_imports_2(probe):
     script = []
 
     def watching_import(name, globals=None, locals=None, fromlist=None, level=-1):
-        package = (globals or {}).get("__name__", "").rpartition(".")[0]
-        if globals is not None and not script and _is_script(globals):
-            script.append(probe.begin("script", str(globals.get("__file__", ""))))
-        known = name in sys.modules or (package + "." + name) in sys.modules
-        if known and not fromlist:
+        namespace = globals or {}
+        if not script and _is_script(namespace):
+            script.append(probe.begin("script", str(namespace.get("__file__", ""))))
+        names = _named(name, namespace, level)
+        if _is_known(names, fromlist):
             return plain(name, globals, locals, fromlist, level)
-        before = len(sys.modules)
-        if not known:
-            probe.module_begin(name)
-            probe._executed.discard(name)  # a statement is not an execution
+        probe.module_begin(names[-1])
+        probe._executed.discard(names[-1])  # a statement is not an execution
         try:
             result = plain(name, globals, locals, fromlist, level)
         except BaseException:
-            if not known:
-                probe.module_end(failed=True)
+            probe.module_end(failed=True)
             raise
-        if len(sys.modules) != before:
-            for wanted in list(waiting):
-                module = sys.modules.get(wanted)
-                if module is not None and waiting.pop(wanted, None):
-                    patch(wanted, module, probe)
-        if not known:
-            probe.module_end(failed=False)
+        for wanted in list(waiting):
+            module = sys.modules.get(wanted)
+            # It may still be half executed, by the very import that got us here: then later.
+            if module is not None and wanted in waiting and patch(wanted, module, probe):
+                waiting.pop(wanted, None)
+        probe.module_end(failed=False)
         return result
 
     __builtin__.__import__ = watching_import

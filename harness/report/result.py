@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -133,7 +134,7 @@ def case_result(
     verdict = conclude(tally, stopped, expectation)
     names = undeclared(tally, expectation)
     outcomes: dict[OutcomeName, int] = {}
-    for name, count in tally.outcomes.items():
+    for name, count in sorted(tally.outcomes.items()):
         shown: OutcomeName = "unknown" if name in names else name
         outcomes[shown] = outcomes.get(shown, 0) + count
     hosting = case.hosting
@@ -178,9 +179,11 @@ def case_result(
                 count=each.count,
                 max_ms=each.max_ms,
                 max_waiters=each.max_waiters,
-                names=[name for name, _ in each.names.most_common(8) if name],
+                names=[name for name, _ in sorted(each.names.items(), key=lambda item: (-item[1], item[0])) if name][
+                    :8
+                ],
             )
-            for kind, each in sorted(tally.hazards.items(), key=lambda item: -item[1].max_ms)
+            for kind, each in sorted(tally.hazards.items(), key=lambda item: (-item[1].max_ms, item[0]))
         ],
         lazy_in_request=tally.lazy_in_request,
         findings=_findings(tally),
@@ -211,7 +214,7 @@ def _unmet(case: Case, tally: Tally, verdict: Verdict, fail_on_hazard: bool) -> 
 
 
 def _findings(tally: Tally) -> list[FindingResult]:
-    stories = sorted(tally.stories.items(), key=lambda item: -item[1])
+    stories = sorted(tally.stories.items(), key=lambda item: (-item[1], item[0]))
     shown = [_finding(tally.examples[key][0], count) for key, count in stories if tally.examples.get(key)]
     return ([_finding(tally.broken, 1)] if tally.broken else []) + shown
 
@@ -241,6 +244,9 @@ def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
 def schema() -> dict[str, Any]:
     """The JSON schema of a result."""
     made = msgspec.json.schema(Result)
+    # msgspec leaves out what keys an object may have.
+    outcomes = made["$defs"]["CaseResult"]["properties"]["outcomes"]
+    outcomes["propertyNames"] = {"enum": sorted(typing.get_args(OutcomeName))}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "restart-harness result", **made}
 
 

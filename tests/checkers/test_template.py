@@ -7,9 +7,6 @@ from harness.checkers.template import Template
 
 FORM = '<form><input name="csrfmiddlewaretoken" value="{}"><input name="user"></form>'
 TOKENS = ["k3J9xQ7mZ2vB8nL5tR1w", "P0aYs6DfG4hJ2kXc9VbN", "mMm1q2W3e4R5t6Y7u8I9"]
-ONE_TOKEN = pytest.mark.xfail(
-    strict=True, reason="a mask takes no white space or markup if the first sample has none in its place"
-)
 
 
 def form(token):
@@ -34,7 +31,6 @@ class TestToken:
         """Beside the token the page must be the same."""
         assert not self.TEMPLATE.matches(form(TOKENS[2]).replace("user", "root"))
 
-    @pytest.mark.xfail(strict=True, reason="every mask matches the empty text")
     def test_empty(self):
         """No token at all is wrong where every sample had one."""
         assert not self.TEMPLATE.matches(form(""))
@@ -107,10 +103,8 @@ class TestErrorPage:
         ],
     )
     @pytest.mark.parametrize("text", [ERROR_PAGE, "Internal Server Error", ""])
-    def test_never(self, request, samples, text):
+    def test_never(self, samples, text):
         """No mask stands for an error page or for nothing at all."""
-        if samples[0] == "12:01:59" and not text:
-            request.applymarker(pytest.mark.xfail(strict=True, reason="every mask matches the empty text"))
         assert not Template.of(samples).matches(text)
 
     @pytest.mark.parametrize(
@@ -136,9 +130,9 @@ class TestSamples:
             ["a b c", "a z q b c", "a c"],
             ["x", "x and more", "x"],
             ["", "not empty"],
-            pytest.param(["<p>None</p>", "<p>10 items</p>"], marks=ONE_TOKEN),
-            pytest.param(["<p>a</p>", "<p>b<i>c</i></p>"], marks=ONE_TOKEN),
-            pytest.param(["a1", "b", "a1 b2"], marks=ONE_TOKEN),
+            ["<p>None</p>", "<p>10 items</p>"],
+            ["<p>a</p>", "<p>b<i>c</i></p>"],
+            ["a1", "b", "a1 b2"],
         ],
         ids=repr,
     )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,11 @@ def command(tmp_path):
         )
 
     return command
+
+
+@pytest.fixture
+def open_tmp_path():
+    """A temporary directory that the server's user can enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="open-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)

@@ -23,7 +23,7 @@ def test_work_under_the_import_lock_is_clean(start, mode):
     """The same work done at import is clean, with the bound that its effective trials support."""
     result = start("check_then_act_fixed", mode=mode, trials=20)
     assert ("clean", None) == (result.verdict, result.race_class)
-    assert {"ok": 20 * 15} == result.outcomes
+    assert {"ok": 20 * 16} == result.outcomes
     assert result.upper_bound == pytest.approx(1 - 0.05 ** (1 / result.effective_trials))
 
 
@@ -65,7 +65,7 @@ def test_a_process_that_stays_bad_is_poisoned(start):
 def test_volatile_answers_are_clean(start):
     """What differs between two controls (token, time, pid, thread) is masked."""
     result = start("volatile", trials=20)
-    assert ("clean", {"ok": 20 * 15}) == (result.verdict, result.outcomes)
+    assert ("clean", {"ok": 20 * 16}) == (result.verdict, result.outcomes)
 
 
 def test_a_hang_with_one_request_is_broken(start):
@@ -140,4 +140,4 @@ def test_what_a_request_carries(start, tmp_path):
         apache_conf=fragment,
         trials=2,
     )
-    assert {"ok": 2 * 15} == result.outcomes
+    assert {"ok": 2 * 16} == result.outcomes

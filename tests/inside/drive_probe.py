@@ -3,8 +3,9 @@
     drive_probe.py DIRECTORY BATCHES
 
 DIRECTORY holds the probe with its boot.wsgi, and a site with its script.wsgi; BATCHES is a JSON list of lists
-of [name, action]. The requests of a batch are all in the process before any is answered, each on a thread of its own; a batch
-of one is played on the thread that imported the script. Prints a JSON object with what was seen from outside.
+of [name, action]. The requests of a batch are all in the process before any is answered, each on a thread of
+its own; a batch of one is played on the thread that imported the script. Prints a JSON object with what was
+seen from outside.
 """
 
 # pathlib is not in Python 2; a server catches whatever a site raises.

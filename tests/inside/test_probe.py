@@ -54,12 +54,6 @@ def python3(python, request):
     return python
 
 
-def known_bug(request, minor, reason):
-    """The test must fail on this Python, for a reason that is known."""
-    if request.node.callspec.params["python"] == minor:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.fixture(scope="module")
 def played(python, tmp_path_factory):
     """All of BATCHES, with a Django of today."""
@@ -124,22 +118,19 @@ class TestRequests:
 
 
 class TestWork:
-    def test_settings(self, request, played):
+    def test_settings(self, played):
         """Settings that a request builds are recorded on its thread within it, with their module's name."""
-        known_bug(request, "2.7", "modules are wrapped while half executed, and never again")
         (span,) = [span for span in played.during("settings") if span.kind == "settings"]
 
         assert ("books.settings", False) == (span.name, span.failed)
         assert [] == played.during("beside-settings")
 
-    def test_kinds(self, request, played):
+    def test_kinds(self, played):
         """Each kind of Django's initialisation is recorded with its name; a call that does nothing is not."""
-        known_bug(request, "2.7", "modules are wrapped while half executed, and never again")
         assert NEW_KINDS == [(span.kind, span.name) for span in played.during("kinds") if span.kind != "import"]
 
-    def test_old_kinds(self, request, played_old):
+    def test_old_kinds(self, played_old):
         """So it is for the Django of 2010."""
-        known_bug(request, "2.7", "modules are wrapped while half executed, and never again")
         assert OLD_KINDS == [(span.kind, span.name) for span in played_old.during("kinds") if span.kind != "import"]
 
     def test_lacking(self, played_old):
@@ -160,14 +151,12 @@ class TestImports:
         """A module that is there already is not imported."""
         assert [] == played.imports("import-again")
 
-    def test_known_relative(self, request, played):
+    def test_known_relative(self, played):
         """... however the import statement is written."""
-        known_bug(request, "2.7", "explicit relative imports are not resolved")
         assert [] == played.imports("known")
 
-    def test_submodule(self, request, played):
+    def test_submodule(self, played):
         """`from package import module` imports a module that is not there yet."""
-        known_bug(request, "2.7", "only the package that is named in the statement is looked at")
         assert ["package.late"] == [name for name, _, _ in played.imports("submodule")]
 
     def test_failed(self, played):
@@ -235,12 +224,10 @@ class TestText:
         """Quotes, backslashes, tabs and Latin-1 letters in a request's name survive."""
         assert ODD_NAME == played.request(ODD_NAME).name
 
-    def test_message(self, request, played):
+    def test_message(self, played):
         """So do letters of any script in an error's message."""
-        known_bug(request, "2.7", "str() of an exception with such a message raises there")
         assert "ValueError: café 日本 \U0001d11e" == played.mishap("error-abroad").error
 
-    @pytest.mark.xfail(strict=True, reason="JSON has no unpaired surrogate: the reader raises")
     def test_unpaired(self, python3, tmp_path):
         """An unpaired surrogate, as Python makes of an odd file name, does not spoil the recording."""
         found = play(python3, tmp_path, [[("odd", "fail_unpaired")], [("next", "nothing")]])
@@ -272,7 +259,6 @@ class TestNothingEscapes:
         assert 0 < len(found.spans("request")) < 20
         assert "" == found.stderr
 
-    @pytest.mark.xfail(strict=True, reason="nothing counts what is lost")
     def test_lost(self, python, tmp_path, monkeypatch):
         """A recording that is not complete says so: what was lost may have been the evidence."""
         monkeypatch.setattr(events, "CHUNK", 1024)
@@ -316,9 +302,8 @@ class TestKilled:
         assert -signal.SIGKILL == killed.returncode
         assert ["1.0", "2.0"] == [span.name for span in killed.spans("request")]
 
-    def test_open(self, request, killed):
+    def test_open(self, killed):
         """Spans that were open then have no end; those that were not have."""
         assert killed.request("1.0").end is not None
         assert killed.request("2.0").end is None
-        known_bug(request, "2.7", "modules are wrapped while half executed, and never again")
         assert [False, True] == [span.end is None for span in killed.spans("settings")]

@@ -1,0 +1,31 @@
+# make demo: the main job. make test: the tests. Everything is set up in this directory.
+PYTHON ?= $(firstword $(foreach v,3 3.11 3.12 3.13 3.14,$(shell python$(v) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python$(v))))
+VENV := .venv
+DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
+
+.PHONY: demo test lint benchmark clean
+
+demo: $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
+	$(VENV)/bin/harness run $(DEMO) --trials 40
+
+test: $(VENV)/complete  ## the product's own tests and every scenario
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/complete
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+benchmark: $(VENV)/complete
+	$(VENV)/bin/python -m benchmarks.trial_rate
+	$(VENV)/bin/python -m benchmarks.probe_overhead
+
+$(VENV)/complete: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it: make PYTHON=..."; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: apt install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .harness results/[0-9]*

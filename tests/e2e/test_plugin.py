@@ -1,0 +1,127 @@
+"""The pytest plugin in a project of a user's own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).resolve().parents[2]
+
+SCENARIO = """
+title = "a test"
+site = "tiny"
+scripts = ["table"]
+runtime = "{runtime}"
+trials = 12
+
+[[expect]]
+verdict = "{verdict}"
+outcomes.ok = {{ grade = "expected", why = "somebody is answered" }}
+outcomes.error = {{ grade = "acceptable", why = "the half-built table" }}
+"""
+
+
+class Project:
+    """A user's project with one site and one scenario; built runtimes are shared with this one."""
+
+    def __init__(self, path):
+        self.path = path
+        scripts = path / "sites" / "tiny" / "scripts"
+        scripts.mkdir(parents=True)
+        (scripts / "table.wsgi").write_text((Path(__file__).parent / "scripts" / "check_then_act.wsgi").read_text())
+        (path / "scenarios").mkdir()
+        (path / "pytest.ini").write_text("[pytest]\n")
+        self.scenario()
+
+    def scenario(self, verdict="race", runtime="py311-django52"):
+        (self.path / "scenarios" / "tiny.toml").write_text(SCENARIO.format(verdict=verdict, runtime=runtime))
+
+    def test(self, text):
+        (self.path / "test_mine.py").write_text("import pytest\n\n\n" + textwrap.dedent(text))
+
+    def run(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-rs", *map(str, arguments)],
+            cwd=self.path,
+            env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0.0)
+
+
+@pytest.fixture
+def project(open_tmp_path):
+    return Project(open_tmp_path)
+
+
+def test_each_case_is_an_item_and_the_failure_is_the_explanation(project):
+    """file::mode::script::schedule; an expectation that is not met fails with the story, not a traceback."""
+    project.scenario(verdict="clean")
+    result = project.run("scenarios", "-k", "daemon")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*daemon::table::natural*",
+            "*error: GET / got status 500 instead of 200: KeyError*",
+            "*NOT MET: expected clean*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+
+
+def test_under_xdist_each_worker_has_its_own_server(project):
+    """Two workers run their cases at once, and the summary shows both."""
+    result = project.run("scenarios", "-n", "2")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*cold starts*", "*tiny*daemon*", "*tiny*embedded*"])
+
+
+def test_a_missing_runtime_skips_with_its_reason(project, tmp_path):
+    """An interpreter that is not here is a skip that says how to get it."""
+    runtimes = tmp_path / "mine.toml"
+    runtimes.write_text('[runtimes.future]\npython = "3.99"\ndjango = "django"\n')
+    project.scenario(runtime="future")
+    result = project.run("scenarios", "--harness-runtimes", runtimes)
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*Python 3.99 is not on this machine*uv python install 3.99*"])
+
+
+def test_a_mistake_in_a_scenario_is_a_collection_error(project):
+    """The sentence that the command prints is what pytest shows too."""
+    project.scenario(verdict="klean")
+    result = project.run("scenarios")
+    assert 2 == result.ret
+    result.stdout.fnmatch_lines(["*'klean' is not allowed; did you mean 'clean'?*"])
+
+
+def test_the_marker_gives_the_fixture_its_options(project, python):
+    """A user's own test: the marker's options are defaults, the call's win."""
+    project.test(
+        f"""
+        @pytest.mark.harness(trials=9, mode="embedded", python={str(python)!r})
+        def test_mine(harness_cold_start):
+            result = harness_cold_start("sites/tiny/scripts/table.wsgi", trials=3)
+            assert (3, "embedded") == (result.trials, result.hosting.mode)
+        """
+    )
+    project.run("test_mine.py").assert_outcomes(passed=1)
+
+
+def test_a_misspelt_marker_option_is_named(project, python):
+    """An option that does not exist gets the nearest one that does."""
+    project.test(
+        """
+        @pytest.mark.harness(trails=9)
+        def test_mine(harness_cold_start):
+            harness_cold_start("sites/tiny/scripts/table.wsgi")
+        """
+    )
+    result = project.run("test_mine.py")
+    result.stdout.fnmatch_lines(["*unknown option 'trails'; did you mean 'trials'?*"])
