@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from harness import __version__
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
-from harness.report.console import ProgressWatcher, print_result
+from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario, nearest
@@ -248,7 +247,7 @@ def _run(
     to_stdout = json_file is not None and str(json_file) == "-"
     if json_file is not None and not to_stdout and not json_file.parent.is_dir():
         raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
-    console = Console(stderr=to_stdout)
+    console = open_console(stderr=to_stdout)
     # Build what is missing before the clock of the progress bar starts.
     for case in cases:
         try:
@@ -290,7 +289,7 @@ def report(run_name: str, results: Path, json_file: Path | None) -> None:
     """Judge a stored RUN anew, from its histories alone, and print it."""
     result = regrade(stored_run(run_name, results))
     to_stdout = json_file is not None and str(json_file) == "-"
-    print_result(Console(stderr=to_stdout), result)
+    print_result(open_console(stderr=to_stdout), result)
     _write_json(json_file, result)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
@@ -298,7 +297,7 @@ def report(run_name: str, results: Path, json_file: Path | None) -> None:
 @main.command()
 def doctor() -> None:
     """What this machine has, what is missing, and how to get it."""
-    click.get_current_context().exit(print_doctor(Console()))
+    click.get_current_context().exit(print_doctor(open_console()))
 
 
 @main.command("schema")

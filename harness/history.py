@@ -28,11 +28,15 @@ class Body(Record, frozen=True, tag="body"):
     text: str
 
 
+class Forget(Record, frozen=True, tag="forget"):
+    """From here on no body from before is referred to."""
+
+
 class Header(Record, frozen=True, tag="case"):
     case: dict[str, Any]
 
 
-_Line = Header | Body | Control | Trial
+_Line = Header | Body | Forget | Control | Trial
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
 
@@ -59,6 +63,9 @@ class HistoryWriter:
     def add(self, record: Control | Trial) -> None:
         """Append a control or a trial, and flush it."""
         with self._lock:
+            if len(self._known) >= _MAX_KNOWN:  # a site whose every answer differs must not fill the memory
+                self._known.clear()
+                self._stream.write(_encode(Forget()) + b"\n")
             answers = tuple(self._shared(answer) for answer in record.answers)
             if isinstance(record, Trial):
                 follow_up = tuple(self._shared(answer) for answer in record.follow_up)
@@ -71,8 +78,6 @@ class HistoryWriter:
             return answer
         digest = _PREFIX + hashlib.sha256(answer.body.encode("utf-8", "replace")).hexdigest()
         if digest not in self._known:
-            if len(self._known) >= _MAX_KNOWN:  # a site whose every answer differs must not fill the memory
-                self._known.clear()
             self._known.add(digest)
             self._stream.write(_encode(Body(digest=digest, text=answer.body)) + b"\n")
         return msgspec.structs.replace(answer, body=digest)
@@ -98,9 +103,9 @@ def read(path: Path) -> Iterator[Control | Trial]:
     bodies: dict[str, str] = {}
     for line in _lines(path):
         if isinstance(line, Body):
-            if len(bodies) >= _MAX_KNOWN:  # the writer forgot them at this point, and wrote again what it needed
-                bodies.clear()
             bodies[line.digest] = line.text
+        elif isinstance(line, Forget):
+            bodies.clear()
         elif isinstance(line, Trial):
             yield msgspec.structs.replace(
                 line,

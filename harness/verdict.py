@@ -146,9 +146,9 @@ def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | Non
     if tally.inconclusive:
         return Verdict("inconclusive", tally.inconclusive)
     if tally.failed_checkers:
-        return Verdict("inconclusive", next(iter(tally.failed_checkers)))
+        return Verdict("inconclusive", min(tally.failed_checkers))
     if tally.strays:
-        what_else = ", ".join(f"{count} {name}" for name, count in tally.strays.items())
+        what_else = ", ".join(f"{count} {name}" for name, count in sorted(tally.strays.items()))
         return Verdict("inconclusive", f"{what_else} in trials that were not effective")
     if tally.outcomes["dropped"] and (expectation is None or "dropped" not in expectation.outcomes):
         return Verdict("inconclusive", f"{tally.outcomes['dropped']} requests were dropped, which nobody declared")

@@ -35,7 +35,19 @@ class TestParse:
     )
     def test_half_a_line(self, rest):
         """A line that was still being written is passed over."""
-        assert [("1.0", 1.0, 2.0)] == spans(chunk(begin(1.0, 1), end(2.0, 1), rest=rest))
+        piece = chunk(begin(1.0, 1), end(2.0, 1), rest=rest)
+
+        assert [("1.0", 1.0, 2.0)] == spans(piece)
+        assert 0 == parse([piece], PROCESS).lost
+
+    @pytest.mark.parametrize("line", [b"[3.0,", b'[3.0,7,"error","\xff","",""]', rb'["\udce9"]'])
+    def test_damaged(self, line):
+        """A whole line that cannot be read is lost, and counted; those around it are not."""
+        piece = chunk(begin(1.0, 1), rest=line + b"\n" + json.dumps(end(2.0, 1)).encode() + b"\n")
+        found = parse([piece, piece], PROCESS, lost=3)
+
+        assert ("1.0", 1.0, 2.0) == spans(piece)[0]
+        assert 5 == found.lost
 
     def test_two_pieces(self):
         """A span that one piece begins and another ends is one span."""
@@ -93,12 +105,35 @@ class TestRead:
 
         assert ["1.0", "1.1"] == [span.name for span in events.read(tmp_path / "one", PROCESS).spans]
 
+    def written(self, tmp_path, end):
+        """A file of two pieces, of which the second ends with `end`."""
+        (tmp_path / "one").write_bytes(chunk(begin(1.0, 1), begin(3.0, 2, name="2.0")) + end.rjust(CHUNK, b"\0"))
+        return tmp_path / "one"
 
-class TestLater:
+    @pytest.mark.parametrize(("expected", "end"), [(0, b""), (7, b"%12d" % 7), (10**11, b"%12d" % 10**11)])
+    def test_lost(self, tmp_path, expected, end):
+        """What the probe itself could not write is counted at the end of the file."""
+        assert expected == events.read(self.written(tmp_path, end), PROCESS).lost
+
+    def test_since(self, tmp_path):
+        """It can be read from a moment on; what was lost counts whenever it was."""
+        found = events.read(self.written(tmp_path, b"%12d" % 7), PROCESS, since=2.0)
+
+        assert (["2.0"], 7) == ([span.name for span in found.spans], found.lost)
+
+    @pytest.mark.parametrize("size", [0, 5])
+    def test_too_short(self, tmp_path, size):
+        """A file that has not got its size yet holds no recording."""
+        (tmp_path / "one").write_bytes(b"\0" * size)
+
+        assert events.read(tmp_path / "one", PROCESS) is None
+
+
+class TestSince:
     """Of a process that has served before, what one trial saw of it."""
 
-    def later(self, *lines):
-        return parse([chunk(*lines)], PROCESS, since=2.0)
+    def later(self, *lines, since=2.0):
+        return parse([chunk(*lines)], PROCESS, since=since)
 
     def test_spans(self):
         """Spans that began before the moment are left out, even if they ended after it."""
@@ -111,6 +146,14 @@ class TestLater:
         found = self.later([1.0, 7, "error", "1.0", "KeyError: a", "-"], [3.0, 7, "error", "2.0", "KeyError: b", "-"])
 
         assert ["2.0"] == [mishap.request for mishap in found.mishaps]
+
+    def test_wall_clock(self):
+        """The moment is of the monotonic clock, whatever clock the process has."""
+        moment, wall = time.monotonic(), time.time()
+        boot = [wall - 100, 7, "boot", {"python": "2.7.18", "monotonic": 0, "wall": 0.0}]
+        found = self.later(boot, begin(wall - 50, 1), begin(wall + 50, 2, name="2.0"), since=moment)
+
+        assert ["2.0"] == [span.name for span in found.spans]
 
     def test_executed_again(self):
         """So are modules that were executed again before it: another trial has told of them."""

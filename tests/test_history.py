@@ -81,15 +81,24 @@ class TestBodies:
 
         assert [control] == list(read(write(tmp_path / "case.jsonl", control)))
 
-    def test_forgotten(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("size", [1, 2, 3, 12])
+    def test_forgotten(self, tmp_path, monkeypatch, size):
         """Bodies come back though more were written than the writer remembers."""
         monkeypatch.setattr("harness.history._MAX_KNOWN", 2)
         answers = [make_answer(user, body=f"{user % 4} {LONG}") for user in range(12)]
-        control = make_control(*answers)
-        path = write(tmp_path / "case.jsonl", control)
+        controls = [make_control(*answers[begin : begin + size]) for begin in range(0, 12, size)]
+        path = write(tmp_path / "case.jsonl", *controls)
 
-        assert [control] == list(read(path))
-        assert 12 == path.read_bytes().count(b'{"type":"body"')
+        assert controls == list(read(path))
+        assert min(4, size) * (12 // size) == path.read_bytes().count(b'{"type":"body"')
+
+    def test_known_before(self, tmp_path, monkeypatch):
+        """So do those that a record shares with one before, though it made the writer forget."""
+        monkeypatch.setattr("harness.history._MAX_KNOWN", 2)
+        first = make_control(make_answer(0, body=f"0 {LONG}"), make_answer(1, body=f"1 {LONG}"))
+        second = make_control(make_answer(0, body=f"1 {LONG}"), make_answer(1, body=f"2 {LONG}"))
+
+        assert [first, second] == list(read(write(tmp_path / "case.jsonl", first, second)))
 
 
 class TestDamage:
@@ -138,6 +147,16 @@ class TestDamage:
         edit(path, 1, b'{"type":"case","case":{"id":"x"}}\n')
 
         with pytest.raises(BadInput, match=str(path)):
+            read_case(path)
+
+    @pytest.mark.parametrize("change", [(b'"seed":', b'"sead":'), (b'"mode":"daemon"', b'"mode":"deamon"')])
+    def test_changed_case(self, path, change):
+        """So is one with a key that is misspelt or a word that is not allowed."""
+        before = path.read_bytes()
+        path.write_bytes(before.replace(*change, 1))
+
+        assert before != path.read_bytes()
+        with pytest.raises(BadInput, match=f"{path}: its case was written by another version"):
             read_case(path)
 
     def test_missing(self, tmp_path):

@@ -62,7 +62,14 @@ class TestSchema:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"verdict": "fine"}, {"trials": -1}, {"met": None}, {"outcomes": {"ok": -1}}, {"race_class": "x"}],
+        [
+            {"verdict": "fine"},
+            {"trials": -1},
+            {"met": None},
+            {"outcomes": {"ok": -1}},
+            {"outcomes": {"fine": 1}},
+            {"race_class": "x"},
+        ],
         ids=repr,
     )
     def test_does_not_fit(self, changes):
@@ -109,9 +116,9 @@ class TestCase:
         assert (3, 2, 2, 1, 0, 1) == tuple(case[each] for each in counted)
         assert 6 == case["requests"]
 
-    def test_duplicate(self):
-        """A duplicate initialisation is an outcome, and no request."""
-        assert 2 == told(make_grade({"ok": 2, "duplicate-init": 1}))["requests"]
+    def test_requests(self):
+        """Requests are those that were sent, not outcomes: a duplicate initialisation is no request."""
+        assert 5 == told(make_grade({"ok": 2, "duplicate-init": 1}, requests=2), make_grade(requests=3))["requests"]
 
     def test_class_and_bound(self):
         """A race has its class and no bound; a clean case the reverse."""
@@ -156,3 +163,18 @@ class TestCase:
         assert [("settings", ["site.settings"]), ("resolver", [])] == [
             (each["kind"], each["names"]) for each in hazards
         ]
+
+    def test_order(self):
+        """A result is the same in whatever order its trials ended, also where counts and times are equal."""
+        kinds = [make_lazy(kind, name=name) for kind in ("settings", "resolver") for name in "ba"]
+        findings = [make_finding(key=key, summary=f"{key}{n}", trial=n) for key in "dc" for n in (3, 1, 2, 4)]
+        grades = [make_grade({"ok": 1, "wrong": 1}, lazy=(lazy,)) for lazy in kinds]
+        grades += [make_grade({"error": 1}, findings=(finding,)) for finding in findings]
+        case, turned = told(*grades), told(*reversed(grades))
+
+        assert json.dumps(case) == json.dumps(turned)
+        assert ["error", "ok", "wrong"] == list(case["outcomes"])
+        assert [("resolver", ["a", "b"]), ("settings", ["a", "b"])] == [
+            (each["kind"], each["names"]) for each in case["hazards"]
+        ]
+        assert [("c1", 4), ("d1", 4)] == [(each["summary"], each["count"]) for each in case["findings"]]

@@ -220,16 +220,22 @@ class TestPrepareForPython:
 
 
 class TestApxs:
-    @pytest.mark.parametrize(
-        ("expected", "apxs"),
-        [("mod_wsgi==6.1.1", "/opt/apxs"), ("mod_wsgi-standalone==6.1.1", "")],
-        ids=["own", "empty"],
-    )
-    def test_requirement(self, monkeypatch, expected, apxs):
+    def test_named(self, machine, monkeypatch):
         """With an apxs mod_wsgi is built for its httpd; set but empty it asks for mod_wsgi's own httpd."""
-        monkeypatch.setenv("APXS", apxs)
+        monkeypatch.setenv("APXS", str(make_interpreter(machine / "opt" / "apxs")))
+        assert "mod_wsgi==6.1.1" == mod_wsgi_requirement("6.1.1")
 
-        assert expected == mod_wsgi_requirement("6.1.1")
+        monkeypatch.setenv("APXS", "")
+        assert "mod_wsgi-standalone==6.1.1" == mod_wsgi_requirement("6.1.1")
+
+    @pytest.mark.parametrize("name", ["none", "file"])
+    def test_no_program(self, machine, monkeypatch, name):
+        """One that is not there, or is no program, is a missing runtime, told with its name and cure."""
+        (machine / "file").touch()
+        monkeypatch.setenv("APXS", str(machine / name))
+
+        with pytest.raises(MissingRuntime, match=f"APXS={machine}/{name}: .*; install apache2-dev, or unset APXS"):
+            mod_wsgi_requirement("6.1.1")
 
     @pytest.mark.parametrize(("expected", "name"), [("mod_wsgi==5", "apxs2"), ("mod_wsgi-standalone==5", "other")])
     def test_found(self, machine, monkeypatch, expected, name):

@@ -100,6 +100,10 @@ MISTAKES = {
         end('[load]\npaths = ["/", { path = "/", status = 42 }]'),
         ["load.paths[2].status: ", "200", "given: 42"],
     ),
+    "users": (
+        end('[load]\nusers = 3\npaths = ["/a", { path = "/b", weight = 3 }]'),
+        ["load.users = 3 is fewer than the 4 requests", "some would never be sent"],
+    ),
     "environment": (end("[environment]\nDEBUG = 1"), ["environment.DEBUG: ", "valid string", "given: 1"]),
     "group": (end('[hosting]\napplication_group = "a b"'), ["hosting.application_group: ", "'a b'"]),
     "unselected": (
@@ -158,6 +162,7 @@ class TestMistakes:
             end("[load]\ntimeout = 5"),
             end("[load]\ntimeout = 0.5"),
             end('[load]\npaths = [{ path = "/", status = 404 }]'),
+            end('[load]\nusers = 4\npaths = ["/a", { path = "/b", weight = 3 }]'),
             changed('"clean"', '["clean", "hazard"]'),
         ],
     )

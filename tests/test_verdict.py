@@ -197,6 +197,18 @@ class TestInconclusive:
 
         assert "only 1 of 4 trials were effective (1 cold, 6 requests were slow)" in reason
 
+    @pytest.mark.parametrize(
+        "grades",
+        [
+            [make_grade(number=n, failed_checkers=(f"checker {n} failed",)) for n in (1, 2)],
+            [make_grade({outcome: 1}, effective=False) for outcome in ("error", "hang")],
+        ],
+        ids=["checkers", "strays"],
+    )
+    def test_order(self, grades):
+        """The reason is the same in whatever order the trials ended."""
+        assert verdict(*grades).reason == verdict(*reversed(grades)).reason
+
     @pytest.mark.parametrize(("expected", "trials"), [("inconclusive", SETTLED_AFTER - 1), ("clean", SETTLED_AFTER)])
     def test_stopped(self, expected, trials):
         """A run stopped after a few trials proves nothing; after some more it proves what they support."""
@@ -391,6 +403,15 @@ class TestStories:
         told = result(make_grade({"ok": 1, "error": 5}, findings=(*findings, make_finding(summary="else", key="two"))))
 
         assert [(5, "number 0"), (1, "else")] == [(each.count, each.summary) for each in told.findings]
+
+    def test_first_trial(self):
+        """The first is the one of the lowest trial, in whatever order the trials ended."""
+        grades = [
+            make_grade({"error": 1}, findings=(make_finding(summary=f"{n}", trial=n),)) for n in (12, 9, 10, 2, 11)
+        ]
+
+        assert ["2"] == [each.summary for each in result(*grades).findings]
+        assert [2, 9, 10] == [each.trial for each in make_tally(*grades).examples["error"]]
 
     def test_broken_first(self):
         """What broke the site is told first."""

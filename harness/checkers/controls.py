@@ -51,7 +51,7 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
     living = [each for each in control.processes if not each.gone]
     if not living or not all(each.idle for each in living):
         raise Inconclusive(
-            f"{request} did not answer in time one request at a time, though its process was still working: "
+            f"{request} did not answer in time one request at a time, and its process did not stand still: "
             f"raise load.timeout"
         )
     position = "the first request" if answer.user == 0 else f"request number {answer.user + 1}"
@@ -66,7 +66,13 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
 
 
 def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, ...]) -> Finding:
-    errors = _errors_of(bad[0].request, control) or errors_in(control.log)
+    asked = [each for each in control.answers if each.request == bad[0].request]
+    again = [each for each in bad if each.request == bad[0].request]
+    errors = _errors_of(bad[0].request, control)
+    told = bool(errors)
+    if not errors:
+        errors = errors_in(control.log)
+        told = len(errors) == len(bad) == len(again)  # else nobody knows which is whose
     broken: BrokenClass = "error"
     request = requests[bad[0].request]
     what = f"status {bad[0].status}" if bad[0].status else str(bad[0].failure)
@@ -75,8 +81,7 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         first, last = errors[0], errors[-1]
         # One failure that changed what later requests meet has poisoned the process; one that is the same
         # every time is simply an error.
-        again = [each for each in bad if each.request == bad[0].request]
-        if _lasting(first) != _lasting(last) and len(again) > 1:
+        if told and len(again) > 1 and again[-1] is asked[-1] and _lasting(first) != _lasting(last):
             broken = "poisoned"
             summary = (
                 f"the first request to a cold process fails with {first}, and every later one with {last}, "

@@ -63,6 +63,17 @@ def quote(text):
     return '"' + "".join(out) + '"'
 
 
+def message(exc_info):
+    """`Type: message` of an exception, whatever its message is made of."""
+    name = exc_info[0].__name__
+    for attempt in (lambda: u"%s" % (exc_info[1],), lambda: str(exc_info[1]), lambda: repr(exc_info[1])):
+        try:
+            return name + ": " + attempt()
+        except Exception:
+            pass
+    return name + ": (a message that cannot be told)"
+
+
 class Recorder(object):
     """Appends lines to the calling thread's pieces of a memory-mapped file."""
 
@@ -223,7 +234,7 @@ class Probe(object):
                 ",%s,%s,%s"
                 % (
                     quote(opened[1] if opened else ""),
-                    quote(u"%s: %s" % (exc_info[0].__name__, exc_info[1])),
+                    quote(message(exc_info)),
                     quote("".join(lines)[-6000:]),
                 ),
             )
@@ -384,15 +395,16 @@ def _named(name, namespace, level):
     return [package + "." + name, name] if level and package else [name]
 
 
-def _is_known(names, fromlist):
-    """Is nothing left to execute for this statement?"""
+def _missing(names, fromlist):
+    """The module that this statement is yet to execute; None where nothing is left."""
     for name in names:
         module = sys.modules.get(name)
         if module is not None:
-            return all(
-                each == "*" or hasattr(module, each) or (name + "." + each) in sys.modules for each in fromlist or ()
-            )
-    return False
+            for each in fromlist or ():
+                if each != "*" and not hasattr(module, each) and (name + "." + each) not in sys.modules:
+                    return name + "." + each
+            return None
+    return names[-1]
 
 
 def watch_imports_2(probe):
@@ -408,10 +420,11 @@ def watch_imports_2(probe):
         if not script and _is_script(namespace):
             script.append(probe.begin("script", str(namespace.get("__file__", ""))))
         names = _named(name, namespace, level)
-        if _is_known(names, fromlist):
+        missing = _missing(names, fromlist)
+        if missing is None:
             return plain(name, globals, locals, fromlist, level)
-        probe.module_begin(names[-1])
-        probe._executed.discard(names[-1])  # a statement is not an execution
+        probe.module_begin(missing)
+        probe._executed.discard(missing)  # a statement is not an execution
         try:
             result = plain(name, globals, locals, fromlist, level)
         except BaseException:

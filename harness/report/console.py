@@ -16,6 +16,13 @@ from harness.verdict import Tally
 
 _COLOURS = {"clean": "green", "hazard": "yellow", "race": "red", "broken": "magenta", "inconclusive": "cyan"}
 EVIDENCE_LINES = 6
+LOG_WIDTH = 130
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console that does not fold its tables to 80 columns where there is no terminal to say how wide it is."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=max(console.width, LOG_WIDTH))
 
 
 class ProgressWatcher:

@@ -90,9 +90,13 @@ class TestOpen:
 
         assert expected == outcome(make_lost_answer(), processes=processes)
 
-    def test_all_gone(self):
-        """A request whose only process ended does not hang: there is no CPU time that could stand still."""
-        assert "hang" != outcome(make_lost_answer(), processes=(make_watched(gone=True),))
+    @pytest.mark.parametrize("idle", [True, False, None])
+    def test_all_gone(self, idle):
+        """An open request whose only process ended is a crash: there is no CPU time that could stand still."""
+        processes = (make_watched(gone=True, idle=idle),)
+
+        assert "crash" == outcome(make_lost_answer(), processes=processes)
+        assert "its process ended" in words(make_lost_answer(), processes=processes)
 
 
 class TestLost:
@@ -194,7 +198,7 @@ class TestFollowUp:
     @pytest.mark.parametrize(
         ("expected", "answer"),
         [
-            ([], make_answer()),
+            (["ok"], make_answer()),
             (["dropped"], make_lost_answer(failure="reset")),
             (["slow"], make_lost_answer()),
         ],

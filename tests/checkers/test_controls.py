@@ -94,7 +94,7 @@ class TestError:
 
     def test_recovered(self):
         """A process whose last request is right is not poisoned."""
-        mishaps = (make_mishap("KeyError: 'x'"), make_mishap("TypeError: y"))
+        mishaps = (make_mishap("KeyError: 'x'", request="c2.0"), make_mishap("TypeError: y", request="c2.1"))
         answers = [make_answer(0, status=500), make_answer(1, status=500), make_answer(2)]
 
         assert "error" == judge(*answers, inside=(make_inside(mishaps=mishaps),)).broken_class
@@ -107,9 +107,48 @@ class TestError:
 
         assert "error" == judge(*answers, inside=(make_inside(mishaps=mishaps),)).broken_class
 
-    def test_volatile_message(self):
+    def test_page_beside_it(self):
+        """A page whose second error differs has poisoned the process, whatever other pages do meanwhile."""
+        errors = ["KeyError: 'one'", "TypeError: two", "RuntimeError: one again", "TypeError: two"]
+        mishaps = tuple(make_mishap(error, request=f"c2.{user}") for user, error in enumerate(errors))
+        answers = [make_answer(user, request=user % 2, status=500) for user in range(4)]
+        found = judge(*answers, inside=(make_inside(mishaps=mishaps),))
+
+        assert "poisoned" == found.broken_class
+        assert "fails with KeyError: 'one', and every later one with RuntimeError: one again" in found.summary
+
+    @pytest.mark.parametrize(
+        "errors",
+        [
+            ("KeyError: <A at 0x7f01>", "KeyError: <A at 0x7f02>"),
+            ("OSError: at 12:59:01", "OSError: at 13:00:00"),
+        ],
+        ids=["address", "time"],
+    )
+    def test_volatile_message(self, errors):
         """One error whose message differs each time (an address, a time) is no poisoned process."""
-        assert "error" == failing("KeyError: <A at 0x7f01>", "KeyError: <A at 0x7f02>").broken_class
+        assert "error" == failing(*errors).broken_class
+
+    def test_two_broken_pages_in_log(self):
+        """Nor are two pages with an error of their own each, where only the log tells of them."""
+        answers = [make_answer(user, request=user % 2, status=500) for user in range(4)]
+        found = judge(*answers, log=make_log(*["KeyError: 'one'", "TypeError: two"] * 2))
+
+        assert "error" == found.broken_class
+
+    def test_chained_in_log(self):
+        """Nor is one error that the log tells, each time, together with the one that it was raised from."""
+        lines = ["KeyError: 'x'", "During handling of the above exception, another exception occurred:", "TypeError: y"]
+        found = judge(make_answer(0, status=500), make_answer(1, status=500), log=make_log(*lines * 2))
+
+        assert "error" == found.broken_class
+
+    def test_poisoned_in_log(self):
+        """One page whose error differs the second time has poisoned the process, told by the log alone too."""
+        log = make_log("OperationalError: down", "RuntimeError: populate() isn't reentrant")
+        found = judge(make_answer(0, status=500), make_answer(1, status=500), log=log)
+
+        assert "poisoned" == found.broken_class
 
     def test_log(self):
         """Without the probe the server's log tells the error."""
@@ -159,9 +198,10 @@ class TestOpen:
             (make_watched(idle=False),),
             (make_watched(idle=None),),
             (make_watched(idle=True), make_watched(OTHER_PROCESS, idle=False)),
+            (make_watched(idle=True, gone=True),),
             (),
         ],
-        ids=["working", "unknown", "one-working", "none"],
+        ids=["working", "unknown", "one-working", "gone", "none"],
     )
     def test_slow(self, processes):
         """Left open while a process works, or with none to watch, it is slow: nothing is known of the site."""

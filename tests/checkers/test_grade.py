@@ -95,6 +95,31 @@ class TestOutcomes:
 
         assert {"ok": 2, "error": 1, "poisoned": 1, "duplicate-init": 1} == found.outcomes
         assert ["error", "poisoned", "duplicate-init"] == [each.outcome for each in found.findings]
+        assert 4 == found.requests
+
+    def test_right_follow_up(self):
+        """A right follow-up is an ok request like any other."""
+        found = graded(follow_up=(make_answer(2), make_answer(3)))
+
+        assert ({"ok": 4}, 4) == (found.outcomes, found.requests)
+
+
+class TestLostEvents:
+    def test_inconclusive(self):
+        """Lost events may have been the evidence: all of them are named, and the case is inconclusive."""
+        inside = make_inside(make_request_span(0), make_request_span(1), lost=2)
+        found = graded(inside=(inside, make_inside(process=OTHER_PROCESS, lost=3)))
+
+        (reason,) = found.failed_checkers
+        assert "5 events are lost" in reason
+        assert ("inconclusive", reason) == ((verdict := conclude(make_tally(found))).name, verdict.reason)
+
+    def test_race(self):
+        """A race that was seen all the same is a race."""
+        inside = make_inside(make_request_span(0), make_request_span(1), lost=2)
+        found = graded(make_answer(0), make_answer(1, status=500), inside=(inside,))
+
+        assert "race" == conclude(make_tally(found)).name
 
 
 class TestCrashingChecker:

@@ -74,8 +74,11 @@ class Play:
     def imports(self, name):
         return [(span.name, span.nested, span.failed) for span in self.during(name) if span.kind == "import"]
 
+    def mishaps(self, name):
+        return [each for each in self.inside.mishaps if each.request == name]
+
     def mishap(self, name):
-        (found,) = [each for each in self.inside.mishaps if each.request == name]
+        (found,) = self.mishaps(name)
         return found
 
 

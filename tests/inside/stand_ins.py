@@ -64,6 +64,16 @@ def fail():
 def fail_abroad():
     raise ValueError(u"caf\xe9 \u65e5\u672c \U0001d11e")
 
+def fail_encoded():
+    raise ValueError(b"caf\xc3\xa9")
+
+class Mute(Exception):
+    def __str__(self):
+        raise KeyError("no text")
+
+def fail_mute():
+    raise Mute
+
 def fail_unpaired():
     raise ValueError(u"\udce9")
 

@@ -24,12 +24,15 @@ BATCHES = [
     [("kinds", "every_kind")],
     [("error", "fail"), ("beside-error", "nothing")],
     [("error-abroad", "fail_abroad")],
+    [("error-encoded", "fail_encoded")],
+    [("error-mute", "fail_mute")],
     [("handled", "handled")],
     [("twice", "executed_twice")],
     [("once", "imported_twice")],
     [(ODD_NAME, "nothing")],
 ]
 REQUESTS = [name for batch in BATCHES for name, _ in batch]
+FAILING = ("error", "error-abroad", "error-encoded", "error-mute")
 
 
 @pytest.mark.parametrize("minor", ABSENT)
@@ -210,7 +213,7 @@ class TestErrors:
 
     def test_only_where_it_was(self, played):
         """Requests without an exception have none recorded, though one failed beside them."""
-        assert set() == {each.request for each in played.inside.mishaps} - {"error", "error-abroad", "handled"}
+        assert set() == {each.request for each in played.inside.mishaps} - {*FAILING, "handled"}
 
     def test_handled(self, played, played_old):
         """One that Django turns into an error page is recorded too, by a Django of today or of 2010."""
@@ -228,11 +231,22 @@ class TestText:
         """So do letters of any script in an error's message."""
         assert "ValueError: café 日本 \U0001d11e" == played.mishap("error-abroad").error
 
+    def test_encoded_message(self, played):
+        """An error whose message is bytes of no ASCII, as is usual on Python 2, is recorded too."""
+        assert [True] == [
+            m.error.startswith(("ValueError: caf", "ValueError: b'caf")) for m in played.mishaps("error-encoded")
+        ]
+
+    def test_mute(self, played):
+        """So is one whose message cannot be had: its type is known."""
+        assert ["Mute"] == [m.error.partition(":")[0] for m in played.mishaps("error-mute")]
+
     def test_unpaired(self, python3, tmp_path):
         """An unpaired surrogate, as Python makes of an odd file name, does not spoil the recording."""
         found = play(python3, tmp_path, [[("odd", "fail_unpaired")], [("next", "nothing")]])
 
-        assert "ValueError" == found.mishap("odd").error.partition(":")[0]
+        assert "ValueError: \ufffd" == found.mishap("odd").error
+        assert 0 == found.inside.lost
         assert ["odd", "next"] == [span.name for span in found.spans("request")]
 
 
@@ -265,6 +279,10 @@ class TestNothingEscapes:
         batches = [[(f"{n}.0", "nothing"), (f"{n}.1", "nothing")] for n in range(40)]
 
         assert play(python, tmp_path, batches, change=shrink).inside.lost > 0
+
+    def test_complete(self, played, played_old):
+        """One that is complete has lost nothing."""
+        assert (0, 0) == (played.inside.lost, played_old.inside.lost)
 
     @pytest.mark.parametrize("how", ["missing", "file", "damaged"])
     def test_unwritable(self, python, tmp_path, how):

@@ -1,0 +1,60 @@
+"""Does the harness' own memory grow with the number of trials?
+
+    python -m benchmarks.memory
+
+Runs one case of many trials and prints the resident memory of the harness process as it goes on: histories go to
+disk, and what is kept of them does not grow.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+import psutil
+
+from harness.adhoc import script_case
+from harness.history import HistoryWriter
+from harness.hosting.local import LocalHost
+from harness.load.client import LocustClient
+from harness.runner import CaseRunner
+from harness.runtime import declared_runtimes, prepare
+from harness.verdict import Tally
+
+SCRIPT = Path(__file__).with_name("tiny.wsgi")
+
+
+@click.command()
+@click.option("--trials", type=click.IntRange(100, 1_000_000), default=5000, show_default=True)
+@click.option("--runtime", "name", default="py311-django52", show_default=True)
+def main(trials: int, name: str) -> None:
+    """Print resident memory after each tenth of the trials, and its growth since the first."""
+    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    flights = os.cpu_count() or 1
+    case = script_case(SCRIPT, trials=trials)
+    host = LocalHost(case, runtime, flights=flights)
+    process = psutil.Process()
+    seen: list[int] = []
+
+    def watch(tally: Tally) -> None:
+        if tally.trials >= (len(seen) + 1) * trials // 10:
+            seen.append(process.memory_info().rss)
+            click.echo(f"{tally.trials} trials, {tally.effective} effective: {seen[-1] / 2**20:.1f} MiB")
+
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        LocustClient(case.users * flights, Path(directory) / "locust.log") as locust,
+        host,
+        HistoryWriter(Path(directory) / "history.jsonl", case) as history,
+    ):
+        CaseRunner(case, host, locust, history).run(flights, watch)
+        size = (Path(directory) / "history.jsonl").stat().st_size
+    click.echo(
+        f"from the first tenth to the last: {(seen[-1] - seen[0]) / 2**20:+.1f} MiB; history {size / 2**20:.0f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
