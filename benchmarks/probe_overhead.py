@@ -3,7 +3,7 @@
     python -m benchmarks.probe_overhead
 
 Two servers stand side by side, alike but for the probe, and are asked in turn, so that a machine that gets
-slower or faster meanwhile does so for both. Quoted is the median of the ratios of neighbours.
+slower or faster meanwhile does so for both. Quoted are ratios of neighbours in time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from harness.adhoc import script_case
 from harness.errors import InfrastructureError
+from harness.hosting import proc
 from harness.hosting.local import LocalHost, Slot
 from harness.load.client import LocustClient
 from harness.records import Mode
@@ -31,6 +33,14 @@ WAVES = 20
 ANSWER_SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What something took: seconds by the clock, and CPU seconds of the server's interpreters."""
+
+    wall: float
+    cpu: float
+
+
 def ask(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> float:
     """Send requests at one moment: seconds until the last of them is answered."""
     order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
@@ -40,41 +50,45 @@ def ask(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> flo
     return max(each.last_byte or 0.0 for each in answers) - min(each.intended for each in answers)
 
 
-def first_request(locust: LocustClient, host: LocalHost) -> float:
-    """Seconds that the first request to a cold process takes."""
+def cpu_seconds(host: LocalHost, slot: Slot) -> float:
+    return sum(proc.cpu_seconds(each.process) or 0.0 for each in host.watch(slot))
+
+
+def first_request(locust: LocustClient, host: LocalHost) -> Cost:
+    """The first request to a cold process."""
     with host.cold() as slot:
-        return ask(locust, host, slot, 1)
+        before = cpu_seconds(host, slot)
+        return Cost(ask(locust, host, slot, 1), cpu_seconds(host, slot) - before)
 
 
-def warm_seconds(locust: LocustClient, host: LocalHost, slot: Slot) -> float:
-    """Seconds that WAVES waves of WAVE requests take a warm process."""
-    return sum(ask(locust, host, slot, WAVE) for _ in range(WAVES))
+def warm_waves(locust: LocustClient, host: LocalHost, slot: Slot) -> Cost:
+    """WAVES waves of WAVE requests to a warm process."""
+    before = cpu_seconds(host, slot)
+    wall = sum(ask(locust, host, slot, WAVE) for _ in range(WAVES))
+    return Cost(wall, cpu_seconds(host, slot) - before)
 
 
-def ratios(mode: Mode, runtime: Runtime, cold: int, warm: int) -> tuple[list[float], list[float]]:
-    """With the probe over without, pair by pair: first-request times, and times of warm waves."""
+Pairs = list[tuple[Cost, Cost]]
+
+
+def measure_pairs(mode: Mode, runtime: Runtime, cold: int, warm: int) -> tuple[Pairs, Pairs]:
+    """(with the probe, without), neighbours in time: first requests, and warm waves."""
     case = script_case(SCRIPT, mode=mode)
     hosts = [LocalHost(each, runtime, slots=4) for each in (case, case.model_copy(update={"black_box": True}))]
-    first: list[float] = []
-    wave: list[float] = []
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         locust = stack.enter_context(LocustClient(WAVE, Path(directory) / "locust.log"))
         for host in hosts:
             stack.enter_context(host)
             first_request(locust, host)  # compiles what is not compiled yet
-        for pair in range(cold):
-            with_probe, without = _in_turn(pair, hosts, lambda host: first_request(locust, host))
-            first.append(with_probe / without)
+        first = [_in_turn(pair, hosts, lambda host: first_request(locust, host)) for pair in range(cold)]
         slots = {id(host): stack.enter_context(host.cold()) for host in hosts}
         for host in hosts:
-            warm_seconds(locust, host, slots[id(host)])
-        for pair in range(warm):
-            with_probe, without = _in_turn(pair, hosts, lambda host: warm_seconds(locust, host, slots[id(host)]))
-            wave.append(with_probe / without)
-    return first, wave
+            warm_waves(locust, host, slots[id(host)])
+        waves = [_in_turn(pair, hosts, lambda host: warm_waves(locust, host, slots[id(host)])) for pair in range(warm)]
+    return first, waves
 
 
-def _in_turn(pair: int, hosts: Sequence[LocalHost], measure: Callable[[LocalHost], float]) -> tuple[float, float]:
+def _in_turn(pair: int, hosts: Sequence[LocalHost], measure: Callable[[LocalHost], Cost]) -> tuple[Cost, Cost]:
     """Measure both hosts, every other time the second one first."""
     if pair % 2:
         without = measure(hosts[1])
@@ -83,21 +97,26 @@ def _in_turn(pair: int, hosts: Sequence[LocalHost], measure: Callable[[LocalHost
     return with_probe, measure(hosts[1])
 
 
+def ratios(pairs: Pairs) -> list[str]:
+    """By the clock: median of the ratios and their quartiles. By CPU time, which has coarse ticks: of the sums."""
+    low, middle, high = statistics.quantiles((each.wall / other.wall for each, other in pairs), n=4)
+    cpu = sum(each.cpu for each, _ in pairs) / sum(other.cpu for _, other in pairs)
+    return [f"{middle:.3f}", f"{low:.3f} to {high:.3f}", f"{cpu:.3f}"]
+
+
 @click.command()
 @click.option("--cold", type=click.IntRange(2, 1000), default=40, show_default=True, help="pairs of cold starts")
-@click.option("--warm", type=click.IntRange(2, 1000), default=20, show_default=True, help=f"pairs of {WAVES} waves")
+@click.option("--warm", type=click.IntRange(2, 1000), default=40, show_default=True, help=f"pairs of {WAVES} waves")
 @click.option("--runtime", "name", default="py311-django52", show_default=True)
 def main(cold: int, warm: int, name: str) -> None:
     """Print the ratios, with probe over without: 1.00 is free."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
-    table = Table("mode", "first-request time", "quartiles", "warm time a request", "quartiles", title="with : without")
+    table = Table("mode", "what", "time", "quartiles", "CPU time", title="with the probe : without")
     modes: tuple[Mode, ...] = ("daemon", "embedded")
     for mode in modes:
-        cells = []
-        for each in ratios(mode, runtime, cold, warm):
-            low, middle, high = statistics.quantiles(each, n=4)
-            cells += [f"{middle:.3f}", f"{low:.3f} to {high:.3f}"]
-        table.add_row(mode, *cells)
+        first, waves = measure_pairs(mode, runtime, cold, warm)
+        table.add_row(mode, "first request", *ratios(first))
+        table.add_row(mode, "warm requests", *ratios(waves))
     Console(width=110).print(table)
 
 
