@@ -178,7 +178,8 @@ def _candidates(minor: str | None) -> Iterator[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python")
     for root, pattern in ((pyenv, f"{minor or ''}*"), (uv, f"cpython-{minor or ''}*")):
-        yield from sorted(root.glob(f"{pattern}/bin/python"), reverse=True)
+        with contextlib.suppress(OSError):  # $PYENV_ROOT may be somebody else's
+            yield from sorted(root.glob(f"{pattern}/bin/python"), reverse=True)
 
 
 def find_interpreter(minor: str) -> Interpreter:
