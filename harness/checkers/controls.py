@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.checkers.answers import errors_in, own_frames
 from harness.checkers.findings import Finding
 from harness.errors import BadInput, Inconclusive
-from harness.records import Answer, BrokenClass, Control, Request
+from harness.records import Answer, BrokenClass, Control, LogLine, Request
 
 _HINTS = (
     ("AppRegistryNotReady", "call django.setup(), or get_wsgi_application(), while the script is imported"),
@@ -95,9 +95,16 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         broken_class=broken,
         request=str(request),
         summary=summary + (f" (hint: {hints[0]})" if hints else ""),
-        evidence=own_frames([line.text for line in control.log][:80]),
+        evidence=own_frames(_first_traceback(control.log)),
         key="control",
     )
+
+
+def _first_traceback(log: Sequence[LogLine]) -> list[str]:
+    """The log up to the error that ends its first traceback."""
+    lines = [line.text for line in log]
+    ends = [number for number, line in enumerate(log, 1) if errors_in([line])]
+    return lines[: ends[0]] if ends else lines
 
 
 def _errors_of(request: int, control: Control) -> list[str]:

@@ -68,6 +68,9 @@ def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, 
     by = [_request_of(span, requests) for span in spans]
     first, last = spans[0].begin, max((span.end or trial.end) for span in spans)
     seen = sorted({each.name for each in requests if each.begin <= last and (each.end is None or each.end >= first)})
+    order: dict[int, int] = {}
+    for span in sorted(inside.spans, key=lambda each: each.begin):
+        order.setdefault(span.thread, len(order) + 1)
     threads = len({span.thread for span in spans})
     return Finding(
         outcome="duplicate-init",
@@ -80,7 +83,7 @@ def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, 
             f"the script leaves this work to the requests, so each thread that comes early starts it"
         ),
         evidence=tuple(
-            f"{kind} {span.name}: thread {span.thread & 0xFFFFFF:06x}, request {request or '?'}, "
+            f"{kind} {span.name}: thread {order[span.thread]}, request {request or '?'}, "
             f"+{1000 * (span.begin - first):.2f} ms, took {1000 * ((span.end or trial.end) - span.begin):.2f} ms"
             for span, request in zip(spans, by, strict=True)
         ),
