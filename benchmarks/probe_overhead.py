@@ -22,7 +22,8 @@ from rich.table import Table
 from harness.adhoc import script_case
 from harness.errors import InfrastructureError
 from harness.hosting import proc
-from harness.hosting.local import LocalHost, Slot
+from harness.hosting.host import Slot
+from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.runtime import Runtime, declared_runtimes, prepare

@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from harness.hosting.local import LocalHost, Slot
+from harness.hosting.host import Host, Slot
 from harness.load.client import Result as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
@@ -14,13 +14,13 @@ from harness.records import Answer, Control, Request
 from harness.trial import watch_idle
 
 
-def run_control(host: LocalHost, number: int) -> Control:
+def run_control(host: Host, number: int) -> Control:
     """One control on a cold process. Raises InfrastructureError as the host does."""
     with host.cold() as slot:
         return control_on(host, slot, number)
 
 
-def control_on(host: LocalHost, slot: Slot, number: int) -> Control:
+def control_on(host: Host, slot: Slot, number: int) -> Control:
     """The stampede's requests, one after another, in the order of its users; stops at one left open."""
     case = host.case
     begin = time.monotonic()

@@ -112,6 +112,8 @@ class Inside(Record, frozen=True):
     """What the probe saw of one process during a trial."""
 
     process: ProcessId
+    booted: float | None = None
+    """When its interpreter was ready, before any script."""
     spans: tuple[Span, ...] = ()
     mishaps: tuple[Mishap, ...] = ()
     executed_again: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from harness.checkers.findings import TrialGrade
 from harness.control import run_control, slowest
 from harness.errors import HarnessError, Inconclusive
 from harness.history import HistoryWriter, read, read_case
-from harness.hosting.local import LocalHost
+from harness.hosting.host import Host
 from harness.load.client import LocustClient
 from harness.records import Control, Trial
 from harness.scenario import Case
@@ -32,7 +32,7 @@ Watch = Callable[[Tally], None]
 class CaseRunner:
     """The state of a running case. `run` it once."""
 
-    def __init__(self, case: Case, host: LocalHost, locust: LocustClient, history: HistoryWriter) -> None:
+    def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
         self._case = case
         self._host = host
         self._locust = locust
@@ -115,7 +115,7 @@ class CaseRunner:
 
 
 def run_case(
-    case: Case, host: LocalHost, locust: LocustClient, path: Path, flights: int, watch: Watch
+    case: Case, host: Host, locust: LocustClient, path: Path, flights: int, watch: Watch
 ) -> tuple[Tally, float, bool]:
     """Run a case and write its history to `path`: its tally, its duration in seconds, and whether it was
     stopped before its time by Ctrl-C (then the tally holds what was kept so far).

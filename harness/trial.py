@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from harness.hosting import proc
-from harness.hosting.local import LocalHost, Slot
+from harness.hosting.host import Host, Slot
 from harness.load.client import LocustClient
 from harness.records import Answer, Trial, Watched
 
@@ -27,7 +27,7 @@ def grace_seconds(slowest_control: float) -> float:
     return max(GRACE_SECONDS, GRACE_FACTOR * slowest_control)
 
 
-def run_trial(host: LocalHost, locust: LocustClient, slot: Slot, number: int, grace: float) -> Trial:
+def run_trial(host: Host, locust: LocustClient, slot: Slot, number: int, grace: float) -> Trial:
     """Stampede the cold process of a slot. Raises InfrastructureError."""
     case = host.case
     begin = time.monotonic()
@@ -60,7 +60,7 @@ def run_trial(host: LocalHost, locust: LocustClient, slot: Slot, number: int, gr
     return trial
 
 
-def _follow_up(locust: LocustClient, slot: Slot, host: LocalHost, number: int, grace: float) -> list[Answer]:
+def _follow_up(locust: LocustClient, slot: Slot, host: Host, number: int, grace: float) -> list[Answer]:
     """Single requests to the same process, one after another: is it still sound?"""
     found: list[Answer] = []
     for turn in range(host.case.follow_up):

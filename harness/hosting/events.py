@@ -42,7 +42,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 lost += 1
     events.sort(key=lambda event: event[0])
-    shift = 0.0
+    shift, booted = 0.0, None
     opened: dict[int, tuple[int, float, str, str]] = {}
     closed: dict[int, tuple[float, bool, int]] = {}
     mishaps: list[tuple[float, int, str, str, str]] = []
@@ -58,8 +58,9 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
             mishaps.append((at, thread, rest[0], rest[1], rest[2]))
         elif kind == "again":
             again.append(rest[0])
-        elif kind == "boot" and not rest[0]["monotonic"]:
-            shift = _wall_to_monotonic()
+        elif kind == "boot":
+            shift = 0.0 if rest[0]["monotonic"] else _wall_to_monotonic()
+            booted = at + shift
     spans = []
     for number, (thread, begin_at, kind, name) in opened.items():
         end_at, failed, nested = closed.get(number, (None, False, 0))
@@ -77,6 +78,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         )
     return Inside(
         process=process,
+        booted=booted,
         spans=tuple(_with_script_end(spans)),
         mishaps=tuple(
             Mishap(process=process, thread=thread, at=at + shift, request=request, error=error, traceback=trace)

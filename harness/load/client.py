@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import InfrastructureError
+from harness.errors import BadInput, InfrastructureError
 from harness.records import Answer, Failure, ProcessId, Request
 
 START_SECONDS = 60.0
@@ -128,6 +129,8 @@ class LocustClient:
         headers: list[dict[str, str]],
     ) -> Order:
         """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            raise BadInput(f"{address[0]} is not this machine: load goes to 127.0.0.1 only")
         if len(chosen) > self._users:
             # They would wait for each other for ever.
             raise InfrastructureError(f"{len(chosen)} users were asked for, and Locust was started with {self._users}")

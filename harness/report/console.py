@@ -124,7 +124,7 @@ def print_result(
             str(case.effective_trials) if case.restart != "reload" else f"{case.reload_trials} reloads",
             outcomes_text(case),
             f"[{_COLOURS[case.verdict]}]{verdict_text(case)}[/]",
-            " or ".join(case.expected) or "-",
+            (case.expected or "-").replace("|", " or "),
             "yes" if case.met else "[bold red]NO[/]",
         )
     for skipped in result.skipped:

@@ -74,7 +74,9 @@ class CaseResult(Record, frozen=True):
     reason: str
     race_class: RaceClass | None
     broken_class: BrokenClass | None
-    expected: Annotated[list[VerdictName], Meta(description="empty where nothing is declared")]
+    expected: Annotated[
+        str | None, Meta(description="a verdict, or several with | between them; null where nothing is declared")
+    ]
     met: bool
     unmet: list[str]
     upper_bound: Annotated[
@@ -169,7 +171,7 @@ def case_result(
         reason=verdict.reason,
         race_class=verdict.race_class,
         broken_class=verdict.broken_class,
-        expected=list(expectation.verdicts) if expectation else [],
+        expected="|".join(expectation.verdicts) if expectation else None,
         met=is_met(verdict, tally, expectation, fail_on_hazard),
         unmet=_unmet(case, tally, verdict, fail_on_hazard),
         upper_bound=verdict.bound,

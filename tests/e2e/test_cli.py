@@ -15,7 +15,7 @@ import pytest
 
 from harness.errors import InfrastructureError
 from harness.history import read
-from harness.hosting import local
+from harness.hosting import httpd
 from harness.records import Trial
 
 pytestmark = pytest.mark.e2e
@@ -137,7 +137,7 @@ def test_a_taken_port_is_infrastructure(harness_cold_start, python, monkeypatch)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        monkeypatch.setattr(local, "free_port", lambda: taken.getsockname()[1])
+        monkeypatch.setattr(httpd, "free_port", lambda: taken.getsockname()[1])
         with pytest.raises(InfrastructureError, match="taken by another program"):
             harness_cold_start(SCRIPTS / "crash.wsgi", python=python)
     # The session's own Locust may have been started by this very test.
