@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -84,7 +85,7 @@ class Httpd:
     def start(self, binary: Path) -> None:
         with (self.directory / "startup.log").open("wb") as output:
             self._process = subprocess.Popen(
-                [binary, "-d", self.directory, "-f", self.directory / "httpd.conf", "-DFOREGROUND"],
+                [*_dies_with_us(), binary, "-d", self.directory, "-f", self.directory / "httpd.conf", "-DFOREGROUND"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -171,6 +172,12 @@ class Httpd:
         if len(self._lines) > 200:
             self._lines.clear()
         return lines
+
+
+def _dies_with_us() -> list[str]:
+    """A prefix that ends httpd when this process is killed and can no longer do it itself (util-linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def display_name(group: str) -> str:

@@ -7,8 +7,8 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from harness.report.result import CaseResult, FindingResult, Hazard, Result, Skipped
 from harness.scenario import Case
@@ -35,12 +35,13 @@ class ProgressWatcher:
         self._number = 0
         self._before = 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("effective {task.fields[effective]}  bad {task.fields[bad]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            # Only the name gives way when the terminal is narrow.
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=14),
+            TextColumn("{task.completed}/{task.total}", table_column=Column(no_wrap=True)),
+            TextColumn("effective {task.fields[effective]} bad {task.fields[bad]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            expand=True,
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -59,7 +60,9 @@ class ProgressWatcher:
 
     def case_begins(self, case: Case) -> None:
         self._number += 1
-        self._progress.update(self._task, description=f"[{self._number}/{self._cases}] {escape(case.id)}")
+        self._progress.update(
+            self._task, description=f"{self._number}/{self._cases} {escape(case.id.removesuffix('::natural'))}"
+        )
 
     def case_goes_on(self, case: Case, tally: Tally) -> None:
         self._progress.update(

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -49,16 +51,6 @@ def refused(done, *fragments, code=2):
     assert done.stderr.startswith(("harness: ", "Usage: "))
     for fragment in fragments:
         assert fragment in done.stderr
-
-
-def ours():
-    """What this user's harness leaves while it runs: its httpds, their interpreters, Locust."""
-    found = set()
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        words = " ".join(process.info["cmdline"] or ())
-        if "/harness-" in words or "harness.load.worker" in words:
-            found.add(process.info["pid"])
-    return found
 
 
 def write(path, text):
@@ -131,18 +123,17 @@ def test_a_bad_fragment_is_named(command, python, tmp_path):
     refused(done, "mine.conf", "NoSuchDirective")
 
 
-def test_a_taken_port_is_infrastructure(harness_cold_start, python, monkeypatch):
+def test_a_taken_port_is_infrastructure(harness_cold_start, python, monkeypatch, open_tmp_path):
     """A port that another program holds is reported as such, and nothing is left running."""
-    before = ours()
+    monkeypatch.setattr(tempfile, "tempdir", str(open_tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         monkeypatch.setattr(httpd, "free_port", lambda: taken.getsockname()[1])
         with pytest.raises(InfrastructureError, match="taken by another program"):
             harness_cold_start(SCRIPTS / "crash.wsgi", python=python)
-    # The session's own Locust may have been started by this very test.
-    left = [psutil.Process(pid).cmdline() for pid in ours() - before]
-    assert not [words for words in left if "harness.load.worker" not in words]
+    assert [] == of_directory(open_tmp_path)
+    assert [] == list(open_tmp_path.glob("harness-*"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="httpd drops to another user only when it is started by root")
@@ -157,13 +148,12 @@ def test_a_directory_that_bars_the_server_user_is_named(command, python, tmp_pat
     assert "chmod o+rx" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_keeps_what_ran_and_leaves_nothing(python, open_tmp_path, number):
-    """Ctrl-C or SIGTERM in mid-run: exit code 3, histories readable, no process and no directory left."""
-    before = ours()
+@pytest.fixture
+def running(python, open_tmp_path):
+    """A run of many trials that is under way: the process and its history."""
     results = open_tmp_path / "results"
     options = ["--mode", "daemon", "--python", str(python), "--trials", "5000", "--results", str(results)]
-    running = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "check", SCRIPTS / "check_then_act_fixed.wsgi", *options],
         cwd=ROOT,
         env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness"), "TMPDIR": str(open_tmp_path)},
@@ -171,23 +161,61 @@ def test_interruption_keeps_what_ran_and_leaves_nothing(python, open_tmp_path, n
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        histories = list(results.glob("*/cases/*.jsonl"))
-        if histories and histories[0].read_bytes().count(b'"type":"trial"') >= 12:
-            break
+    assert until(lambda: len(trials_of(results)) >= 12)
+    yield process, results
+    process.kill()
+    process.wait()
+
+
+def until(condition, seconds=60):
+    """Wait for a condition; False if it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
-    running.send_signal(number)
-    _, errors = running.communicate(timeout=60)
-    assert 3 == running.returncode, errors
+    return True
+
+
+def trials_of(results):
+    """The trials in the history of a run that may still be going on."""
+    return [each for path in results.glob("*/cases/*.jsonl") for each in read(path) if isinstance(each, Trial)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_keeps_what_ran_and_leaves_nothing(running, open_tmp_path, number):
+    """Ctrl-C or SIGTERM in mid-run: exit code 3, histories readable, no process and no directory left."""
+    process, results = running
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert 3 == process.returncode, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
     result = json.loads(next(results.glob("*/result.json")).read_text())
-    kept = [each for each in read(histories[0]) if isinstance(each, Trial)]
     assert "interrupted" == result["status"]
-    assert len(kept) == result["cases"][0]["trials"] >= 12
-    assert not ours() - before
+    assert len(trials_of(results)) == result["cases"][0]["trials"] >= 12
+    assert [] == of_directory(open_tmp_path)
     assert [] == list(open_tmp_path.glob("harness-*"))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+def test_a_killed_harness_leaves_no_server(running, open_tmp_path):
+    """Even SIGKILL, which nobody can handle, ends httpd and Locust, and the history stays readable."""
+    process, results = running
+    process.kill()
+    process.wait()
+    assert until(lambda: not of_directory(open_tmp_path))
+    assert len(trials_of(results)) >= 12
+
+
+def of_directory(path):
+    """The httpds and interpreters of a harness whose temporary directory this is."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if f"{path}/harness-" in words:
+            found.append(words)
+    return found
 
 
 def test_a_stored_run_is_judged_anew(command, python, tmp_path):
