@@ -28,7 +28,7 @@ SCRIPT = Path(__file__).with_name("tiny.wsgi")
 
 @click.command()
 @click.option("--trials", type=click.IntRange(100, 1_000_000), default=5000, show_default=True)
-@click.option("--runtime", "name", default="py311-django52", show_default=True)
+@click.option("--runtime", "name", default="django52", show_default=True)
 def main(trials: int, name: str) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))

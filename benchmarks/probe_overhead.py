@@ -108,7 +108,7 @@ def ratios(pairs: Pairs) -> list[str]:
 @click.command()
 @click.option("--cold", type=click.IntRange(2, 1000), default=40, show_default=True, help="pairs of cold starts")
 @click.option("--warm", type=click.IntRange(2, 1000), default=40, show_default=True, help=f"pairs of {WAVES} waves")
-@click.option("--runtime", "name", default="py311-django52", show_default=True)
+@click.option("--runtime", "name", default="django52", show_default=True)
 def main(cold: int, warm: int, name: str) -> None:
     """Print the ratios, with probe over without: 1.00 is free."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))

@@ -186,7 +186,7 @@ def measure(mode: Mode, runtime: Runtime, rounds: int, trials: int, say: Callabl
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
 @click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of the harness, a round")
-@click.option("--runtime", "name", default="py311-django52", show_default=True)
+@click.option("--runtime", "name", default="django52", show_default=True)
 def main(rounds: int, trials: int, name: str) -> None:
     """Print the rates and their ratios, the median of the rounds."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harness.errors import HarnessError
 from harness.hosting.proc import server_user
-from harness.runtime import apxs, declared_runtimes, find_interpreter, interpreters
+from harness.runtime import apxs, declared_runtimes, find_first, interpreters
 
 
 def print_doctor(console: Console) -> int:
@@ -25,7 +25,7 @@ def print_doctor(console: Console) -> int:
     usable = 0
     for name, spec in declared_runtimes().items():
         try:
-            table.add_row(f"runtime {name}", escape(find_interpreter(spec.python).executable), "")
+            table.add_row(f"runtime {name}", escape(find_first(spec.pythons).executable), "")
             usable += 1
         except HarnessError as error:
             table.add_row(f"runtime {name}", "-", escape(str(error)))

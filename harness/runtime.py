@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pydantic
@@ -49,12 +49,19 @@ class _Spec(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class RuntimeSpec(_Spec):
-    """A named combination, as a runtimes file declares it."""
+Minor = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
 
-    python: str = Field(pattern=r"^\d+\.\d+$")
+
+class RuntimeSpec(_Spec):
+    """A named combination, as a runtimes file declares it; of several Pythons the first that is here is taken."""
+
+    python: Minor | list[Minor]
     django: str = Field(pattern=r"^[Dd]jango\b")
     mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
+
+    @property
+    def pythons(self) -> list[str]:
+        return self.python if isinstance(self.python, list) else [self.python]
 
 
 class _RuntimesFile(_Spec):
@@ -202,6 +209,18 @@ def find_interpreter(minor: str) -> Interpreter:
     return next((each for each in usable if not _barred(each)), usable[0])
 
 
+def find_first(minors: Sequence[str]) -> Interpreter:
+    """The interpreter of the first of these versions that this machine has. Raises MissingRuntime."""
+    missing = []
+    for minor in minors:
+        try:
+            return find_interpreter(minor)
+        except MissingRuntime as error:
+            missing.append(error)
+    others = f" (nor is there Python {', '.join(minors[1:])})" if minors[1:] else ""
+    raise MissingRuntime(f"{missing[0]}{others}")
+
+
 def _barred(interpreter: Interpreter) -> Path | None:
     user, _ = proc.server_user()
     return proc.barred_directory(Path(interpreter.base) / "lib", user) if user else None
@@ -238,7 +257,7 @@ def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Ru
         InfrastructureError: the build failed; carries its last lines.
     """
     cache = cache_directory()
-    interpreter = _reachable(find_interpreter(spec.python), cache, report)
+    interpreter = _reachable(find_first(spec.pythons), cache, report)
     home = _environment(cache, name, interpreter, [spec.django, mod_wsgi_requirement(spec.mod_wsgi)], report)
     return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi, ())
 

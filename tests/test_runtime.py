@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from build import make_interpreter
 
+from harness import runtime
 from harness.errors import BadInput, MissingRuntime
 from harness.hosting import proc
 from harness.runtime import (
@@ -339,3 +340,25 @@ class TestServerUser:
 
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         assert ("", "") == proc.server_user()
+
+
+class TestFindFirst:
+    @pytest.fixture(autouse=True)
+    def only_one(self, monkeypatch):
+        """A machine whose only Python is 3.12."""
+
+        def find(minor):
+            if minor != "3.12":
+                raise MissingRuntime(f"Python {minor} is not on this machine")
+            return minor
+
+        monkeypatch.setattr(runtime, "find_interpreter", find)
+
+    def test_first_present(self):
+        """The first version that is on the machine is taken, whatever stands before it."""
+        assert "3.12" == runtime.find_first(["3.11", "3.12", "3.13"])
+
+    def test_none_present(self):
+        """Where none is, the sentence names all that would have done."""
+        with pytest.raises(MissingRuntime, match=r"Python 3\.13 is not .*nor is there Python 3\.14"):
+            runtime.find_first(["3.13", "3.14"])

@@ -2,9 +2,9 @@
 # /usr/local/apache2, all modules and MPMs shared, apxs), from the upstream source that Debian keeps.
 # No build context: docker build -t httpd:2.4 - <httpd.Dockerfile
 FROM debian:trixie-slim AS build
-RUN sed -i 's/^Types: deb$/Types: deb deb-src/' /etc/apt/sources.list.d/debian.sources \
-    # Mirrors seldom carry the sources of the security suite.
-    && sed -i '/-security$/,/^$/d' /etc/apt/sources.list.d/debian.sources \
+# Sources of the first stanza, the release itself: mirrors seldom carry those of the security suite.
+RUN sed -n -e 's/^Types: deb$/Types: deb-src/' -e p -e '/^$/q' /etc/apt/sources.list.d/debian.sources \
+        >/etc/apt/sources.list.d/upstream.sources \
     && apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         gcc libc6-dev make perl libapr1-dev libaprutil1-dev libbrotli-dev libcurl4-openssl-dev libjansson-dev \

@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 @pytest.fixture(scope="session")
 def python():
     """The interpreter of the reference runtime: the server user can reach it."""
-    return prepare("py311-django52", declared_runtimes()["py311-django52"]).python
+    return prepare("django52", declared_runtimes()["django52"]).python
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ SCENARIO = """
 title = "a test"
 site = "mysite"
 scripts = ["default"]
-runtime = "py311-django52"
+runtime = "django52"
 
 [[expect]]
 verdict = ["hazard", "clean"]
@@ -63,7 +63,7 @@ def write(path, text):
     [
         ('site = "mysite"', 'site = "mysit"', ("site", "did you mean 'mysite'?")),
         ('scripts = ["default"]', 'scripts = ["defalt"]', ("scripts", "did you mean 'default'?")),
-        ('"py311-django52"', '"py311-django25"', ("runtime", "did you mean 'py311-django52'?")),
+        ('"django52"', '"django25"', ("runtime", "did you mean 'django52'?")),
         ("title =", "titel =", ("titel", "unknown key", "did you mean 'title'?")),
         ('title = "a test"', 'title = "a test', ("not valid TOML", "line 2")),
     ],
@@ -250,7 +250,7 @@ def test_doctor_says_what_is_here(command):
     """The doctor names httpd, the interpreters and the runtimes."""
     done = command("doctor", env={"COLUMNS": "200"})
     assert 0 == done.returncode
-    for word in ("httpd", "Python 3.11", "runtime py311-django52", "Docker"):
+    for word in ("httpd", "Python 3.11", "runtime django52", "Docker"):
         assert word in done.stdout
 
 

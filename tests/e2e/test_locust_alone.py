@@ -26,7 +26,7 @@ def locust(*arguments):
 
 def test_the_stampede_repeats_against_a_server(python):
     """Without the harness, users meet again and again, and Locust's own statistics count their requests."""
-    runtime = prepare("py311-django52", declared_runtimes()["py311-django52"])
+    runtime = prepare("django52", declared_runtimes()["django52"])
     case = script_case(Path(__file__).parent / "scripts" / "check_then_act_fixed.wsgi", mode="embedded")
     with LocalHost(case, runtime, slots=4) as host, host.cold() as slot:
         done = locust("-u", "5", "-r", "5", "-t", "3s", "--host", f"http://127.0.0.1:{slot.address[1]}")

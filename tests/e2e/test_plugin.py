@@ -37,7 +37,7 @@ class Project:
         (path / "pytest.ini").write_text("[pytest]\n")
         self.scenario()
 
-    def scenario(self, verdict="race", runtime="py311-django52"):
+    def scenario(self, verdict="race", runtime="django52"):
         (self.path / "scenarios" / "tiny.toml").write_text(SCENARIO.format(verdict=verdict, runtime=runtime))
 
     def test(self, text):
