@@ -38,7 +38,7 @@ outcomes.ok = { grade = "expected", why = "it is the default script" }
 LAZY = """
 def application(environ, start_response):
     import wsgiref.validate
-    sum(number * number for number in range(30000))
+    sum(number * number for number in range(200000))
     start_response("200 OK", [])
     return [b"x"]
 """
@@ -48,7 +48,8 @@ def refused(done, *fragments, code=2):
     """One clear sentence, the right exit code, no traceback."""
     assert code == done.returncode, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.startswith(("harness: ", "Usage: "))
+    # What it had to build first may stand before it.
+    assert any(line.startswith(("harness: ", "Usage: ")) for line in done.stderr.splitlines())
     for fragment in fragments:
         assert fragment in done.stderr
 

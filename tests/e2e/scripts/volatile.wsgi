@@ -6,7 +6,7 @@ import uuid
 
 
 def application(environ, start_response):
-    sum(number * number for number in range(30000))  # long enough in the process to be met by others
+    sum(number * number for number in range(200000))  # long enough in the process to be met by others
     body = "<p>token <b>%s</b> at <i>%s</i></p><p>%d %d</p><p>always this</p>" % (
         uuid.uuid4().hex,
         time.strftime("%H:%M:%S"),

@@ -1,0 +1,43 @@
+# 2010 as it was: Python 2.7, an old Django, and the last mod_wsgi that knows Python 2. A museum: never deploy it.
+# --build-arg DJANGO=1.1.4 | 1.2.7 | 1.3.7 | 1.4.22 | 1.7.11 | 1.8.19 | 1.11.29
+FROM debian:bullseye-slim AS base
+# The mirror to ask first. Old suites leave the ordinary mirrors some day; the archive keeps them.
+ARG MIRROR=http://deb.debian.org/debian
+ARG ARCHIVE=http://archive.debian.org/debian
+COPY docker/vintage/install-from /usr/local/sbin/
+
+FROM base AS build
+RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-dev gcc libc6-dev python2.7-dev python3-pip
+ARG DJANGO=1.1.4
+ARG MOD_WSGI=4.9.4
+ENV PIP_CONSTRAINT=/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY docker/vintage/constraints.txt /
+RUN python3 -m pip install -q virtualenv==20.15.1 \
+    && virtualenv -q --python=python2.7 /opt/runtime \
+    && cd /tmp \
+    && /opt/runtime/bin/pip download -q --no-deps --no-binary :all: "Django==$DJANGO" \
+    && /opt/runtime/bin/pip install -q "Django==$DJANGO" "mod_wsgi==$MOD_WSGI" \
+    # A wheel that pip builds from such an old sdist can lack what is not Python: translations, templates.
+    && tar -xf Django-*.tar.gz \
+    && cp -rn Django-*/django /opt/runtime/lib/python2.7/site-packages/ \
+    && ln -s "$(find /opt/runtime/lib -path '*/mod_wsgi/server/*.so')" /opt/runtime/mod_wsgi.so \
+    && /opt/runtime/bin/pip uninstall -q -y wheel setuptools pip
+
+FROM base
+RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-bin python2.7 libpython2.7 \
+    && ln -s /usr/sbin/apache2 /usr/local/bin/httpd
+COPY --from=build /opt/runtime /opt/runtime
+COPY docker/vintage/hello /srv/sites/hello
+COPY docker/httpd.conf /etc/harness/
+COPY docker/serve docker/healthy /usr/local/bin/
+
+ENV LANG=C.UTF-8 \
+    HARNESS_MODULES=/usr/lib/apache2/modules \
+    HARNESS_MODE=daemon \
+    HARNESS_THREADS=15 \
+    HARNESS_SITE=hello \
+    HARNESS_SCRIPT=default
+USER www-data
+EXPOSE 8080
+STOPSIGNAL SIGWINCH
+CMD ["serve"]
