@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -26,6 +27,8 @@ MODULES = ("unixd", "authz_core", "setenvif")
 MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "rewrite")
 # Threads of the front end beyond those that a stampede holds.
 SPARE_THREADS = 16
+LOWEST_PORT = 10240
+_handed_out: deque[int] = deque(maxlen=500)
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 
 
@@ -193,8 +196,23 @@ def kill(process: ProcessId) -> None:
 
 
 def free_port() -> int:
-    """A loopback TCP port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A loopback TCP port that is free, and that neither this process nor an outgoing connection will take.
+
+    Linux gives outgoing connections ports of its ephemeral range; one chosen there could be gone before httpd binds
+    it, because Locust opens many connections meanwhile.
+    """
+    limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first_ephemeral = int(limits.read_text().split()[0]) if limits.exists() else 32768
+    for _ in range(1000):
+        port = random.randrange(LOWEST_PORT, max(first_ephemeral, LOWEST_PORT + 1000))
+        if port in _handed_out:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as httpd does
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _handed_out.append(port)
         return port
+    raise InfrastructureError("there is no free port on 127.0.0.1")
