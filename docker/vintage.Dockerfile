@@ -1,12 +1,15 @@
 # 2010 as it was: Python 2.7, an old Django, and the last mod_wsgi that knows Python 2. A museum: never deploy it.
 # --build-arg DJANGO=1.1.4 | 1.2.7 | 1.3.7 | 1.4.22 | 1.7.11 | 1.8.19 | 1.11.29
-FROM debian:bullseye-slim AS base
 # The mirror to ask first. Old suites leave the ordinary mirrors some day; the archive keeps them.
 ARG MIRROR=http://deb.debian.org/debian
 ARG ARCHIVE=http://archive.debian.org/debian
+
+FROM debian:bullseye-slim AS base
 COPY docker/vintage/install-from /usr/local/sbin/
 
 FROM base AS build
+ARG MIRROR
+ARG ARCHIVE
 RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-dev gcc libc6-dev python2.7-dev python3-pip
 ARG DJANGO=1.1.4
 ARG MOD_WSGI=4.9.4
@@ -15,7 +18,8 @@ COPY docker/vintage/constraints.txt /
 RUN python3 -m pip install -q virtualenv==20.15.1 \
     && virtualenv -q --python=python2.7 /opt/runtime \
     && cd /tmp \
-    && /opt/runtime/bin/pip download -q --no-deps --no-binary :all: "Django==$DJANGO" \
+    # pip 20.3 cannot download what a constraint names.
+    && env -u PIP_CONSTRAINT /opt/runtime/bin/pip download -q --no-deps --no-binary :all: "Django==$DJANGO" \
     && /opt/runtime/bin/pip install -q "Django==$DJANGO" "mod_wsgi==$MOD_WSGI" \
     # A wheel that pip builds from such an old sdist can lack what is not Python: translations, templates.
     && tar -xf Django-*.tar.gz \
@@ -24,8 +28,12 @@ RUN python3 -m pip install -q virtualenv==20.15.1 \
     && /opt/runtime/bin/pip uninstall -q -y wheel setuptools pip
 
 FROM base
+ARG MIRROR
+ARG ARCHIVE
 RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-bin python2.7 libpython2.7 \
-    && ln -s /usr/sbin/apache2 /usr/local/bin/httpd
+    && ln -s /usr/sbin/apache2 /usr/local/bin/httpd \
+    # The home of www-data: mod_wsgi's daemon processes start in it, and without it not at all.
+    && mkdir -p /var/www
 COPY --from=build /opt/runtime /opt/runtime
 COPY docker/vintage/hello /srv/sites/hello
 COPY docker/httpd.conf /etc/harness/
