@@ -8,7 +8,9 @@ request of the order has ended. `{"abandon": n}` ends those that are still open.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from typing import Any
 
 import gevent.socket
@@ -70,13 +72,19 @@ def main() -> None:
     orders = Orders(stampede, stream)
     stream.write(b'{"ready": true}\n')
     stream.flush()
-    for line in stream:  # until the harness closes its end, however it ended
-        order = json.loads(line)
-        if "abandon" in order:
-            orders.abandon(order["abandon"])
-        else:
-            orders.start(order)
-    runner.quit()
+    try:
+        for line in stream:  # until the harness closes its end, however it ended
+            order = json.loads(line)
+            if "abandon" in order:
+                orders.abandon(order["abandon"])
+            else:
+                orders.start(order)
+    except Exception:  # noqa: BLE001 - told in the log, whose last lines the harness quotes
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        # Not runner.quit(): it waits for users, and one may be waiting for an answer that never comes.
+        os._exit(0)
 
 
 if __name__ == "__main__":

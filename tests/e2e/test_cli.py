@@ -203,9 +203,12 @@ def test_interruption_keeps_what_ran_and_leaves_nothing(running, open_tmp_path, 
 def test_a_killed_harness_leaves_no_server(running, open_tmp_path):
     """Even SIGKILL, which nobody can handle, ends httpd and Locust, and the history stays readable."""
     process, results = running
+    workers = [each for each in psutil.Process(process.pid).children() if "harness.load.worker" in each.cmdline()]
     process.kill()
     process.wait()
     assert until(lambda: not of_directory(open_tmp_path))
+    assert workers
+    assert until(lambda: not any(each.is_running() for each in workers))
     assert len(trials_of(results)) >= 12
 
 
