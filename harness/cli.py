@@ -18,7 +18,7 @@ from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
-from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
+from harness.runtime import Runtime, Runtimes, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario, nearest
 from harness.session import Session, regrade, stored_run
 
@@ -107,20 +107,8 @@ def run(
                 f"--case {case_pattern!r} matches none of the cases{nearest(case_pattern, [c.id for c in cases])}"
             )
         cases = chosen
-    known: dict[str, Runtime | MissingRuntime] = {}
-
-    def runtime_of(case: Case) -> Runtime:
-        if case.runtime not in known:
-            try:
-                known[case.runtime] = prepare(case.runtime, declared[case.runtime], _say)
-            except MissingRuntime as error:
-                known[case.runtime] = error
-        found = known[case.runtime]
-        if isinstance(found, MissingRuntime):
-            raise found
-        return found
-
-    _run(cases, runtime_of, **options)
+    known = Runtimes(declared, _say)
+    _run(cases, lambda case: known.get(case.runtime), **options)
 
 
 def _scenario_files(given: Sequence[Path]) -> list[Path]:

@@ -7,6 +7,7 @@ def test_my_site_starts_cold(harness_cold_start):
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from harness.adhoc import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.report.console import print_result, story
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
-from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
+from harness.runtime import Runtime, Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario
 from harness.session import Session, Silent
 
@@ -76,7 +77,6 @@ class Door:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Session | None = None
-        self._runtimes: dict[str, Runtime | MissingRuntime] = {}
         self.users = SPARE_USERS
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -94,18 +94,13 @@ class Door:
             self._session = session.__enter__()
         return self._session
 
-    def runtime(self, name: str) -> Runtime:
-        """Raises MissingRuntime each time it is asked for a runtime that cannot be had."""
-        if name not in self._runtimes:
-            declared = declared_runtimes(self.option("runtimes"))
-            try:
-                self._runtimes[name] = prepare(name, spec_named(name, declared))
-            except MissingRuntime as error:
-                self._runtimes[name] = error
-        found = self._runtimes[name]
-        if isinstance(found, MissingRuntime):
-            raise found
-        return found
+    @functools.cached_property
+    def runtimes(self) -> Runtimes:
+        return Runtimes(self.declared)
+
+    @functools.cached_property
+    def declared(self) -> dict[str, RuntimeSpec]:
+        return declared_runtimes(self.option("runtimes"))
 
     def run(self, case: Case, runtime: Runtime) -> CaseResult:
         result, stopped = self.session().run_one(case, runtime, Silent())
@@ -137,7 +132,7 @@ class ScenarioFile(pytest.File):
                 runtime=door.option("runtime"),
             )
             for case in cases:
-                spec_named(case.runtime, declared_runtimes(door.option("runtimes")))
+                spec_named(case.runtime, door.declared)
         except BadInput as error:
             raise self.CollectError(str(error)) from error
         for case in cases:
@@ -155,7 +150,7 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         door = self.config.stash[_DOOR]
         try:
-            runtime = door.runtime(self.case.runtime)
+            runtime = door.runtimes.get(self.case.runtime)
         except MissingRuntime as error:
             pytest.skip(f"runtime {self.case.runtime}: {error}")
         result = door.run(self.case, runtime)

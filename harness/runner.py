@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from harness.checkers import grade
 from harness.checkers.baseline import Baseline
 from harness.checkers.controls import judge_controls
-from harness.checkers.findings import TrialGrade
 from harness.control import run_control, slowest
 from harness.errors import HarnessError, Inconclusive
 from harness.history import HistoryWriter, read, read_case
@@ -150,11 +149,7 @@ def grade_history(path: Path) -> tuple[Case, Tally]:
     if tally.broken or tally.inconclusive:
         return case, tally
     baseline = Baseline.of(case.requests, controls)
-    for judged in grade_all((each for each in read(path) if isinstance(each, Trial)), baseline):
-        tally.add(judged)
+    for each in read(path):
+        if isinstance(each, Trial):
+            tally.add(grade(each, baseline))
     return case, tally
-
-
-def grade_all(trials: Iterable[Trial], baseline: Baseline) -> Iterable[TrialGrade]:
-    """The grades of trials, in order."""
-    return (grade(trial, baseline) for trial in trials)

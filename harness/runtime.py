@@ -262,6 +262,27 @@ def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Ru
     return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi, ())
 
 
+class Runtimes:
+    """The declared runtimes, each prepared once when it is first asked for."""
+
+    def __init__(self, declared: dict[str, RuntimeSpec], report: Report = lambda _: None) -> None:
+        self._declared = declared
+        self._report = report
+        self._known: dict[str, Runtime | MissingRuntime] = {}
+
+    def get(self, name: str) -> Runtime:
+        """Raises BadInput, InfrastructureError; and MissingRuntime each time one is asked for that cannot be had."""
+        if name not in self._known:
+            try:
+                self._known[name] = prepare(name, spec_named(name, self._declared), self._report)
+            except MissingRuntime as error:
+                self._known[name] = error
+        found = self._known[name]
+        if isinstance(found, MissingRuntime):
+            raise found
+        return found
+
+
 def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: str = "6.1.1") -> Runtime:
     """A runtime around an interpreter or environment of the user's that holds what the script imports.
 
