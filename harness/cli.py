@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -13,12 +14,13 @@ import click
 
 from harness import __version__
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
+from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
-from harness.runtime import Runtime, Runtimes, declared_runtimes, prepare_for_python, spec_named
+from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario, nearest
 from harness.session import Session, regrade, stored_run
 
@@ -79,6 +81,13 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--runtime", help="run every scenario on this runtime")
 @click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
+@click.option(
+    "--backend",
+    type=click.Choice(["local", "compose", "auto"]),
+    default="auto",
+    show_default=True,
+    help="private httpds, the Compose stack of this directory, or the stack if it is running",
+)
 @click.option("--case", "case_pattern", help="only cases whose id contains this")
 @_shared_options
 def run(
@@ -86,6 +95,7 @@ def run(
     sites: Path,
     runtime: str | None,
     runtimes: Path | None,
+    backend: Choice,
     case_pattern: str | None,
     trials: int | None,
     seed: int | None,
@@ -108,7 +118,8 @@ def run(
             )
         cases = chosen
     known = Runtimes(declared, _say)
-    _run(cases, lambda case: known.get(case.runtime), **options)
+    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    _run(cases, hosts, **options)
 
 
 def _scenario_files(given: Sequence[Path]) -> list[Path]:
@@ -210,7 +221,7 @@ def check(
         for each in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
-    _run(cases, lambda _: runtime, **options)
+    _run(cases, LocalBackend(lambda _: runtime), **options)
 
 
 def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
@@ -225,7 +236,7 @@ def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict
 
 def _run(
     cases: Sequence[Case],
-    runtime_of: Callable[[Case], Runtime],
+    backend: Backend,
     *,
     results: Path,
     json_file: Path | None,
@@ -238,15 +249,16 @@ def _run(
     console = open_console(stderr=to_stdout)
     # Build what is missing before the clock of the progress bar starts.
     for case in cases:
-        try:
-            runtime_of(case)
-        except MissingRuntime:
-            continue
+        with contextlib.suppress(MissingRuntime):
+            backend.prepare(case)
     with (
+        backend,
         Session(results, flights, users=max(case.users for case in cases)) as session,
         ProgressWatcher(console, cases) as watcher,
     ):
-        result = session.run_all(cases, runtime_of, watcher, fail_on_hazard=fail_on == "hazard")
+        if backend.note:
+            console.print(f"backend {backend.name}: {backend.note}", markup=False, highlight=False, soft_wrap=True)
+        result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
     print_result(console, result)
     console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
     _write_json(json_file, result)

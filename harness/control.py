@@ -32,7 +32,7 @@ def control_on(host: Host, slot: Slot, number: int) -> Control:
             break
     processes = host.watch(slot, before)
     if answers[-1].failure == "open":
-        processes = watch_idle(processes)
+        processes = watch_idle(host, slot, processes)
     pids = [each.process for each in processes]
     control = Control(
         number=number,

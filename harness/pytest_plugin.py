@@ -19,10 +19,11 @@ import pytest
 from rich.console import Console
 
 from harness.adhoc import AD_HOC, script_case
+from harness.backend import Backend, LocalBackend, choose
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.report.console import print_result, story
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
-from harness.runtime import Runtime, Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
+from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario
 from harness.session import Session, Silent
 
@@ -42,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="directory of the sites (default: sites/ beside the scenarios' directory)",
     )
     group.addoption("--harness-results", type=Path, metavar="DIR", help="where runs are kept (default: results)")
+    group.addoption(
+        "--harness-backend",
+        choices=["local", "compose", "auto"],
+        default="auto",
+        help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
+    )
     group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
     parser.addini("harness_scenarios", "glob of scenario files, from the root directory", default="scenarios/*.toml")
 
@@ -77,6 +84,7 @@ class Door:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Session | None = None
+        self._entered: Backend | None = None
         self.users = SPARE_USERS
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -95,15 +103,20 @@ class Door:
         return self._session
 
     @functools.cached_property
-    def runtimes(self) -> Runtimes:
-        return Runtimes(self.declared)
+    def backend(self) -> Backend:
+        """Where scenarios run. Raises HarnessError."""
+        runtimes = Runtimes(self.declared)
+        directory = self._config.rootpath
+        chosen = choose(self.option("backend"), directory, self.declared, lambda case: runtimes.get(case.runtime))
+        self._entered = chosen.__enter__()
+        return chosen
 
     @functools.cached_property
     def declared(self) -> dict[str, RuntimeSpec]:
         return declared_runtimes(self.option("runtimes"))
 
-    def run(self, case: Case, runtime: Runtime) -> CaseResult:
-        result, stopped = self.session().run_one(case, runtime, Silent())
+    def run(self, case: Case, backend: Backend) -> CaseResult:
+        result, stopped = self.session().run_one(case, backend, Silent())
         if stopped:
             raise KeyboardInterrupt
         return result
@@ -113,6 +126,9 @@ class Door:
             self._session.write(self._session.result("complete"))
             self._session.__exit__()
             self._session = None
+        if self._entered is not None:
+            self._entered.__exit__()
+            self._entered = None
 
 
 _DOOR = pytest.StashKey[Door]()
@@ -150,10 +166,9 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         door = self.config.stash[_DOOR]
         try:
-            runtime = door.runtimes.get(self.case.runtime)
+            result = door.run(self.case, door.backend)
         except MissingRuntime as error:
             pytest.skip(f"runtime {self.case.runtime}: {error}")
-        result = door.run(self.case, runtime)
         remember(self, result)
         if not result.met:
             raise NotMet(result)
@@ -202,7 +217,7 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
         except MissingRuntime as error:
             pytest.skip(str(error))
         case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
-        result = door.run(case, runtime)
+        result = door.run(case, LocalBackend(lambda _: runtime))
         remember(request.node, result)
         return result
 

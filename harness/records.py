@@ -13,7 +13,8 @@ import msgspec
 
 Mode = Literal["daemon", "embedded"]
 Mpm = Literal["event", "worker", "prefork"]
-RestartMethod = Literal["respawn", "restart", "graceful", "touch", "reload"]
+RestartMethod = Literal["respawn", "restart", "graceful", "touch", "container", "reload"]
+BackendName = Literal["local", "compose"]
 Schedule = Literal["natural"]
 VerdictName = Literal["clean", "hazard", "race", "broken", "inconclusive"]
 RaceClass = Literal["failed-request", "wrong-state", "hang", "duplicate-init"]

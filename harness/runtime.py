@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pydantic
+from packaging.requirements import Requirement
 from pydantic import Field
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
@@ -28,18 +29,20 @@ BUILD_SECONDS = 1800
 Report = Callable[[str], None]
 
 # What an interpreter says of itself. Runs on Python 2.7 too.
-_DESCRIBE = """
-import json, sys, sysconfig
+DESCRIBE = """
+import glob, json, os, re, sys, sysconfig
 base = getattr(sys, "base_prefix", None) or getattr(sys, "real_prefix", sys.prefix)
 def version_of(name):
     try:
         return __import__(name).get_version()
     except Exception:
         return None
+packages = sysconfig.get_path("purelib")
+found = [re.search(r"/mod_wsgi-([0-9.]+)[.-]", p + "-") for p in glob.glob(os.path.join(packages, "mod_wsgi-*"))]
 print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
     "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
-    "packages": sysconfig.get_path("purelib"), "django": version_of("django"),
+    "packages": packages, "mod_wsgi": ([m.group(1) for m in found if m] + [None])[0], "django": version_of("django"),
     "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
 """
@@ -58,10 +61,23 @@ class RuntimeSpec(_Spec):
     python: Minor | list[Minor]
     django: str = Field(pattern=r"^[Dd]jango\b")
     mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
+    compose: str = Field("", description="the command that starts services of this runtime")
 
     @property
     def pythons(self) -> list[str]:
         return self.python if isinstance(self.python, list) else [self.python]
+
+    def describes(self, interpreter: Interpreter) -> bool:
+        """Is this interpreter, with the packages it has, such a runtime?"""
+        return (
+            interpreter.minor in self.pythons
+            and interpreter.mod_wsgi == self.mod_wsgi
+            and interpreter.django is not None
+            and Requirement(self.django).specifier.contains(interpreter.django)
+        )
+
+    def __str__(self) -> str:
+        return f"Python {' or '.join(self.pythons)}, {self.django}, mod_wsgi {self.mod_wsgi}"
 
 
 class _RuntimesFile(_Spec):
@@ -80,6 +96,7 @@ class Interpreter(msgspec.Struct, frozen=True):
     packages: str = ""
     gil: bool = True
     django: str | None = None
+    mod_wsgi: str | None = None
 
     @property
     def minor(self) -> str:
@@ -151,7 +168,7 @@ def describe(executable: str) -> Interpreter | None:
     try:
         # From a neutral directory: a django/ beside the caller is not this interpreter's.
         done = subprocess.run(
-            [executable, "-c", _DESCRIBE], capture_output=True, timeout=60, check=True, cwd="/", env=clean_environment()
+            [executable, "-c", DESCRIBE], capture_output=True, timeout=60, check=True, cwd="/", env=clean_environment()
         )
         return msgspec.json.decode(done.stdout, type=Interpreter)
     except (OSError, subprocess.SubprocessError, msgspec.DecodeError):
@@ -449,28 +466,41 @@ def _httpd(build: Path) -> tuple[Path, Path]:
         raise MissingRuntime(f"{tool} does not work: {error}") from error
 
 
+# Prints where a script has a syntax error, or nothing. Runs on Python 2.7 too.
+CHECK_SYNTAX = """
+import sys
+path = sys.argv[1]
+try:
+    compile(open(path, "rb").read(), path, "exec")
+except (SyntaxError, ValueError) as error:
+    print("%s:%s: %s" % (path, getattr(error, "lineno", "?"), error.args[0]))
+"""
+# Writes the marshalled code object of a source file to standard output. Runs on Python 2.7 too.
+COMPILE = """
+import marshal, sys
+path = sys.argv[1]
+out = getattr(sys.stdout, "buffer", sys.stdout)
+out.write(marshal.dumps(compile(open(path, "rb").read(), path, "exec")))
+"""
+
+
 def check_syntax(runtime: Runtime, script: Path) -> None:
     """Compile a script with the runtime's own interpreter. Raises BadInput naming file and line."""
-    code = (
-        "import sys\n"
-        "path = sys.argv[1]\n"
-        "try:\n"
-        "    compile(open(path, 'rb').read(), path, 'exec')\n"
-        "except (SyntaxError, ValueError) as error:\n"
-        "    sys.exit('%s:%s: %s' % (path, getattr(error, 'lineno', '?'), error.args[0]))\n"
-    )
     done = subprocess.run(
-        [runtime.python, "-c", code, script], capture_output=True, text=True, check=False, env=clean_environment()
+        [runtime.python, "-c", CHECK_SYNTAX, script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environment(),
     )
-    if done.returncode:
-        raise BadInput(f"the script has a syntax error: {done.stderr.strip().splitlines()[-1]}")
+    if done.stdout:
+        raise BadInput(f"the script has a syntax error: {done.stdout.strip()}")
 
 
 @functools.cache
 def _compiled(python: Path, source: Path) -> bytes:
-    code = "import marshal, sys; p = sys.argv[1]; out = getattr(sys.stdout, 'buffer', sys.stdout); "
-    code += "out.write(marshal.dumps(compile(open(p, 'rb').read(), p, 'exec')))"
-    return subprocess.run([python, "-c", code, source], capture_output=True, check=True, env=clean_environment()).stdout
+    command = [str(python), "-c", COMPILE, str(source)]
+    return subprocess.run(command, capture_output=True, check=True, env=clean_environment()).stdout
 
 
 def compile_for(runtime: Runtime, source: Path, target: Path) -> None:

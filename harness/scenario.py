@@ -30,8 +30,8 @@ from harness.records import (
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 Grade = Literal["expected", "acceptable", "forbidden"]
-DAEMON_RESTARTS = ("respawn", "restart", "graceful", "touch")
-EMBEDDED_RESTARTS = ("respawn", "restart", "graceful", "reload")
+DAEMON_RESTARTS = ("respawn", "restart", "graceful", "touch", "container")
+EMBEDDED_RESTARTS = ("respawn", "restart", "graceful", "container", "reload")
 
 
 class _Model(pydantic.BaseModel):

@@ -7,7 +7,7 @@ import datetime
 import os
 import platform
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,12 +16,11 @@ import msgspec
 import psutil
 
 from harness import __version__
+from harness.backend import Backend
 from harness.errors import BadInput, MissingRuntime
-from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
 from harness.runner import grade_history, run_case
-from harness.runtime import Runtime, check_syntax
 from harness.scenario import Case
 from harness.verdict import Tally
 
@@ -87,12 +86,11 @@ class Session:
         return self.directory / "cases" / f"{case.id.replace('::', '.').replace('/', '_')}.jsonl"
 
     def run_one(
-        self, case: Case, runtime: Runtime, watcher: Watcher, *, fail_on_hazard: bool = False
+        self, case: Case, backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
     ) -> tuple[CaseResult, bool]:
         """Run one case: its result, and whether it was stopped. Raises HarnessError."""
-        check_syntax(runtime, case.script_path)
+        host = backend.host(case, self.flights)
         watcher.case_begins(case)
-        host = LocalHost(case, runtime, flights=self.flights)
         tally, duration, stopped = run_case(
             case,
             host,
@@ -105,7 +103,8 @@ class Session:
             case,
             tally,
             duration=duration,
-            versions=runtime.versions,
+            backend=backend.name,
+            versions=host.versions,
             stopped=stopped,
             fail_on_hazard=fail_on_hazard,
         )
@@ -116,7 +115,7 @@ class Session:
     def run_all(
         self,
         cases: Sequence[Case],
-        runtime_of: Callable[[Case], Runtime],
+        backend: Backend,
         watcher: Watcher,
         *,
         fail_on_hazard: bool = False,
@@ -128,12 +127,11 @@ class Session:
         try:
             for case in cases:
                 try:
-                    runtime = runtime_of(case)
+                    _, stopped = self.run_one(case, backend, watcher, fail_on_hazard=fail_on_hazard)
                 except MissingRuntime as error:
                     self._skipped.append(Skipped(case=case.id, reason=str(error)))
                     watcher.case_skipped(case, str(error))
                     continue
-                _, stopped = self.run_one(case, runtime, watcher, fail_on_hazard=fail_on_hazard)
                 if stopped:
                     break
             else:
@@ -204,6 +202,7 @@ def _regraded(directory: Path, old: dict[str, CaseResult]) -> Iterator[CaseResul
             case,
             tally,
             duration=before.duration_s if before else 0.0,
+            backend=before.backend if before else "local",
             versions=before.versions if before else {},
             stopped=before is None,
         )

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.hosting import proc
 from harness.hosting.host import Host, Slot
 from harness.load.client import LocustClient
 from harness.records import Answer, Trial, Watched
@@ -38,7 +37,7 @@ def run_trial(host: Host, locust: LocustClient, slot: Slot, number: int, grace: 
     answers = order.wait(grace)
     processes = host.watch(slot, before)
     if answers is None:
-        processes = watch_idle(processes)
+        processes = watch_idle(host, slot, processes)
         answers = order.wait(0) or order.abandon()
     follow_up: list[Answer] = []
     if not any(answer.failure == "open" for answer in answers):
@@ -74,13 +73,13 @@ def _follow_up(locust: LocustClient, slot: Slot, host: Host, number: int, grace:
     return found
 
 
-def watch_idle(processes: Iterable[Watched]) -> tuple[Watched, ...]:
+def watch_idle(host: Host, slot: Slot, processes: Iterable[Watched]) -> tuple[Watched, ...]:
     """Watch the CPU time of processes that owe answers: standing still is a hang, running is slow."""
-    first = [(each, proc.cpu_seconds(each.process)) for each in processes]
+    first = [(each, host.cpu_seconds(slot, each.process)) for each in processes]
     time.sleep(IDLE_WATCH_SECONDS)
     done = []
     for each, before in first:
-        after = proc.cpu_seconds(each.process)
+        after = host.cpu_seconds(slot, each.process)
         idle = before is not None and after is not None and after - before <= IDLE_CPU_SECONDS
         done.append(msgspec.structs.replace(each, idle=idle))
     return tuple(done)

@@ -14,7 +14,7 @@ import abc
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -49,8 +49,10 @@ class Host(abc.ABC):
 
     backend: Literal["local", "compose"]
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, versions: Mapping[str, str]) -> None:
         self.case = case
+        self.versions = dict(versions)
+        """What the case runs on: python, django, mod_wsgi, httpd."""
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
 
@@ -87,6 +89,10 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def _make_cold(self, slots: list[Slot]) -> None:
         """Apply the case's restart method to these slots."""
+
+    @abc.abstractmethod
+    def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
+        """CPU time of a process so far, in seconds; None when it is gone."""
 
     @abc.abstractmethod
     def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from harness.checkers.findings import Finding
 from harness.records import (
+    BackendName,
     BrokenClass,
     Mode,
     Mpm,
@@ -56,7 +57,7 @@ class CaseResult(Record, frozen=True):
     site: str
     script: str
     runtime: str
-    backend: Literal["local", "compose"]
+    backend: BackendName
     lane: Literal["apache", "snapshot"]
     schedule: Schedule
     hosting: HostingResult
@@ -129,7 +130,7 @@ def case_result(
     versions: dict[str, str],
     stopped: bool = False,
     fail_on_hazard: bool = False,
-    backend: Literal["local", "compose"] = "local",
+    backend: BackendName,
 ) -> CaseResult:
     """What a case has come to, in the frozen form."""
     expectation = case.expectation

@@ -1,0 +1,143 @@
+"""What is alike wherever Apache runs: slots on its process groups, restarts, recordings, logs.
+
+In daemon mode a slot is a process group of one server, chosen by a request header; in embedded mode, where the
+interpreter is httpd's own child, it is a server of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
+
+from harness.hosting import events
+from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
+from harness.hosting.server import Server
+from harness.records import Inside, LogLine, ProcessId
+from harness.scenario import Case
+
+INSIDE = Path(__file__).parent.parent / "inside"
+# Restart methods that hit a whole server.
+OF_SERVER = ("restart", "graceful", "container")
+
+
+class ApacheHost(Host):
+    """Hosts one case on one server, or on several. A backend says which, and where their files lie."""
+
+    def __init__(self, case: Case, versions: Mapping[str, str], slots: int | None, flights: int) -> None:
+        super().__init__(case, versions)
+        self._flights = flights
+        self._count = slots or max(4, SLOTS_PER_CORE * (os.cpu_count() or 1))
+        if self.processes_per_slot > 1:
+            self._count = max(2, self._count // self.processes_per_slot)
+        self._servers: list[Server] = []
+        self._server_of: dict[str, Server] = {}
+        self._script_times: dict[Path, tuple[int, int]] = {}
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make the servers and what they need, and `_add_slots` of each."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._prepare()
+            for server in self._servers:
+                server.start(self.case)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+        for script, times in self._script_times.items():
+            if script.exists():
+                os.utime(script, ns=times)
+
+    def abort(self) -> None:
+        for server in self._servers:
+            server.stop()
+
+    def check_alive(self) -> None:
+        for server in self._servers:
+            server.check_alive()
+
+    def recent_log(self) -> list[str]:
+        lines: list[str] = []
+        for server in self._servers:
+            server.read_log()
+            lines += list(server.recent)[-12:]
+        return lines
+
+    def server_pids(self) -> list[int]:
+        """The pids of the httpd parents, for CPU accounting."""
+        return [server.pid for server in self._servers]
+
+    def _add_slots(self, server: Server, names: list[str]) -> None:
+        self._servers.append(server)
+        for name in names:
+            self._server_of[name] = server
+            headers = {"X-Harness-Slot": name} if server.groups else {}
+            self._slots.append(Slot(name, server.address, headers))
+
+    # -- restarts ------------------------------------------------------------------------------------
+
+    @property
+    def restarts_alone(self) -> bool:
+        if self.case.restart in OF_SERVER:
+            return self.case.mode == "embedded"
+        return self.case.restart == "respawn"
+
+    def _make_cold(self, slots: list[Slot]) -> None:
+        servers = dict.fromkeys(self._server_of[slot.name] for slot in slots)
+        if self.case.restart == "respawn":
+            live = self._processes()
+            for slot in slots:
+                for process in live.get(slot.name, ()):
+                    self._server_of[slot.name].kill(process)
+        elif self.case.restart in OF_SERVER:
+            for server in servers:
+                server.make_cold(self.case)
+        else:
+            for server in servers:
+                if server.script not in self._script_times:
+                    info = server.script.stat()
+                    self._script_times[server.script] = (info.st_atime_ns, info.st_mtime_ns)
+                server.touch()
+
+    def _processes(self) -> dict[str, list[ProcessId]]:
+        if self.case.mode == "daemon":
+            return self._servers[0].processes_by_group()
+        return {slot.name: self._server_of[slot.name].processes() for slot in self._slots}
+
+    def _is_ready(self, slot: Slot, process: ProcessId) -> bool:
+        return self.case.black_box or self._recording(slot, process).exists()
+
+    # -- what a trial sees ---------------------------------------------------------------------------
+
+    def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
+        return self._server_of[slot.name].cpu_seconds(process)
+
+    def _recording(self, slot: Slot, process: ProcessId) -> Path:
+        return self._server_of[slot.name].directory / "events" / f"{process.pid}-{process.start}"
+
+    def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
+        if self.case.black_box:
+            return ()
+        begin = since if self.case.restart == "reload" else 0.0
+        found = (events.read(self._recording(slot, each), each, begin) for each in processes)
+        return tuple(each for each in found if each is not None)
+
+    def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
+        with self._lock:
+            return tuple(self._server_of[slot.name].take_log(processes))
+
+    def forget(self, slot: Slot, processes: Iterable[ProcessId]) -> None:
+        if self.case.restart == "reload":
+            return
+        for each in processes:
+            self._recording(slot, each).unlink(missing_ok=True)

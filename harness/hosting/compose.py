@@ -1,0 +1,69 @@
+"""The Compose backend: a case is served by services of a running stack instead of their own scripts.
+
+In daemon mode one service does it, with a process group for each slot; in embedded mode a slot is a service.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from harness.errors import BadInput
+from harness.hosting.apache import INSIDE, ApacheHost
+from harness.hosting.config import render
+from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService
+from harness.runtime import CHECK_SYNTAX, COMPILE
+from harness.scenario import Case
+
+RUN = MOUNTED / "run"
+
+
+class ComposeHost(ApacheHost):
+    """Hosts one case on services, all of them of one runtime."""
+
+    backend = "compose"
+
+    def __init__(self, case: Case, services: Sequence[Service], versions: Mapping[str, str], flights: int = 2) -> None:
+        super().__init__(case, versions, None, flights)
+        self._services = services
+
+    def _prepare(self) -> None:
+        if self.case.mode == "daemon":
+            names = [f"s{number}" for number in range(self._count)]
+            self._add(self._services[0], names, groups=names)
+        else:
+            for number, service in enumerate(self._services[: self._count]):
+                self._add(service, [f"s{number}"], groups=[])
+
+    def _add(self, service: Service, names: list[str], groups: list[str]) -> None:
+        site = self.case.script_path.parent.parent
+        script = PurePosixPath(self.case.script_path.relative_to(site))
+        server = TakenService(service, groups, script)
+        self._add_slots(server, names)  # from here on it is given back, whatever happens
+        server.take()
+        server.put_site(site)
+        inside = str(MOUNTED / "site" / script)
+        said = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
+        if said:
+            raise BadInput(f"the script has a syntax error: {said.replace(inside, str(self.case.script_path))}")
+        if not self.case.black_box:
+            for name in ("boot.wsgi", "probe.py"):
+                shutil.copyfile(INSIDE / name, server.directory / name)
+            (server.directory / "probe.marshal").write_bytes(service.exec(PYTHON, "-c", COMPILE, str(RUN / "probe.py")))
+        text = render(
+            self.case,
+            self._flights,
+            directory=RUN,
+            scratch="/tmp",
+            listen="8080",
+            groups=groups,
+            user="",
+            group="",
+            modules_directory=service.environment["HARNESS_MODULES"],
+            mod_wsgi="/opt/runtime/mod_wsgi.so",
+            python_home="/opt/runtime",
+            script=inside,
+            probe="" if self.case.black_box else RUN / "boot.wsgi",
+        )
+        server.configure(text, self.case.environment)

@@ -1,0 +1,51 @@
+"""The configuration of an Apache that hosts one case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+
+from harness.scenario import Case
+
+MODULES = ("unixd", "authz_core", "setenvif")
+# What a fragment of a site's configuration usually needs; it can load others itself.
+MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "rewrite")
+# Threads of the front end beyond those that a stampede holds.
+SPARE_THREADS = 16
+
+
+def render(case: Case, flights: int, **places: Any) -> str:
+    """The configuration of an httpd that hosts a case, for up to `flights` stampedes at a time.
+
+    `places` are what depends on where it runs, and are paths as httpd sees them: directory, scratch (what need not
+    outlive a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
+    """
+    hosting = case.hosting
+    daemon = case.mode == "daemon"
+    mpm = "event" if daemon else hosting.embedded.mpm
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.hosting", ""),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    ).get_template("httpd.conf.j2")
+    return template.render(
+        modules=[f"mpm_{mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
+        mpm=mpm,
+        children=1 if daemon else hosting.embedded.children,
+        threads_per_child=flights * case.users + SPARE_THREADS if daemon else hosting.embedded.threads,
+        application_group=hosting.application_group,
+        processes=hosting.daemon.processes,
+        threads=hosting.daemon.threads,
+        display_name=display_name,
+        fragment=case.apache_conf,
+        reload=case.restart == "reload",
+        **places,
+    )
+
+
+def display_name(group: str) -> str:
+    """How a process group's processes are titled; mod_wsgi cuts it to the length of httpd's own path."""
+    return f"wsgi:{group}"

@@ -1,0 +1,133 @@
+"""One Apache: its processes, as the kernel shows them, and its log."""
+
+from __future__ import annotations
+
+import abc
+import os
+import re
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.hosting import proc
+from harness.hosting.config import display_name
+from harness.records import LogLine, ProcessId
+from harness.scenario import Case
+
+_LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
+
+
+class Server(abc.ABC):
+    """An Apache that hosts a case. Process identities are those that the server's own processes give themselves."""
+
+    def __init__(self, directory: Path, groups: list[str], address: tuple[str, int], script: Path) -> None:
+        self.directory = directory
+        """Configuration, log and recordings, as this process sees them."""
+        self.groups = groups
+        self.address = address
+        self.script = script
+        self.recent: deque[str] = deque(maxlen=40)
+        self._log_offset = 0
+        self._log_rest = b""
+        self._lines: dict[int, list[LogLine]] = {}
+        self._titles: dict[ProcessId, str] = {}
+
+    # -- what a backend does -------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def pid(self) -> int:
+        """httpd's parent process, as this process sees it."""
+
+    @property
+    @abc.abstractmethod
+    def own_pid(self) -> int:
+        """httpd's parent process, as its log names it."""
+
+    @abc.abstractmethod
+    def start(self, case: Case) -> None:
+        """Start with the configuration that lies in its directory. Raises InfrastructureError."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End it and every process it started; waits until they are gone."""
+
+    @abc.abstractmethod
+    def check_alive(self) -> None:
+        """Raises InfrastructureError, with the last log lines, when it has ended."""
+
+    @abc.abstractmethod
+    def make_cold(self, case: Case) -> None:
+        """Apply the case's restart method to the whole server: restart, graceful or container."""
+
+    @abc.abstractmethod
+    def kill(self, process: ProcessId) -> None:
+        """SIGKILL one of its processes, if it is still that one."""
+
+    # -- processes -----------------------------------------------------------------------------------
+
+    def processes(self) -> list[ProcessId]:
+        """All live children."""
+        return [found for pid in proc.children(self.pid) if (found := self._identify(pid))]
+
+    def processes_by_group(self) -> dict[str, list[ProcessId]]:
+        """The live processes of each process group; in embedded mode, all of them under the empty name."""
+        found: dict[str, list[ProcessId]] = {}
+        for process in self.processes():
+            found.setdefault(self._group_of(process), []).append(process)
+        return found
+
+    def cpu_seconds(self, process: ProcessId) -> float | None:
+        """CPU time of one of its processes so far, in seconds; None when it is gone."""
+        return proc.cpu_seconds(self._outside(process))
+
+    def touch(self) -> None:
+        """Let its script look changed."""
+        os.utime(self.script)
+
+    def _identify(self, pid: int) -> ProcessId | None:
+        return proc.identify(pid)
+
+    def _outside(self, process: ProcessId) -> ProcessId:
+        """A process of its own as this process sees it."""
+        return process
+
+    def _group_of(self, process: ProcessId) -> str:
+        if not self.groups:
+            return ""
+        title = self._titles.get(process, "")
+        if not title.startswith(display_name("")):  # it is set soon after the fork
+            if len(self._titles) > 1000:
+                self._titles.clear()
+            title = self._titles[process] = proc.title(self._outside(process).pid)
+        return title.removeprefix(display_name(""))
+
+    # -- log -----------------------------------------------------------------------------------------
+
+    def read_log(self) -> None:
+        """Take in what the error log has gained."""
+        try:
+            with (self.directory / "error.log").open("rb") as stream:
+                stream.seek(self._log_offset)
+                gained = stream.read()
+        except FileNotFoundError:
+            return
+        self._log_offset += len(gained)
+        *lines, self._log_rest = (self._log_rest + gained).split(b"\n")
+        for raw in lines:
+            line = raw.decode("utf-8", "replace")
+            self.recent.append(line)
+            if match := _LOG_LINE.match(line):
+                pid = int(match[1])
+                self._lines.setdefault(pid, []).append(LogLine(pid, match[2]))
+
+    def take_log(self, processes: Iterable[ProcessId]) -> list[LogLine]:
+        """The lines of these processes since they were last asked for, and httpd's own about them."""
+        self.read_log()
+        pids = [process.pid for process in processes]
+        lines = [line for pid in pids for line in self._lines.pop(pid, [])]
+        own = self._lines.pop(self.own_pid, [])
+        lines += [line for line in own if any(f"pid {pid} " in line.text for pid in pids)]
+        if len(self._lines) > 200:
+            self._lines.clear()
+        return lines

@@ -1,0 +1,208 @@
+"""The Compose stack: finding it, starting and ending one, and what its services can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import docker.errors
+import msgspec
+
+import docker
+from harness.errors import BadInput, InfrastructureError
+from harness.hosting.service import PYTHON, Service
+from harness.records import Mode
+from harness.runtime import DESCRIBE, Interpreter, RuntimeSpec
+
+FILE = "docker-compose.yml"
+START_SECONDS = 1800.0  # the first time it builds an image
+HEALTHY_SECONDS = 90.0
+_WORKING_DIR = "com.docker.compose.project.working_dir"
+_ONE_OFF = "com.docker.compose.oneoff"
+
+
+class Stack:
+    """The services of one directory's docker-compose.yml that are hosts for the harness."""
+
+    def __init__(self, directory: Path, services: list[Service]) -> None:
+        self.directory = directory
+        self._services = services
+        self._known: dict[str, Interpreter] = {}
+
+    def __str__(self) -> str:
+        return f"stack of {len(self._services)} services in {self.directory}"
+
+    @classmethod
+    def find(cls, directory: Path) -> Stack | None:
+        """The running stack of a directory; None where none is running.
+
+        Raises:
+            InfrastructureError: no Docker, no daemon; a service that is broken; a stack from another directory.
+        """
+        services, foreign = _services(directory)
+        running = []
+        for service in services:
+            _await_health(service)
+            if service.state["Running"]:
+                running.append(service)
+        if running:
+            return cls(directory, sorted(running, key=lambda each: each.name))
+        if foreign:
+            raise InfrastructureError(
+                f"the stack that is running belongs to {foreign[0]}: it is left alone. "
+                f"Use it from there, or `docker compose down` there first"
+            )
+        return None
+
+    def services_for(self, mode: Mode, spec: RuntimeSpec) -> list[Service]:
+        """The services that have such a runtime, those of the case's mode first."""
+        fit = [service for service in self._services if spec.describes(self._interpreter(service))]
+        return sorted(fit, key=lambda each: each.mode != mode)
+
+    def versions(self, service: Service) -> dict[str, str]:
+        """What a service runs: python, django, mod_wsgi, httpd. Raises InfrastructureError."""
+        interpreter = self._interpreter(service)
+        httpd = service.exec("httpd", "-v").decode(errors="replace").partition("Apache/")[2].split(" ")[0]
+        return {
+            "python": interpreter.version,
+            "django": interpreter.django or "",
+            "mod_wsgi": interpreter.mod_wsgi or "",
+            "httpd": httpd,
+        }
+
+    def describe(self) -> str:
+        """The runtimes it has, in words."""
+        found = dict.fromkeys(self._interpreter(service) for service in self._services)
+        return "; ".join(f"Python {each.version}, Django {each.django}, mod_wsgi {each.mod_wsgi}" for each in found)
+
+    def _interpreter(self, service: Service) -> Interpreter:
+        if service.image not in self._known:
+            said = service.exec(PYTHON, "-c", DESCRIBE)
+            self._known[service.image] = msgspec.json.decode(said, type=Interpreter)
+        return self._known[service.image]
+
+
+def is_running(directory: Path) -> bool:
+    """Is a stack of this directory up, well or not? Raises InfrastructureError: no Docker, no daemon."""
+    services, _ = _services(directory)
+    return any(service.state["Running"] or _is_broken(service) for service in services)
+
+
+def start(directory: Path, report: Callable[[str], None]) -> None:
+    """`docker compose up -d --wait`. Raises BadInput, InfrastructureError; then nothing of it is left running."""
+    if not (directory / FILE).is_file():
+        raise BadInput(f"the compose backend: there is no {FILE} in {directory}")
+    _, foreign = _services(directory)
+    if foreign:
+        raise InfrastructureError(
+            f"a stack from another checkout is running, {foreign[0]}: `docker compose down` there first"
+        )
+    report(f"starting the stack of {directory}: docker compose up -d --wait (builds an image the first time)")
+    done = _compose(directory, "up", "-d", "--wait")
+    if done.returncode:
+        # What Compose says last is the cause; what a container said is more telling still.
+        said = [line.strip() for line in done.stdout.splitlines() if line.strip()][-6:]
+        words = [
+            f"{service.name}: {service.last_words()}" for service in _services(directory)[0] if _is_broken(service)
+        ]
+        _compose(directory, "down")
+        raise InfrastructureError(
+            "`docker compose up -d --wait` failed; it was taken down again:\n  " + "\n  ".join([*said, *words])
+        )
+
+
+def stop(directory: Path) -> None:
+    """`docker compose down`."""
+    _compose(directory, "down", "--timeout", "1")
+
+
+def _compose(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["docker", "compose", "--file", str(directory / FILE), *arguments]
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=START_SECONDS,
+            check=False,
+            env={**os.environ, "COMPOSE_PROGRESS": "plain"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(f"`docker compose {arguments[0]}` took over {START_SECONDS:.0f} s") from error
+
+
+def check_compose() -> None:
+    """Raises InfrastructureError unless there is Compose v2."""
+    if shutil.which("docker") is None:
+        raise InfrastructureError("there is no `docker` command: install Docker Engine with Compose v2")
+    done = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InfrastructureError(
+            "there is no `docker compose` (v2): install Docker's compose plugin (Debian: docker-compose 2 or newer)"
+        )
+
+
+def connect() -> docker.DockerClient:
+    """A client of the engine that the `docker` command uses by default. Raises InfrastructureError."""
+    try:
+        return docker.from_env()
+    except docker.errors.DockerException as error:
+        if shutil.which("docker") is None and "DOCKER_HOST" not in os.environ:
+            raise InfrastructureError("there is no Docker on this machine") from error
+        if "Permission denied" in str(error):
+            raise InfrastructureError("the Docker daemon does not let you in: are you in the group docker?") from error
+        raise InfrastructureError("no Docker daemon answers: is it running?") from error
+
+
+def _services(directory: Path) -> tuple[list[Service], list[str]]:
+    """The services of this directory, and the other directories that have some running."""
+    client = connect()
+    here, elsewhere = [], []
+    try:
+        for container in client.containers.list(all=True, filters={"label": _WORKING_DIR}):
+            if container.labels.get(_ONE_OFF) == "True":
+                continue
+            if not any(each.startswith("HARNESS_MODE=") for each in container.attrs["Config"]["Env"] or ()):
+                continue
+            service = Service(container)
+            if Path(container.labels[_WORKING_DIR]).resolve() == directory.resolve():
+                here.append(service)
+            elif service.state["Running"]:
+                elsewhere.append(container.labels[_WORKING_DIR])
+    except docker.errors.DockerException as error:
+        raise InfrastructureError(f"Docker says: {error}") from error
+    return here, sorted(set(elsewhere))
+
+
+def _await_health(service: Service) -> None:
+    """Wait while a service is starting. Raises InfrastructureError when it is broken."""
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while _health(service) == "starting" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        service.reload()
+    if _is_broken(service):
+        state = service.state["Status"] if not service.state["Running"] else _health(service)
+        code = f" (exit code {service.state['ExitCode']})" if state == "exited" else ""
+        raise InfrastructureError(
+            f"service {service.name} is {state}{code}; its log ends:\n  {service.last_words()}\n"
+            f"`docker compose up -d --wait` brings it back, `docker compose rm -s {service.name}` does without it"
+        )
+
+
+def _health(service: Service) -> str:
+    return str(service.state.get("Health", {}).get("Status", "")) if service.state["Running"] else ""
+
+
+def _is_broken(service: Service) -> bool:
+    """Is it neither well nor stopped on purpose?"""
+    state = service.state
+    if state["Status"] == "exited":
+        return bool(state["ExitCode"])
+    return state["Status"] != "running" or _health(service) in ("unhealthy", "starting")
