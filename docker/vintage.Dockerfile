@@ -35,7 +35,10 @@ RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-bin python2.7 libpython2.7 \
     # The home of www-data: mod_wsgi's daemon processes start in it, and without it not at all.
     && mkdir -p /var/www
 COPY --from=build /opt/runtime /opt/runtime
+# hello runs on every one of these Djangos, mysite2010 on 1.1 to 1.4.
 COPY docker/vintage/hello /srv/sites/hello
+COPY sites/mysite2010 /srv/sites/mysite2010
+RUN python2.7 -m compileall -q /srv/sites
 COPY docker/httpd.conf /etc/harness/
 COPY docker/serve docker/healthy /usr/local/bin/
 

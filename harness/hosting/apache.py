@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -45,8 +46,7 @@ class ApacheHost(Host):
     def __enter__(self) -> Self:
         try:
             self._prepare()
-            for server in self._servers:
-                server.start(self.case)
+            self._each(lambda server: server.start(self.case))
         except BaseException:
             self.__exit__()
             raise
@@ -59,8 +59,13 @@ class ApacheHost(Host):
                 os.utime(script, ns=times)
 
     def abort(self) -> None:
-        for server in self._servers:
-            server.stop()
+        self._each(lambda server: server.stop())
+
+    def _each(self, do: Callable[[Server], None]) -> None:
+        """Do something with every server, side by side: it is waiting, mostly."""
+        with ThreadPoolExecutor(max(1, len(self._servers))) as pool:
+            for _ in pool.map(do, self._servers):
+                pass
 
     def check_alive(self) -> None:
         for server in self._servers:

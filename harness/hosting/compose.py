@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from harness.errors import BadInput
 from harness.hosting.apache import INSIDE, ApacheHost
 from harness.hosting.config import render
+from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService
 from harness.runtime import CHECK_SYNTAX, COMPILE
 from harness.scenario import Case
@@ -29,21 +30,25 @@ class ComposeHost(ApacheHost):
         self._services = services
 
     def _prepare(self) -> None:
+        names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
-            names = [f"s{number}" for number in range(self._count)]
-            self._add(self._services[0], names, groups=names)
+            self._add_slots(TakenService(self._services[0], names, self._script), names)
         else:
-            for number, service in enumerate(self._services[: self._count]):
-                self._add(service, [f"s{number}"], groups=[])
+            for name, service in zip(names, self._services, strict=False):
+                self._add_slots(TakenService(service, [], self._script), [name])
+        self._each(self._set_up)
 
-    def _add(self, service: Service, names: list[str], groups: list[str]) -> None:
-        site = self.case.script_path.parent.parent
-        script = PurePosixPath(self.case.script_path.relative_to(site))
-        server = TakenService(service, groups, script)
-        self._add_slots(server, names)  # from here on it is given back, whatever happens
+    @property
+    def _script(self) -> PurePosixPath:
+        """The script, as seen from the site."""
+        return PurePosixPath(self.case.script_path.relative_to(self.case.script_path.parent.parent))
+
+    def _set_up(self, server: Server) -> None:
+        assert isinstance(server, TakenService)
+        service = server.service
         server.take()
-        server.put_site(site)
-        inside = str(MOUNTED / "site" / script)
+        server.put_site(self.case.script_path.parent.parent)
+        inside = str(MOUNTED / "site" / self._script)
         said = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
         if said:
             raise BadInput(f"the script has a syntax error: {said.replace(inside, str(self.case.script_path))}")
@@ -57,7 +62,7 @@ class ComposeHost(ApacheHost):
             directory=RUN,
             scratch="/tmp",
             listen="8080",
-            groups=groups,
+            groups=server.groups,
             user="",
             group="",
             modules_directory=service.environment["HARNESS_MODULES"],

@@ -22,6 +22,7 @@ FILE = "docker-compose.yml"
 START_SECONDS = 1800.0  # the first time it builds an image
 HEALTHY_SECONDS = 90.0
 _WORKING_DIR = "com.docker.compose.project.working_dir"
+_PROJECT = "com.docker.compose.project"
 _ONE_OFF = "com.docker.compose.oneoff"
 
 
@@ -38,12 +39,12 @@ class Stack:
 
     @classmethod
     def find(cls, directory: Path) -> Stack | None:
-        """The running stack of a directory; None where none is running.
+        """The running stack of a directory; None where none is running. One of another checkout is left alone.
 
         Raises:
-            InfrastructureError: no Docker, no daemon; a service that is broken; a stack from another directory.
+            InfrastructureError: no Docker, no daemon; a service that is broken.
         """
-        services, foreign = _services(directory)
+        services, _ = _services(directory)
         running = []
         for service in services:
             _await_health(service)
@@ -51,11 +52,6 @@ class Stack:
                 running.append(service)
         if running:
             return cls(directory, sorted(running, key=lambda each: each.name))
-        if foreign:
-            raise InfrastructureError(
-                f"the stack that is running belongs to {foreign[0]}: it is left alone. "
-                f"Use it from there, or `docker compose down` there first"
-            )
         return None
 
     def services_for(self, mode: Mode, spec: RuntimeSpec) -> list[Service]:
@@ -97,9 +93,11 @@ def start(directory: Path, report: Callable[[str], None]) -> None:
     if not (directory / FILE).is_file():
         raise BadInput(f"the compose backend: there is no {FILE} in {directory}")
     _, foreign = _services(directory)
-    if foreign:
+    name = _project_name(directory)
+    if name in foreign:  # Compose would take its containers for this one's, and replace them
         raise InfrastructureError(
-            f"a stack from another checkout is running, {foreign[0]}: `docker compose down` there first"
+            f"the stack from another checkout, {foreign[name]}, runs under the same project name, {name}: "
+            f"`docker compose down` there first, or set COMPOSE_PROJECT_NAME"
         )
     report(f"starting the stack of {directory}: docker compose up -d --wait (builds an image the first time)")
     done = _compose(directory, "up", "-d", "--wait")
@@ -161,10 +159,20 @@ def connect() -> docker.DockerClient:
         raise InfrastructureError("no Docker daemon answers: is it running?") from error
 
 
-def _services(directory: Path) -> tuple[list[Service], list[str]]:
-    """The services of this directory, and the other directories that have some running."""
+def _project_name(directory: Path) -> str:
+    """What Compose calls the project of a directory. Raises InfrastructureError."""
+    done = _compose(directory, "config", "--no-interpolate", "--format", "json")
+    try:
+        return str(msgspec.json.decode(done.stdout)["name"])
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise InfrastructureError(f"`docker compose config` failed:\n  {done.stdout.strip()}") from error
+
+
+def _services(directory: Path) -> tuple[list[Service], dict[str, str]]:
+    """The services of this directory; and the other stacks that are running, project name to directory."""
     client = connect()
-    here, elsewhere = [], []
+    here: list[Service] = []
+    elsewhere: dict[str, str] = {}
     try:
         for container in client.containers.list(all=True, filters={"label": _WORKING_DIR}):
             if container.labels.get(_ONE_OFF) == "True":
@@ -175,10 +183,10 @@ def _services(directory: Path) -> tuple[list[Service], list[str]]:
             if Path(container.labels[_WORKING_DIR]).resolve() == directory.resolve():
                 here.append(service)
             elif service.state["Running"]:
-                elsewhere.append(container.labels[_WORKING_DIR])
+                elsewhere[container.labels[_PROJECT]] = container.labels[_WORKING_DIR]
     except docker.errors.DockerException as error:
         raise InfrastructureError(f"Docker says: {error}") from error
-    return here, sorted(set(elsewhere))
+    return here, elsewhere
 
 
 def _await_health(service: Service) -> None:
