@@ -50,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
     )
     group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
+    parser.addini(
+        "harness_trials_at_most",
+        "cold starts of a case that is not expected to race: `harness run` makes as many as the file says",
+        default="",
+    )
     parser.addini("harness_scenarios", "glob of scenario files, from the root directory", default="scenarios/*.toml")
 
 
@@ -65,6 +70,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     door = config.stash.get(_DOOR, None)
     if door is not None:
         door.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if not any(config.rootpath.glob(config.getini("harness_scenarios"))):
+        return None
+    backend = config.stash[_DOOR].backend
+    return f"harness backend: {backend.name}" + (f" ({backend.note})" if backend.note else "")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -94,6 +106,14 @@ class Door:
     def directory(self, name: str, default: str) -> Path:
         return Path(self.option(name, self._config.rootpath / default))
 
+    def shortened(self, case: Case) -> Case:
+        """The case with as many trials as the project's pytest takes its time for. One that is expected to race
+        keeps them all: it ends as soon as it has."""
+        most = self._config.getini("harness_trials_at_most")
+        if not most or self.option("trials") or (case.expectation and case.expectation.verdicts == ("race",)):
+            return case
+        return case.model_copy(update={"trials": min(case.trials, int(most))})
+
     def session(self) -> Session:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -108,7 +128,8 @@ class Door:
         runtimes = Runtimes(self.declared)
         directory = self._config.rootpath
         chosen = choose(self.option("backend"), directory, self.declared, lambda case: runtimes.get(case.runtime))
-        self._entered = chosen.__enter__()
+        chosen.__enter__()
+        self._entered = chosen
         return chosen
 
     @functools.cached_property
@@ -153,7 +174,7 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from error
         for case in cases:
             door.users = max(door.users, case.users)
-            yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=case)
+            yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=door.shortened(case))
 
 
 class CaseItem(pytest.Item):

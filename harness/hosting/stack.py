@@ -14,7 +14,7 @@ import msgspec
 
 import docker
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting.service import PYTHON, Service
+from harness.hosting.service import MOUNTED, PYTHON, Service
 from harness.records import Mode
 from harness.runtime import DESCRIBE, Interpreter, RuntimeSpec
 
@@ -177,7 +177,7 @@ def _services(directory: Path) -> tuple[list[Service], dict[str, str]]:
         for container in client.containers.list(all=True, filters={"label": _WORKING_DIR}):
             if container.labels.get(_ONE_OFF) == "True":
                 continue
-            if not any(each.startswith("HARNESS_MODE=") for each in container.attrs["Config"]["Env"] or ()):
+            if not any(each["Destination"] == str(MOUNTED) for each in container.attrs["Mounts"]):
                 continue
             service = Service(container)
             if Path(container.labels[_WORKING_DIR]).resolve() == directory.resolve():
