@@ -37,8 +37,13 @@ class Backend(abc.ABC):
         """Build what a case needs, before any clock runs. Raises MissingRuntime, InfrastructureError."""
 
     @abc.abstractmethod
-    def host(self, case: Case, flights: int) -> Host:
-        """A host for a case. Raises MissingRuntime, where it has none such; BadInput; InfrastructureError."""
+    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
+        """A host for a case; `slots` are as many as suit the machine where none are told.
+
+        Raises:
+            MissingRuntime: this backend has none such; says how to get it.
+            BadInput, InfrastructureError: as the host's own.
+        """
 
 
 class LocalBackend(Backend):
@@ -53,12 +58,12 @@ class LocalBackend(Backend):
     def prepare(self, case: Case) -> None:
         self._runtime_of(case)
 
-    def host(self, case: Case, flights: int) -> Host:
+    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
         if case.restart == "container":
             raise MissingRuntime("restart = 'container' needs the compose backend: docker compose up -d --wait")
         runtime = self._runtime_of(case)
         check_syntax(runtime, case.script_path)
-        return LocalHost(case, runtime, flights=flights)
+        return LocalHost(case, runtime, slots, flights)
 
 
 class ComposeBackend(Backend):
@@ -99,14 +104,14 @@ class ComposeBackend(Backend):
     def prepare(self, case: Case) -> None:
         pass  # a service is what it is
 
-    def host(self, case: Case, flights: int) -> Host:
+    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
         found = self._find()
         spec = spec_named(case.runtime, self._specs)
         services = found.services_for(case.mode, spec)
         if not services:
             how = f"; start one with `{spec.compose}`" if spec.compose else ""
             raise MissingRuntime(f"no service has {spec} (there is {found.describe()}){how}")
-        return ComposeHost(case, services, found.versions(services[0]), flights)
+        return ComposeHost(case, services, found.versions(services[0]), slots, flights)
 
 
 def choose(

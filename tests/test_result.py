@@ -28,7 +28,7 @@ GRADES = [
 
 def told(*grades, case=None, **fields):
     """A case's result as plain data, as it is in the file."""
-    found = case_result(case or make_case(), make_tally(*grades, **fields), duration=12.34567, versions={"django": "5"})
+    found = case_result(case or make_case(), make_tally(*grades, **fields), duration=12.34567, backend="local", versions={"django": "5"})
     return msgspec.to_builtins(found)
 
 
@@ -88,7 +88,7 @@ class TestSchema:
 
     def test_encoded(self):
         """The file is what the schema says, and ends with a line's end."""
-        found = case_result(make_case(), make_tally(*GRADES), duration=1.0, versions={})
+        found = case_result(make_case(), make_tally(*GRADES), duration=1.0, backend="local", versions={})
         result = Result(
             schema_version=1, run="r", status="complete", environment={}, cases=[found],
             skipped=[Skipped(case="x", reason="y")],

@@ -60,7 +60,7 @@ MISTAKES = {
     "schedule": (top('schedules = ["perturbed"]'), ["schedules[1]: 'perturbed' is not allowed", "allowed: natural"]),
     "restart": (
         top('restart = "respwan"'),
-        ["restart: 'respwan' is not allowed", "did you mean 'respawn'?", "respawn, restart, graceful, touch, reload"],
+        ["restart: 'respwan' is not allowed", "did you mean 'respawn'?", "respawn, restart, graceful, touch, container, reload"],
     ),
     "mpm": (
         end('[hosting.embedded]\nmpm = "events"'),
@@ -120,11 +120,11 @@ MISTAKES = {
     ),
     "touch-embedded": (
         top('restart = "touch"'),
-        ["restart = 'touch' does not exist in embedded mode", "respawn, restart, graceful, reload", "modes = [...]"],
+        ["restart = 'touch' does not exist in embedded mode", "respawn, restart, graceful, container, reload", "modes = [...]"],
     ),
     "reload-daemon": (
         top('restart = "reload"'),
-        ["restart = 'reload' does not exist in daemon mode", "respawn, restart, graceful, touch"],
+        ["restart = 'reload' does not exist in daemon mode", "respawn, restart, graceful, touch, container"],
     ),
 }
 

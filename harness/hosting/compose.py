@@ -25,8 +25,15 @@ class ComposeHost(ApacheHost):
 
     backend = "compose"
 
-    def __init__(self, case: Case, services: Sequence[Service], versions: Mapping[str, str], flights: int = 2) -> None:
-        super().__init__(case, versions, None, flights)
+    def __init__(
+        self,
+        case: Case,
+        services: Sequence[Service],
+        versions: Mapping[str, str],
+        slots: int | None = None,
+        flights: int = 2,
+    ) -> None:
+        super().__init__(case, versions, slots, flights)
         self._services = services
 
     def _prepare(self) -> None:
