@@ -35,10 +35,17 @@ RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-bin python2.7 libpython2.7 \
     # The home of www-data: mod_wsgi's daemon processes start in it, and without it not at all.
     && mkdir -p /var/www
 COPY --from=build /opt/runtime /opt/runtime
-# hello runs on every one of these Djangos, mysite2010 on 1.1 to 1.4.
 COPY docker/vintage/hello /srv/sites/hello
 COPY sites/mysite2010 /srv/sites/mysite2010
-RUN python2.7 -m compileall -q /srv/sites
+# mysite2010 needs a Django that still has setup_environ (before 1.6); hello runs on each, under the same script names.
+RUN python2.7 -m compileall -q /srv/sites \
+    && for script in naive_a naive_b naive_c improved; do \
+        ln -s default.wsgi "/srv/sites/hello/scripts/$script.wsgi"; \
+    done \
+    && if /opt/runtime/bin/python -c 'from django.core.management import setup_environ' 2>/dev/null; \
+        then ln -s mysite2010 /srv/sites/default; \
+        else ln -s hello /srv/sites/default; \
+    fi
 COPY docker/httpd.conf /etc/harness/
 COPY docker/serve docker/healthy /usr/local/bin/
 
@@ -46,8 +53,8 @@ ENV LANG=C.UTF-8 \
     HARNESS_MODULES=/usr/lib/apache2/modules \
     HARNESS_MODE=daemon \
     HARNESS_THREADS=15 \
-    HARNESS_SITE=hello \
-    HARNESS_SCRIPT=default
+    HARNESS_SITE=default \
+    HARNESS_SCRIPT=naive_b
 USER www-data
 EXPOSE 8080
 STOPSIGNAL SIGWINCH

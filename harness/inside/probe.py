@@ -156,8 +156,11 @@ class Probe(object):
 
     # -- module imports ------------------------------------------------------------------------------
 
-    def module_begin(self, name):
-        """A thread starts to execute a module. Only the outermost gets a span; it counts the others."""
+    def module_begin(self, name, executes=True):
+        """A thread starts to execute a module. Only the outermost gets a span; it counts the others.
+
+        `executes` is false where it may yet turn out that another thread is doing it.
+        """
         thread = get_ident()
         state = self._importing.get(thread)
         if state is None:
@@ -167,9 +170,10 @@ class Probe(object):
             state[1], state[2] = self.begin("import", name), 0
         else:
             state[2] += 1
-        if name in self._executed:
+        if executes and name in self._executed:
             self._recorder.write("again", "," + quote(name))
-        self._executed.add(name)
+        if executes:
+            self._executed.add(name)
 
     def module_end(self, failed):
         state = self._importing[get_ident()]
@@ -309,9 +313,14 @@ def _engine(module, probe):
     _wrap(module.Engine, "__init__", probe, "template-engine")
 
 
+def _catalogue_name(args):
+    source = args[1] if len(args) > 1 else ""  # a language; before Django 1.8 the file of a catalogue
+    return getattr(source, "name", source)
+
+
 def _translation(module, probe):
     if hasattr(module, "DjangoTranslation") and "__init__" in module.DjangoTranslation.__dict__:
-        _wrap(module.DjangoTranslation, "__init__", probe, "catalogue", lambda args: args[1] if len(args) > 1 else "")
+        _wrap(module.DjangoTranslation, "__init__", probe, "catalogue", _catalogue_name)
     else:
         module.translation = probe.spanned(
             module.translation, "catalogue", lambda args: args[0], skip=lambda args: args[0] in module._translations
@@ -423,8 +432,7 @@ def watch_imports_2(probe):
         missing = _missing(names, fromlist)
         if missing is None:
             return plain(name, globals, locals, fromlist, level)
-        probe.module_begin(missing)
-        probe._executed.discard(missing)  # a statement is not an execution
+        probe.module_begin(missing, executes=False)  # only a statement so far
         try:
             result = plain(name, globals, locals, fromlist, level)
         except BaseException:
