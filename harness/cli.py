@@ -88,6 +88,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="private httpds, the Compose stack of this directory, or the stack if it is running",
 )
+@click.option("--full", is_flag=True, help="make every trial of an expected race too, for its rate")
 @click.option("--case", "case_pattern", help="only cases whose id contains this")
 @_shared_options
 def run(
@@ -96,6 +97,7 @@ def run(
     runtime: str | None,
     runtimes: Path | None,
     backend: Choice,
+    full: bool,
     case_pattern: str | None,
     trials: int | None,
     seed: int | None,
@@ -106,7 +108,7 @@ def run(
     cases: list[Case] = []
     for path in _scenario_files(scenarios):
         scenario = load_scenario(path)
-        expanded = expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime)
+        expanded = expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime, full=full)
         for case in expanded:
             spec_named(case.runtime, declared)
         cases += expanded

@@ -65,7 +65,7 @@ class CaseRunner:
     def _fly(self, pool: ThreadPoolExecutor, flights: int, watch: Watch) -> None:
         under_way: set[Future[None]] = set()
         number = 0
-        while not self.tally.settled(self._case.expectation):
+        while self._case.full or not self.tally.settled(self._case.expectation):
             while len(under_way) < flights and number < self._case.trials:
                 number += 1
                 under_way.add(pool.submit(self._trial, number))

@@ -185,6 +185,8 @@ class Case(_Model):
     schedule: Schedule
     restart: RestartMethod
     trials: int
+    full: bool = False
+    """Make every trial, even when an expected race is settled: for its rate."""
     seed: int
     environment: dict[str, str]
     hosting: Hosting
@@ -255,6 +257,7 @@ def expand(
     trials: int | None = None,
     seed: int | None = None,
     runtime: str | None = None,
+    full: bool = False,
 ) -> list[Case]:
     """The cases of a scenario: each script in each mode with each schedule.
 
@@ -287,6 +290,7 @@ def expand(
                 schedule=schedule,
                 restart=scenario.restart,
                 trials=trials or scenario.trials,
+                full=full,
                 seed=scenario.seed if seed is None else seed,
                 environment=scenario.environment,
                 hosting=scenario.hosting,

@@ -28,7 +28,9 @@ GRADES = [
 
 def told(*grades, case=None, **fields):
     """A case's result as plain data, as it is in the file."""
-    found = case_result(case or make_case(), make_tally(*grades, **fields), duration=12.34567, backend="local", versions={"django": "5"})
+    found = case_result(
+        case or make_case(), make_tally(*grades, **fields), duration=12.34567, backend="local", versions={"django": "5"}
+    )
     return msgspec.to_builtins(found)
 
 

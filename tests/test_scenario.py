@@ -60,7 +60,11 @@ MISTAKES = {
     "schedule": (top('schedules = ["perturbed"]'), ["schedules[1]: 'perturbed' is not allowed", "allowed: natural"]),
     "restart": (
         top('restart = "respwan"'),
-        ["restart: 'respwan' is not allowed", "did you mean 'respawn'?", "respawn, restart, graceful, touch, container, reload"],
+        [
+            "restart: 'respwan' is not allowed",
+            "did you mean 'respawn'?",
+            "respawn, restart, graceful, touch, container, reload",
+        ],
     ),
     "mpm": (
         end('[hosting.embedded]\nmpm = "events"'),
@@ -120,7 +124,11 @@ MISTAKES = {
     ),
     "touch-embedded": (
         top('restart = "touch"'),
-        ["restart = 'touch' does not exist in embedded mode", "respawn, restart, graceful, container, reload", "modes = [...]"],
+        [
+            "restart = 'touch' does not exist in embedded mode",
+            "respawn, restart, graceful, container, reload",
+            "modes = [...]",
+        ],
     ),
     "reload-daemon": (
         top('restart = "reload"'),

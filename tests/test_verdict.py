@@ -25,7 +25,12 @@ def met(expectation, *grades, **fields):
 def result(*grades, expectation=None, fail_on_hazard=False, **fields):
     tally = make_tally(*grades, **fields)
     return case_result(
-        make_case(expectation=expectation), tally, duration=1.0, backend="local", versions={}, fail_on_hazard=fail_on_hazard
+        make_case(expectation=expectation),
+        tally,
+        duration=1.0,
+        backend="local",
+        versions={},
+        fail_on_hazard=fail_on_hazard,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -24,6 +25,8 @@ HEALTHY_SECONDS = 90.0
 _WORKING_DIR = "com.docker.compose.project.working_dir"
 _PROJECT = "com.docker.compose.project"
 _ONE_OFF = "com.docker.compose.oneoff"
+# What Compose says of each step, whether it fails or not.
+_PROGRESS = re.compile(r" (Container|Network|Volume|Image) ")
 
 
 class Stack:
@@ -100,17 +103,20 @@ def start(directory: Path, report: Callable[[str], None]) -> None:
             f"`docker compose down` there first, or set COMPOSE_PROJECT_NAME"
         )
     report(f"starting the stack of {directory}: docker compose up -d --wait (builds an image the first time)")
-    done = _compose(directory, "up", "-d", "--wait")
-    if done.returncode:
-        # What Compose says last is the cause; what a container said is more telling still.
-        said = [line.strip() for line in done.stdout.splitlines() if line.strip()][-6:]
-        words = [
-            f"{service.name}: {service.last_words()}" for service in _services(directory)[0] if _is_broken(service)
-        ]
-        _compose(directory, "down")
-        raise InfrastructureError(
-            "`docker compose up -d --wait` failed; it was taken down again:\n  " + "\n  ".join([*said, *words])
-        )
+    try:
+        done = _compose(directory, "up", "-d", "--wait")
+        if done.returncode:
+            # What Compose says last is the cause; what a container said is more telling still.
+            said = [line for line in done.stderr.splitlines() if line.strip() and not _PROGRESS.match(line)][-6:]
+            words = [
+                f"{service.name}: {service.last_words()}" for service in _services(directory)[0] if _is_broken(service)
+            ]
+            raise InfrastructureError(
+                "`docker compose up -d --wait` failed; it was taken down again:\n  " + "\n  ".join([*said, *words])
+            )
+    except BaseException:
+        stop(directory)
+        raise
 
 
 def stop(directory: Path) -> None:
@@ -124,8 +130,7 @@ def _compose(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
         return subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             errors="replace",
             timeout=START_SECONDS,
@@ -156,7 +161,8 @@ def connect() -> docker.DockerClient:
             raise InfrastructureError("there is no Docker on this machine") from error
         if "Permission denied" in str(error):
             raise InfrastructureError("the Docker daemon does not let you in: are you in the group docker?") from error
-        raise InfrastructureError("no Docker daemon answers: is it running?") from error
+        where = f" at DOCKER_HOST={os.environ['DOCKER_HOST']}" if "DOCKER_HOST" in os.environ else ""
+        raise InfrastructureError(f"no Docker daemon answers{where}: is it running?") from error
 
 
 def _project_name(directory: Path) -> str:
@@ -165,7 +171,7 @@ def _project_name(directory: Path) -> str:
     try:
         return str(msgspec.json.decode(done.stdout)["name"])
     except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise InfrastructureError(f"`docker compose config` failed:\n  {done.stdout.strip()}") from error
+        raise InfrastructureError(f"`docker compose config` failed:\n  {done.stderr.strip()}") from error
 
 
 def _services(directory: Path) -> tuple[list[Service], dict[str, str]]:
@@ -174,7 +180,7 @@ def _services(directory: Path) -> tuple[list[Service], dict[str, str]]:
     here: list[Service] = []
     elsewhere: dict[str, str] = {}
     try:
-        for container in client.containers.list(all=True, filters={"label": _WORKING_DIR}):
+        for container in client.containers.list(all=True, filters={"label": _WORKING_DIR}, ignore_removed=True):
             if container.labels.get(_ONE_OFF) == "True":
                 continue
             if not any(each["Destination"] == str(MOUNTED) for each in container.attrs["Mounts"]):
@@ -196,8 +202,9 @@ def _await_health(service: Service) -> None:
         time.sleep(0.2)
         service.reload()
     if _is_broken(service):
-        state = service.state["Status"] if not service.state["Running"] else _health(service)
-        code = f" (exit code {service.state['ExitCode']})" if state == "exited" else ""
+        status = service.state["Status"]
+        state = {"running": _health(service), "created": "not started"}.get(status, status)
+        code = f" (exit code {service.state['ExitCode']})" if status == "exited" else ""
         raise InfrastructureError(
             f"service {service.name} is {state}{code}; its log ends:\n  {service.last_words()}\n"
             f"`docker compose up -d --wait` brings it back, `docker compose rm -s {service.name}` does without it"
@@ -211,6 +218,6 @@ def _health(service: Service) -> str:
 def _is_broken(service: Service) -> bool:
     """Is it neither well nor stopped on purpose?"""
     state = service.state
-    if state["Status"] == "exited":
+    if state["Status"] in ("exited", "created"):  # a start that failed, too, leaves its exit code
         return bool(state["ExitCode"])
     return state["Status"] != "running" or _health(service) in ("unhealthy", "starting")

@@ -38,6 +38,8 @@ def command(tmp_path):
         arguments = [*map(str, arguments)]
         if arguments and arguments[0] in ("run", "check") and "--results" not in arguments:
             arguments += ["--results", str(tmp_path / "results")]
+        if arguments and arguments[0] == "run" and "--backend" not in arguments:
+            arguments += ["--backend", "local"]  # whatever else is running on the machine
         environment = {**os.environ, "HARNESS_CACHE": str(ROOT / ".harness"), **more.pop("env", {})}
         return subprocess.run(
             [sys.executable, "-m", "harness.cli", *arguments],

@@ -261,3 +261,13 @@ def test_doctor_says_what_is_here(command):
 def test_an_unreadable_run_is_named(command, tmp_path):
     """A run that is not stored is refused."""
     refused(command("report", "nothing", "--results", tmp_path), "no stored run")
+
+
+def test_an_expected_race_goes_on_when_its_rate_is_wanted(command, tmp_path):
+    """A settled race ends early; --full makes every trial."""
+    options = ("--case", "daemon::affected", "--trials", 14, "--json", tmp_path / "result.json")
+    for full, trials in (("--full",), 14), ((), range(10, 14)):
+        done = command("run", "flag-before-work", *options, *full)
+        assert 0 == done.returncode, done.stderr
+        found = json.loads((tmp_path / "result.json").read_text())["cases"][0]["trials"]
+        assert found == trials if full else found in trials
