@@ -56,12 +56,15 @@ class LocalBackend(Backend):
         self.note = note
 
     def prepare(self, case: Case) -> None:
-        self._runtime_of(case)
+        self._runtime(case)
 
-    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
+    def _runtime(self, case: Case) -> Runtime:
         if case.restart == "container":
             raise MissingRuntime("restart = 'container' needs the compose backend: docker compose up -d --wait")
-        runtime = self._runtime_of(case)
+        return self._runtime_of(case)
+
+    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
+        runtime = self._runtime(case)
         check_syntax(runtime, case.script_path)
         return LocalHost(case, runtime, slots, flights)
 
@@ -81,7 +84,11 @@ class ComposeBackend(Backend):
         self._started = False
 
     def __enter__(self) -> Self:
-        self._find()
+        try:
+            self._find()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def _find(self) -> stack.Stack:

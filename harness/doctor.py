@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import HarnessError
+from harness.hosting import stack
 from harness.hosting.proc import server_user
 from harness.runtime import apxs, declared_runtimes, find_first, interpreters
 
@@ -59,9 +60,13 @@ def _compiler() -> tuple[str, str, str]:
 
 
 def _docker() -> tuple[str, str, str]:
-    if shutil.which("docker") is None:
-        return "Docker", "-", "only for the compose backend: install Docker with compose v2"
-    done = subprocess.run(["docker", "info", "-f", "{{.ServerVersion}}"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return "Docker", "client only", "start the Docker daemon (only for the compose backend)"
-    return "Docker", done.stdout.strip(), ""
+    found: list[str] = []
+    try:
+        found.append(f"engine {stack.engine()}")
+        found.append(f"compose {stack.check_compose()}")
+        here = stack.Stack.find(Path.cwd())
+    except HarnessError as error:
+        return "Docker", ", ".join(found) or "-", escape(f"only for the compose backend: {error}")
+    if here is None:
+        return "Docker", ", ".join(found), "no stack of this directory is running: docker compose up -d --wait"
+    return "Docker", escape(", ".join([*found, str(here)])), ""

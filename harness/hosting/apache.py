@@ -41,12 +41,11 @@ class ApacheHost(Host):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make the servers and what they need, and `_add_slots` of each."""
+        """Make the servers and what they need, `_add_slots` of each, and start them."""
 
     def __enter__(self) -> Self:
         try:
             self._prepare()
-            self._each(lambda server: server.start(self.case))
         except BaseException:
             self.__exit__()
             raise

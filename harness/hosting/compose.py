@@ -13,7 +13,7 @@ from harness.errors import BadInput
 from harness.hosting.apache import INSIDE, ApacheHost
 from harness.hosting.config import render
 from harness.hosting.server import Server
-from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService
+from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
 from harness.runtime import CHECK_SYNTAX, COMPILE
 from harness.scenario import Case
 
@@ -43,6 +43,11 @@ class ComposeHost(ApacheHost):
         else:
             for name, service in zip(names, self._services, strict=False):
                 self._add_slots(TakenService(service, [], self._script), [name])
+        # One after another, in an order that is the same for every run: two runs never wait for each other. And here,
+        # where Ctrl-C ends the wait.
+        for server in self._servers:
+            assert isinstance(server, TakenService)
+            server.take()
         self._each(self._set_up)
 
     @property
@@ -53,7 +58,6 @@ class ComposeHost(ApacheHost):
     def _set_up(self, server: Server) -> None:
         assert isinstance(server, TakenService)
         service = server.service
-        server.take()
         server.put_site(self.case.script_path.parent.parent)
         inside = str(MOUNTED / "site" / self._script)
         said = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
@@ -62,6 +66,7 @@ class ComposeHost(ApacheHost):
         if not self.case.black_box:
             for name in ("boot.wsgi", "probe.py"):
                 shutil.copyfile(INSIDE / name, server.directory / name)
+            share(server.directory)
             (server.directory / "probe.marshal").write_bytes(service.exec(PYTHON, "-c", COMPILE, str(RUN / "probe.py")))
         text = render(
             self.case,
@@ -79,3 +84,4 @@ class ComposeHost(ApacheHost):
             probe="" if self.case.black_box else RUN / "boot.wsgi",
         )
         server.configure(text, self.case.environment)
+        server.start(self.case)

@@ -38,6 +38,9 @@ class LocalHost(ApacheHost):
         else:
             for name in names:
                 self._add_slots(self._server(directory / name, groups=[]), [name])
+        # By this thread: a process that is to end with its parent ends with the very thread that started it.
+        for server in self._servers:
+            server.start(self.case)
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import docker.errors
 from docker.models.containers import Container
 
-from harness.errors import InfrastructureError
+from harness.errors import BadInput, InfrastructureError
 from harness.hosting import proc
 from harness.hosting.server import Server
 from harness.records import Mode, ProcessId
@@ -27,6 +27,8 @@ PORT = "8080/tcp"
 LOG_LINES = 12
 # How long another run may hold a service before this one gives up on it.
 LOCK_SECONDS = 600.0
+# How long Docker may take to notice that a container has ended.
+NOTICE_SECONDS = 10.0
 
 
 class Service:
@@ -78,6 +80,43 @@ class Service:
         with _explained(self.name):
             self.container.reload()
 
+    def try_lock(self) -> TextIO | None:
+        """Keep other runs away until the returned file is closed; None where one of them has it.
+
+        Raises:
+            InfrastructureError: the mounted directory cannot be written.
+        """
+        try:
+            file = (self.mount / "lock").open("w")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        except OSError as error:
+            raise InfrastructureError(
+                f"{error.filename}: {error.strerror}: in the directory that is mounted into {self.name}"
+            ) from error
+        return file
+
+    def lock(self) -> TextIO:
+        """As `try_lock`, after waiting for the other run. Raises InfrastructureError."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        while (file := self.try_lock()) is None:
+            if time.monotonic() > deadline:
+                raise InfrastructureError(
+                    f"service {self.name} has been in use by another run for {LOCK_SECONDS:.0f} s"
+                )
+            time.sleep(0.2)
+        return file
+
+    @property
+    def in_use(self) -> bool:
+        """Has another run (or another case of this one) locked it?"""
+        file = self.try_lock()
+        if file is not None:
+            file.close()
+        return file is None
+
     def exec(self, *command: str) -> bytes:
         """Standard output of a command in the container. Raises InfrastructureError, with what it said."""
         with _explained(self.name):
@@ -86,15 +125,17 @@ class Service:
         err: bytes | None = done.output[1]
         if done.exit_code:
             said = (err or out or b"").decode(errors="replace").strip().splitlines()
-            raise InfrastructureError(f"service {self.name}: {' '.join(command[:3])}: {' / '.join(said[-3:])}")
+            raise InfrastructureError(f"service {self.name}: {command[0]}: {' / '.join(said[-3:])}")
         return out or b""
 
     def last_words(self) -> str:
-        """Its state and the end of its log, indented lines."""
-        with _explained(self.name):
+        """Why it could not be started, and the end of its log since it last was: indented lines."""
+        lines: list[str] = []
+        with contextlib.suppress(docker.errors.DockerException, OSError):  # somebody may be removing it
             lines = self.container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
+        begins = [number for number, line in enumerate(lines) if line.startswith("serve: ")]
         error = [self.state["Error"]] if self.state.get("Error") else []
-        return "\n  ".join([*error, *lines])
+        return "\n  ".join([*error, *lines[begins[-1] if begins else 0 :]])
 
 
 class TakenService(Server):
@@ -129,37 +170,31 @@ class TakenService(Server):
 
     def take(self) -> None:
         """Lock the mounted directory against other runs, and empty it. Raises InfrastructureError."""
-        deadline = time.monotonic() + LOCK_SECONDS
+        self._lock = self._service.lock()
+        self._service.reload()
+        if not self._service.state["Running"]:
+            raise self._ended(f"has ended (exit code {self._service.state['ExitCode']})")
         try:
-            self._lock = (self._mount / "lock").open("w")
-            while True:
-                try:
-                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise InfrastructureError(
-                            f"service {self._service.name} has been in use by another run for {LOCK_SECONDS:.0f} s"
-                        ) from None
-                    time.sleep(0.2)
             self._empty()
-            # The server's user is another one than ours.
-            for directory in (self.directory, self.directory / "events"):
-                directory.mkdir()
-                directory.chmod(0o777)
+            (self.directory / "events").mkdir(parents=True)
+            share(self.directory)
+            self._mount.chmod(self._mount.stat().st_mode | 0o555)
         except OSError as error:
             raise InfrastructureError(
                 f"{error.filename}: {error.strerror}: the directory that is mounted into {self._service.name}"
             ) from error
 
     def put_site(self, source: Path) -> None:
-        """Copy a site into the mounted directory and compile it there, so that no cold start has to."""
-        shutil.copytree(source, self.site, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        for directory in (self.site, *self.site.rglob("*")):
-            if directory.is_dir():
-                directory.chmod(0o777)
-        # Made by the server's user, to be deleted by us.
-        self._service.exec("sh", "-c", f"umask 0; exec {PYTHON} -m compileall -q {MOUNTED}/site")
+        """Copy a site here and compile it in the container, so that no cold start has to. Raises BadInput."""
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+        try:
+            shutil.copytree(source, self.site, ignore=ignored, ignore_dangling_symlinks=True)
+        except shutil.Error as error:
+            path, _, why = error.args[0][0]
+            raise BadInput(f"{path}: cannot be copied for service {self._service.name}: {why}") from error
+        share(self.site)
+        # Made by the server's user, to be deleted by us. A file that cannot be compiled need not be one that is used.
+        self._service.exec("sh", "-c", f"umask 0; {PYTHON} -m compileall -q {MOUNTED}/site || true")
 
     def configure(self, text: str, environment: Mapping[str, str]) -> None:
         """Write what `docker/serve` looks for."""
@@ -168,6 +203,8 @@ class TakenService(Server):
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
         (conf / "environment").write_text("".join(lines))
         (conf / "httpd.conf").write_text(text)
+        for directory in (self.directory, conf):
+            share(directory)
 
     def _empty(self) -> None:
         for name in ("conf", "run", "site"):
@@ -185,10 +222,7 @@ class TakenService(Server):
         pid = int(self._service.state["Pid"])
         main = proc.identify(pid) if pid else None
         if main is None:
-            raise InfrastructureError(
-                f"service {self._service.name} ended as soon as it was started; its log ends:\n  "
-                + self._service.last_words()
-            )
+            raise self._ended("ended as soon as it was started")
         if proc.namespace_pid(pid) != 1:
             raise InfrastructureError(
                 "the processes of the containers cannot be seen from here (Docker in a virtual machine?): "
@@ -204,7 +238,7 @@ class TakenService(Server):
         with contextlib.suppress(OSError):
             self._empty()
         # Gone altogether, if somebody took the stack down meanwhile.
-        with contextlib.suppress(docker.errors.DockerException):
+        with contextlib.suppress(docker.errors.DockerException, OSError):
             self._service.container.restart(timeout=0)
         self._lock.close()
         self._lock = None
@@ -212,12 +246,19 @@ class TakenService(Server):
     def check_alive(self) -> None:
         if self._main is None or proc.alive(self._main):
             return
+        deadline = time.monotonic() + NOTICE_SECONDS
         self._service.reload()
-        self.read_log()
+        while self._service.state["Pid"] == self._main.pid and time.monotonic() < deadline:
+            time.sleep(0.05)
+            self._service.reload()
         state = self._service.state
         how = "was restarted by somebody else" if state["Running"] else f"ended (exit code {state['ExitCode']})"
-        log = [*self._service.last_words().splitlines(), *list(self.recent)[-LOG_LINES:]]
-        raise InfrastructureError(f"service {self._service.name} {how}; its log ends:\n  " + "\n  ".join(log))
+        raise self._ended(how)
+
+    def _ended(self, how: str) -> InfrastructureError:
+        self.read_log()
+        log = [self._service.last_words(), *list(self.recent)[-LOG_LINES:]]
+        return InfrastructureError(f"service {self._service.name} {how}; its log ends:\n  " + "\n  ".join(log))
 
     def make_cold(self, case: Case) -> None:
         if case.restart == "container":
@@ -266,6 +307,12 @@ class TakenService(Server):
     def _outside(self, process: ProcessId) -> ProcessId:
         # One that was forgotten is long gone, and no pid is below zero.
         return self._outsides.get(process, ProcessId(-1, process.start))
+
+
+def share(top: Path) -> None:
+    """Let the server's user, who is another one than ours, read what is in a directory, and write new files into it."""
+    for path in (top, *top.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o777 if path.is_dir() else 0o444))
 
 
 @contextlib.contextmanager

@@ -35,10 +35,12 @@ class Stack:
     def __init__(self, directory: Path, services: list[Service]) -> None:
         self.directory = directory
         self._services = services
-        self._known: dict[str, Interpreter] = {}
+        self._known: dict[str, tuple[Interpreter, str]] = {}
+        """The interpreter and httpd's version, by image."""
 
     def __str__(self) -> str:
-        return f"stack of {len(self._services)} services in {self.directory}"
+        count = len(self._services)
+        return f"stack of {count} service{'s' if count > 1 else ''} in {self.directory}"
 
     @classmethod
     def find(cls, directory: Path) -> Stack | None:
@@ -48,24 +50,17 @@ class Stack:
             InfrastructureError: no Docker, no daemon; a service that is broken.
         """
         services, _ = _services(directory)
-        running = []
-        for service in services:
-            _await_health(service)
-            if service.state["Running"]:
-                running.append(service)
-        if running:
-            return cls(directory, sorted(running, key=lambda each: each.name))
-        return None
+        up = [service for service in services if _is_up(service)]
+        return cls(directory, sorted(up, key=lambda each: each.name)) if up else None
 
     def services_for(self, mode: Mode, spec: RuntimeSpec) -> list[Service]:
         """The services that have such a runtime, those of the case's mode first."""
-        fit = [service for service in self._services if spec.describes(self._interpreter(service))]
+        fit = [service for service in self._services if spec.describes(self._runtime(service)[0])]
         return sorted(fit, key=lambda each: each.mode != mode)
 
     def versions(self, service: Service) -> dict[str, str]:
         """What a service runs: python, django, mod_wsgi, httpd. Raises InfrastructureError."""
-        interpreter = self._interpreter(service)
-        httpd = service.exec("httpd", "-v").decode(errors="replace").partition("Apache/")[2].split(" ")[0]
+        interpreter, httpd = self._runtime(service)
         return {
             "python": interpreter.version,
             "django": interpreter.django or "",
@@ -75,13 +70,17 @@ class Stack:
 
     def describe(self) -> str:
         """The runtimes it has, in words."""
-        found = dict.fromkeys(self._interpreter(service) for service in self._services)
+        found = dict.fromkeys(self._runtime(service)[0] for service in self._services)
         return "; ".join(f"Python {each.version}, Django {each.django}, mod_wsgi {each.mod_wsgi}" for each in found)
 
-    def _interpreter(self, service: Service) -> Interpreter:
+    def _runtime(self, service: Service) -> tuple[Interpreter, str]:
         if service.image not in self._known:
-            said = service.exec(PYTHON, "-c", DESCRIBE)
-            self._known[service.image] = msgspec.json.decode(said, type=Interpreter)
+            alike = [each for each in self._services if each.image == service.image]
+            asked = next((each for each in alike if not each.in_use), service)
+            with asked.lock():
+                interpreter = msgspec.json.decode(asked.exec(PYTHON, "-c", DESCRIBE), type=Interpreter)
+                httpd = asked.exec("httpd", "-v").decode(errors="replace").partition("Apache/")[2].split(" ")[0]
+            self._known[service.image] = interpreter, httpd
         return self._known[service.image]
 
 
@@ -107,7 +106,8 @@ def start(directory: Path, report: Callable[[str], None]) -> None:
         done = _compose(directory, "up", "-d", "--wait")
         if done.returncode:
             # What Compose says last is the cause; what a container said is more telling still.
-            said = [line for line in done.stderr.splitlines() if line.strip() and not _PROGRESS.match(line)][-6:]
+            lines = (done.stdout + done.stderr).splitlines()
+            said = [line.strip() for line in lines if line.strip() and not _PROGRESS.match(line)][-6:]
             words = [
                 f"{service.name}: {service.last_words()}" for service in _services(directory)[0] if _is_broken(service)
             ]
@@ -121,7 +121,7 @@ def start(directory: Path, report: Callable[[str], None]) -> None:
 
 def stop(directory: Path) -> None:
     """`docker compose down`."""
-    _compose(directory, "down", "--timeout", "1")
+    _compose(directory, "down", "--timeout", "0")
 
 
 def _compose(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -141,15 +141,21 @@ def _compose(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
         raise InfrastructureError(f"`docker compose {arguments[0]}` took over {START_SECONDS:.0f} s") from error
 
 
-def check_compose() -> None:
-    """Raises InfrastructureError unless there is Compose v2."""
+def engine() -> str:
+    """The Docker engine's version. Raises InfrastructureError."""
+    return str(connect().version()["Version"])
+
+
+def check_compose() -> str:
+    """The version of Compose. Raises InfrastructureError unless it is v2."""
     if shutil.which("docker") is None:
         raise InfrastructureError("there is no `docker` command: install Docker Engine with Compose v2")
-    done = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise InfrastructureError(
             "there is no `docker compose` (v2): install Docker's compose plugin (Debian: docker-compose 2 or newer)"
         )
+    return done.stdout.strip()
 
 
 def connect() -> docker.DockerClient:
@@ -190,25 +196,33 @@ def _services(directory: Path) -> tuple[list[Service], dict[str, str]]:
                 here.append(service)
             elif service.state["Running"]:
                 elsewhere[container.labels[_PROJECT]] = container.labels[_WORKING_DIR]
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, OSError) as error:
         raise InfrastructureError(f"Docker says: {error}") from error
     return here, elsewhere
 
 
-def _await_health(service: Service) -> None:
-    """Wait while a service is starting. Raises InfrastructureError when it is broken."""
-    deadline = time.monotonic() + HEALTHY_SECONDS
-    while _health(service) == "starting" and time.monotonic() < deadline:
-        time.sleep(0.2)
+def _is_up(service: Service) -> bool:
+    """Does it run? Waits while it is starting. Raises InfrastructureError when it is broken."""
+    while (lock := service.try_lock()) is None:  # another run has it, and may be restarting it at this moment
         service.reload()
-    if _is_broken(service):
-        status = service.state["Status"]
-        state = {"running": _health(service), "created": "not started"}.get(status, status)
-        code = f" (exit code {service.state['ExitCode']})" if status == "exited" else ""
-        raise InfrastructureError(
-            f"service {service.name} is {state}{code}; its log ends:\n  {service.last_words()}\n"
-            f"`docker compose up -d --wait` brings it back, `docker compose rm -s {service.name}` does without it"
-        )
+        if service.state["Running"]:
+            return True
+        time.sleep(0.05)
+    with lock:
+        service.reload()
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while _health(service) == "starting" and time.monotonic() < deadline:
+            time.sleep(0.2)
+            service.reload()
+        if _is_broken(service):
+            status = service.state["Status"]
+            state = {"running": _health(service), "created": "not started"}.get(status, status)
+            code = f" (exit code {service.state['ExitCode']})" if status == "exited" else ""
+            raise InfrastructureError(
+                f"service {service.name} is {state}{code}; its log ends:\n  {service.last_words()}\n"
+                f"`docker compose up -d --wait` brings it back, `docker compose rm -s {service.name}` does without it"
+            )
+        return bool(service.state["Running"])
 
 
 def _health(service: Service) -> str:
