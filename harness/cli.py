@@ -254,8 +254,8 @@ def _run(
         with contextlib.suppress(MissingRuntime):
             backend.prepare(case)
     with (
-        backend,
         Session(results, flights, users=max(case.users for case in cases)) as session,
+        backend,
         ProgressWatcher(console, cases) as watcher,
     ):
         if backend.note:

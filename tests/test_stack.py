@@ -3,12 +3,12 @@
 import fcntl
 import os
 
+import docker
 import docker.errors
 import pytest
 from build import make_case
 from docker.models.containers import Container
 
-import docker
 from harness import doctor
 from harness.backend import ComposeBackend, LocalBackend, choose
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
@@ -213,13 +213,13 @@ class TestServices:
         [
             (make_state(), True),
             (make_state(Health=UNHEALTHY), True),
-            (make_state("exited", ExitCode=2), True),
+            (make_state("exited", ExitCode=2), False),
             (make_state("exited"), False),
             (make_state("created"), False),
         ],
     )
     def test_is_running(self, engine, tmp_path, state, running):
-        """A stack that is not well is none to be passed by in silence; one that was stopped is."""
+        """A stack that is not well is none to be passed by; one of which nothing runs (stopped, or a reboot) is."""
         engine.append(make_container(directory=tmp_path, state=state))
         assert running == stack.is_running(tmp_path)
 

@@ -39,7 +39,8 @@ class ComposeHost(ApacheHost):
     def _prepare(self) -> None:
         names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
-            self._add_slots(TakenService(self._services[0], names, self._script), names)
+            free = next((each for each in self._services if not each.in_use), self._services[0])
+            self._add_slots(TakenService(free, names, self._script), names)
         else:
             for name, service in zip(names, self._services, strict=False):
                 self._add_slots(TakenService(service, [], self._script), [name])

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import docker.errors
 import msgspec
 
-import docker
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.service import MOUNTED, PYTHON, Service
 from harness.records import Mode
@@ -85,9 +85,9 @@ class Stack:
 
 
 def is_running(directory: Path) -> bool:
-    """Is a stack of this directory up, well or not? Raises InfrastructureError: no Docker, no daemon."""
+    """Is any service of this directory's stack up, well or not? Raises InfrastructureError: no Docker, no daemon."""
     services, _ = _services(directory)
-    return any(service.state["Running"] or _is_broken(service) for service in services)
+    return any(service.state["Running"] for service in services)
 
 
 def start(directory: Path, report: Callable[[str], None]) -> None:
