@@ -6,8 +6,8 @@ _table = {}
 
 def application(environ, start_response):
     if not _table:
-        for number in range(20000):
+        for number in range(200000):
             _table[number] = str(number)
-    body = _table[19999].encode()
+    body = _table[199999].encode()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body]
