@@ -139,6 +139,7 @@ class Scenario(_Model):
     trials: int = Field(200, ge=1, le=100_000)
     seed: int = Field(20100321, ge=0)
     environment: dict[str, str] = Field({}, description="environment variables of the server")
+    invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
     hosting: Hosting = Hosting()
     load: Load = Load()
     expect: list[Expectation] = Field(min_length=1)
@@ -189,6 +190,7 @@ class Case(_Model):
     """Make every trial, even when an expected race is settled: for its rate."""
     seed: int
     environment: dict[str, str]
+    invariant: str = ""
     hosting: Hosting
     requests: tuple[Request, ...]
     users: int
@@ -293,6 +295,7 @@ def expand(
                 full=full,
                 seed=scenario.seed if seed is None else seed,
                 environment=scenario.environment,
+                invariant=scenario.invariant,
                 hosting=scenario.hosting,
                 requests=scenario.load.requests,
                 users=scenario.load.users,

@@ -7,21 +7,31 @@ interpreter is httpd's own child, it is a server of its own.
 from __future__ import annotations
 
 import os
+import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from harness.hosting import events
+from harness.hosting import events, listener
 from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
 from harness.hosting.server import Server
-from harness.records import Inside, LogLine, ProcessId
+from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
 from harness.scenario import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
+# What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "listener", "stacks", "state"))
 # Restart methods that hit a whole server.
 OF_SERVER = ("restart", "graceful", "container")
+
+
+def put_programs(directory: Path, compiled: Mapping[str, bytes]) -> None:
+    """Put what runs inside a server's processes into its directory."""
+    shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    for name, code in compiled.items():
+        (directory / f"{name}.marshal").write_bytes(code)
 
 
 class ApacheHost(Host):
@@ -41,12 +51,11 @@ class ApacheHost(Host):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make the servers and what they need, and `_add_slots` of each."""
+        """Make the servers and what they need, `_add_slots` of each, and start them."""
 
     def __enter__(self) -> Self:
         try:
             self._prepare()
-            self._each(lambda server: server.start(self.case))
         except BaseException:
             self.__exit__()
             raise
@@ -137,6 +146,14 @@ class ApacheHost(Host):
         found = (events.read(self._recording(slot, each), each, begin) for each in processes)
         return tuple(each for each in found if each is not None)
 
+    def read_stacks(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[ThreadStack, ...]:
+        return tuple(stack for each in processes for stack in listener.stacks(self._recording(slot, each), each))
+
+    def read_states(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[State, ...]:
+        if self.case.black_box:
+            return ()
+        return tuple(listener.state(self._recording(slot, each), each, self.case.invariant) for each in processes)
+
     def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
         with self._lock:
             return tuple(self._server_of[slot.name].take_log(processes))
@@ -146,3 +163,4 @@ class ApacheHost(Host):
             return
         for each in processes:
             self._recording(slot, each).unlink(missing_ok=True)
+            listener.forget(self._recording(slot, each))

@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+import msgspec
+
 from harness.errors import BadInput
-from harness.hosting.apache import INSIDE, ApacheHost
+from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
 from harness.hosting.config import render
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService
@@ -60,9 +62,10 @@ class ComposeHost(ApacheHost):
         if said:
             raise BadInput(f"the script has a syntax error: {said.replace(inside, str(self.case.script_path))}")
         if not self.case.black_box:
-            for name in ("boot.wsgi", "probe.py"):
-                shutil.copyfile(INSIDE / name, server.directory / name)
-            (server.directory / "probe.marshal").write_bytes(service.exec(PYTHON, "-c", COMPILE, str(RUN / "probe.py")))
+            for source in PROGRAMS:
+                shutil.copyfile(source, server.directory / source.name)
+            said_all = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
+            put_programs(server.directory, msgspec.json.decode(said_all, type=dict[str, bytes]))
         text = render(
             self.case,
             self._flights,
@@ -79,3 +82,4 @@ class ComposeHost(ApacheHost):
             probe="" if self.case.black_box else RUN / "boot.wsgi",
         )
         server.configure(text, self.case.environment)
+        server.start(self.case)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.hosting import proc
-from harness.hosting.apache import INSIDE, ApacheHost
+from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
-from harness.runtime import Runtime, compile_for
+from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 
 
@@ -38,6 +38,9 @@ class LocalHost(ApacheHost):
         else:
             for name in names:
                 self._add_slots(self._server(directory / name, groups=[]), [name])
+        # By this thread: a process that is to end with its parent ends with the very thread that started it.
+        for server in self._servers:
+            server.start(self.case)
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
@@ -60,8 +63,7 @@ class LocalHost(ApacheHost):
         if self._user:
             shutil.chown(directory / "events", self._user)
         if not self.case.black_box:
-            shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
-            compile_for(self.runtime, INSIDE / "probe.py", directory / "probe.marshal")
+            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS))
         server = Httpd(self.runtime.httpd, directory, groups, self._environment(), self.case.script_path)
         host, port = server.address
         text = render(

@@ -450,12 +450,13 @@ def watch_imports_2(probe):
 
 
 def install(directory):
-    """Start recording into `directory`/PID-START, and subscribe to mod_wsgi's events."""
+    """Start recording into `directory`/PID-START, which is returned, and subscribe to mod_wsgi's events."""
     import mod_wsgi
 
     with open("/proc/self/stat") as stat:
         start = stat.read().rpartition(")")[2].split()[19]
-    recorder = Recorder(os.path.join(directory, "%d-%s" % (os.getpid(), start)))
+    recording = os.path.join(directory, "%d-%s" % (os.getpid(), start))
+    recorder = Recorder(recording)
     probe = Probe(recorder, "%d:%s" % (os.getpid(), start))
     recorder.write(
         "boot",
@@ -464,5 +465,5 @@ def install(directory):
     )
     (watch_imports_2 if PY2 else watch_imports)(probe)
     mod_wsgi.subscribe_events(probe.on_event)
-    return probe
+    return recording
 
