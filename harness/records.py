@@ -15,7 +15,8 @@ Mode = Literal["daemon", "embedded"]
 Mpm = Literal["event", "worker", "prefork"]
 RestartMethod = Literal["respawn", "restart", "graceful", "touch", "container", "reload"]
 BackendName = Literal["local", "compose"]
-Schedule = Literal["natural"]
+Schedule = Literal["natural", "perturbed"]
+StrategyName = Literal["switching", "at-initialisation", "at-lines", "priorities"]
 VerdictName = Literal["clean", "hazard", "race", "broken", "inconclusive"]
 RaceClass = Literal["failed-request", "wrong-state", "hang", "duplicate-init"]
 BrokenClass = Literal["error", "hang", "poisoned"]
@@ -119,6 +120,10 @@ class Inside(Record, frozen=True):
     mishaps: tuple[Mishap, ...] = ()
     executed_again: tuple[str, ...] = ()
     """Modules whose code was executed a second time in this process."""
+    strategy: str = ""
+    """How its threads were disturbed, where they were; by which seed, and how many delays."""
+    seed: int = 0
+    delays: int = 0
     lost: int = 0
     """Events dropped because the recorder was full."""
 

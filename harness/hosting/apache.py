@@ -6,13 +6,14 @@ interpreter is httpd's own child, it is a server of its own.
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Self
+from pathlib import Path, PurePath
+from typing import Any, Self
 
 from harness.hosting import events, listener
 from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
@@ -22,14 +23,16 @@ from harness.scenario import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
 # What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
-PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "listener", "stacks", "state"))
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "listener", "stacks", "state"))
 # Restart methods that hit a whole server.
 OF_SERVER = ("restart", "graceful", "container")
 
 
-def put_programs(directory: Path, compiled: Mapping[str, bytes]) -> None:
-    """Put what runs inside a server's processes into its directory."""
+def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
+    """Put what runs inside a server's processes into its directory; with a `plan` threads are disturbed."""
     shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    if plan is not None:
+        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a form that Python 2.7 and 3 can read
     for name, code in compiled.items():
         (directory / f"{name}.marshal").write_bytes(code)
 
@@ -90,6 +93,19 @@ class ApacheHost(Host):
     def server_pids(self) -> list[int]:
         """The pids of the httpd parents, for CPU accounting."""
         return [server.pid for server in self._servers]
+
+    def _plan(self, site: PurePath) -> dict[str, Any] | None:
+        """How threads are to be disturbed; `site` is its directory as the server sees it."""
+        if self.case.schedule == "natural":
+            return None
+        perturb = self.case.perturb
+        packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
+        return {
+            "seed": self.case.seed if perturb.seed is None else perturb.seed,
+            "exact": perturb.seed is not None,
+            "strategies": list(perturb.strategies),
+            "packages": packages,
+        }
 
     def _add_slots(self, server: Server, names: list[str]) -> None:
         self._servers.append(server)

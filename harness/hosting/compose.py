@@ -64,8 +64,10 @@ class ComposeHost(ApacheHost):
         if not self.case.black_box:
             for source in PROGRAMS:
                 shutil.copyfile(source, server.directory / source.name)
-            said_all = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
-            put_programs(server.directory, msgspec.json.decode(said_all, type=dict[str, bytes]))
+            described = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
+            put_programs(
+                server.directory, msgspec.json.decode(described, type=dict[str, bytes]), self._plan(MOUNTED / "site")
+            )
         text = render(
             self.case,
             self._flights,

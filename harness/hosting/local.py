@@ -62,8 +62,9 @@ class LocalHost(ApacheHost):
         (directory / "events").mkdir(parents=True)
         if self._user:
             shutil.chown(directory / "events", self._user)
+        site = self.case.script_path.parent.parent
         if not self.case.black_box:
-            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS))
+            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS), self._plan(site))
         server = Httpd(self.runtime.httpd, directory, groups, self._environment(), self.case.script_path)
         host, port = server.address
         text = render(

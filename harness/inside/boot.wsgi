@@ -18,6 +18,11 @@ def _load(name):
 
 try:
     _listener = _load("listener")  # before the probe is there to see what it imports
-    _listener(_here, _load("probe")(os.path.join(_here, "events")))
+    _perturb = _load("perturb") if os.path.exists(os.path.join(_here, "plan")) else None
+    _probe, _recording = _load("probe")(os.path.join(_here, "events"))
+    if _perturb:
+        with open(os.path.join(_here, "plan"), "rb") as _stream:
+            _probe.disturb = _perturb(marshal.loads(_stream.read()), os.path.basename(_recording))
+    _listener(_here, _recording)
 except Exception as _error:
     sys.stderr.write("harness probe: not installed: %r\n" % (_error,))
