@@ -50,7 +50,8 @@ def process(found):
     found["locale"] = text_of([locale.setlocale(getattr(locale, name)) for name in categories])
     for name, value in os.environ.items():
         found["environment " + name] = text_of(value)
-    # Files, not the server's pipes and sockets; and which, not how many: connections and the like are one a thread, and the control has fewer threads at a time.
+    # Files, not the server's pipes and sockets; and which, not how many: connections and the like are one a thread, and
+    # the control has fewer threads at a time.
     for each in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink("/proc/self/fd/" + each)
