@@ -57,7 +57,10 @@ MISTAKES = {
         top('modes = ["deamon"]'),
         ["modes[1]: 'deamon' is not allowed", "did you mean 'daemon'?", "allowed: daemon, embedded"],
     ),
-    "schedule": (top('schedules = ["perturbd"]'), ["schedules[1]: 'perturbd' is not allowed", "did you mean 'perturbed'?"]),
+    "schedule": (
+        top('schedules = ["perturbd"]'),
+        ["schedules[1]: 'perturbd' is not allowed", "did you mean 'perturbed'?"],
+    ),
     "restart": (
         top('restart = "respwan"'),
         [
