@@ -1,6 +1,6 @@
 """The state of the process that no answer shows: told after a stampede, and after the control, to be compared.
 
-Each entry is a name and a text; addresses and pids are left out of the texts. What differs between two controls is
+Each entry is a name and a text; addresses are left out of the texts. What differs between two controls is
 volatile, and nobody's fault; what both have and a trial has not is state that the stampede left wrong. Nothing here
 changes what it looks at, and nothing of the site is imported that is not there already.
 """
@@ -18,7 +18,7 @@ import warnings
 
 PY2 = sys.version_info[0] == 2
 LONGEST = 2000  # characters of a text; what is longer is told by its length and a checksum
-ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}|\b%d\b" % os.getpid())
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
 
 def text_of(value):
