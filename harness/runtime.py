@@ -475,12 +475,15 @@ try:
 except (SyntaxError, ValueError) as error:
     print("%s:%s: %s" % (path, getattr(error, "lineno", "?"), error.args[0]))
 """
-# Writes the marshalled code object of a source file to standard output. Runs on Python 2.7 too.
+# Prints the marshalled code objects of source files, by name, in base 64. Runs on Python 2.7 too.
 COMPILE = """
-import marshal, sys
-path = sys.argv[1]
-out = getattr(sys.stdout, "buffer", sys.stdout)
-out.write(marshal.dumps(compile(open(path, "rb").read(), path, "exec")))
+import base64, json, marshal, os, sys
+found = {}
+for path in sys.argv[1:]:
+    with open(path, "rb") as stream:
+        code = marshal.dumps(compile(stream.read(), path, "exec"))
+    found[os.path.basename(path)[:-3]] = base64.b64encode(code).decode("ascii")
+print(json.dumps(found))
 """
 
 
@@ -498,14 +501,11 @@ def check_syntax(runtime: Runtime, script: Path) -> None:
 
 
 @functools.cache
-def _compiled(python: Path, source: Path) -> bytes:
-    command = [str(python), "-c", COMPILE, str(source)]
-    return subprocess.run(command, capture_output=True, check=True, env=clean_environment()).stdout
-
-
-def compile_for(runtime: Runtime, source: Path, target: Path) -> None:
-    """Write the marshalled code object of `source`, made by the runtime's own interpreter, to `target`."""
+def compiled_by(python: Path, sources: tuple[Path, ...]) -> dict[str, bytes]:
+    """The marshalled code objects of these files, by name, made by an interpreter for itself."""
+    command = [str(python), "-c", COMPILE, *map(str, sources)]
     try:
-        target.write_bytes(_compiled(runtime.python, source))
+        done = subprocess.run(command, capture_output=True, check=True, env=clean_environment())
     except (OSError, subprocess.CalledProcessError) as error:
-        raise InfrastructureError(f"{runtime.python} cannot compile {source}: {error}") from error
+        raise InfrastructureError(f"{python} cannot compile {sources[0].parent}: {error}") from error
+    return msgspec.json.decode(done.stdout, type=dict[str, bytes])

@@ -25,6 +25,7 @@ from harness.records import (
     Request,
     RestartMethod,
     Schedule,
+    StrategyName,
     VerdictName,
 )
 
@@ -101,6 +102,16 @@ class Load(_Model):
         )
 
 
+class Perturb(_Model):
+    """How threads are disturbed in cases of the schedule `perturbed`; see harness/inside/perturb.py."""
+
+    strategies: list[StrategyName] = Field(
+        ["switching", "at-initialisation", "at-lines", "priorities"], min_length=1, description="drawn for each process"
+    )
+    packages: list[Word] = Field([], description="whose lines; Django's and the site's own if none is named")
+    seed: int | None = Field(None, ge=0, description="of one process, to be repeated: every process gets it")
+
+
 class Declared(_Model):
     """How an outcome is graded, and one sentence why."""
 
@@ -113,6 +124,7 @@ class Expectation(_Model):
 
     scripts: list[str] | None = None
     modes: list[Mode] | None = None
+    schedules: list[Schedule] | None = None
     verdict: VerdictName | list[VerdictName]
     race_class: RaceClass | None = None
     broken_class: BrokenClass | None = None
@@ -122,8 +134,12 @@ class Expectation(_Model):
     def verdicts(self) -> tuple[VerdictName, ...]:
         return tuple(self.verdict) if isinstance(self.verdict, list) else (self.verdict,)
 
-    def selects(self, mode: str, script: str) -> bool:
-        return (self.scripts is None or script in self.scripts) and (self.modes is None or mode in self.modes)
+    def selects(self, mode: str, script: str, schedule: str) -> bool:
+        return (
+            (self.scripts is None or script in self.scripts)
+            and (self.modes is None or mode in self.modes)
+            and (self.schedules is None or schedule in self.schedules)
+        )
 
 
 class Scenario(_Model):
@@ -139,6 +155,8 @@ class Scenario(_Model):
     trials: int = Field(200, ge=1, le=100_000)
     seed: int = Field(20100321, ge=0)
     environment: dict[str, str] = Field({}, description="environment variables of the server")
+    perturb: Perturb = Perturb()
+    invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
     hosting: Hosting = Hosting()
     load: Load = Load()
     expect: list[Expectation] = Field(min_length=1)
@@ -164,9 +182,9 @@ class Scenario(_Model):
                         f"expect number {index} names the script {script!r}, which scripts does not list"
                         f"{nearest(script, self.scripts)}"
                     )
-        for mode, script in itertools.product(self.modes, self.scripts):
-            if not any(expectation.selects(mode, script) for expectation in self.expect):
-                raise ValueError(f"no expect block selects script {script!r} in {mode} mode")
+        for mode, script, schedule in itertools.product(self.modes, self.scripts, self.schedules):
+            if not any(expectation.selects(mode, script, schedule) for expectation in self.expect):
+                raise ValueError(f"no expect block selects script {script!r} in {mode} mode, schedule {schedule}")
         return self
 
 
@@ -189,6 +207,8 @@ class Case(_Model):
     """Make every trial, even when an expected race is settled: for its rate."""
     seed: int
     environment: dict[str, str]
+    invariant: str = ""
+    perturb: Perturb = Perturb()
     hosting: Hosting
     requests: tuple[Request, ...]
     users: int
@@ -293,12 +313,14 @@ def expand(
                 full=full,
                 seed=scenario.seed if seed is None else seed,
                 environment=scenario.environment,
+                invariant=scenario.invariant,
+                perturb=scenario.perturb,
                 hosting=scenario.hosting,
                 requests=scenario.load.requests,
                 users=scenario.load.users,
                 follow_up=scenario.load.follow_up,
                 timeout=scenario.load.timeout,
-                expectation=next(each for each in scenario.expect if each.selects(mode, script)),
+                expectation=next(each for each in scenario.expect if each.selects(mode, script, schedule)),
             )
         )
     return cases

@@ -22,6 +22,7 @@ RACES: dict[OutcomeName, RaceClass] = {
     "wrong": "failed-request",
     "crash": "failed-request",
     "poisoned": "failed-request",
+    "wrong-state": "wrong-state",
     "duplicate-init": "duplicate-init",
 }
 GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
