@@ -15,13 +15,14 @@ import click
 from harness import __version__
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
+from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
-from harness.scenario import Case, expand, load_scenario, nearest
+from harness.scenario import Case, expand, listing, load_scenario, nearest
 from harness.session import Session, regrade, stored_run
 
 
@@ -121,7 +122,8 @@ def run(
         cases = chosen
     known = Runtimes(declared, _say)
     hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
-    _run(cases, hosts, **options)
+    result = _run(cases, hosts, **options)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 def _scenario_files(given: Sequence[Path]) -> list[Path]:
@@ -142,6 +144,37 @@ def _scenario_files(given: Sequence[Path]) -> list[Path]:
     if not files:
         raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
     return files
+
+
+@main.command()
+@click.option("--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True)
+@click.option("--scenarios", type=click.Path(path_type=Path), default=Path("scenarios"), show_default=True)
+@click.option("--row", "wanted", multiple=True, help="only this row; repeatable")
+@click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
+@_shared_options
+def corpus(
+    sites: Path,
+    scenarios: Path,
+    wanted: tuple[str, ...],
+    backend: Choice,
+    trials: int | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Run the corpus of known races: what is found, how soon, and what is called a race and is none."""
+    declared = declared_runtimes()
+    files = corpus_files(scenarios)
+    names = sorted({row.row for row in files.values()})
+    for each in wanted:
+        if each not in names:
+            raise BadInput(f"--row {each!r} is not in the corpus{nearest(each, names)}{listing('rows', names)}")
+    chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
+    cases = [case for path in chosen for case in expand(load_scenario(path), path, sites, trials=trials, seed=seed)]
+    known = Runtimes(declared, _say)
+    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    result = _run(cases, hosts, told=False, **options)
+    print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 @main.command()
@@ -223,7 +256,8 @@ def check(
         for each in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
-    _run(cases, LocalBackend(lambda _: runtime), **options)
+    result = _run(cases, LocalBackend(lambda _: runtime), **options)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
@@ -244,7 +278,9 @@ def _run(
     json_file: Path | None,
     fail_on: str | None,
     flights: int | None,
-) -> None:
+    told: bool = True,
+) -> Result:
+    """Run cases and print what came of them; `told`: with the story of each."""
     to_stdout = json_file is not None and str(json_file) == "-"
     if json_file is not None and not to_stdout and not json_file.parent.is_dir():
         raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
@@ -261,14 +297,14 @@ def _run(
         if backend.note:
             console.print(f"backend {backend.name}: {backend.note}", markup=False, highlight=False, soft_wrap=True)
         result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
-    print_result(console, result)
+    print_result(console, result, told=None if told else [])
     console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
     _write_json(json_file, result)
     if result.status != "complete":
         click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
     if not result.cases and result.skipped:
         raise MissingRuntime(result.skipped[0].reason)
-    click.get_current_context().exit(exit_code(result.cases, result.status))
+    return result
 
 
 def _write_json(file: Path | None, result: Result) -> None:

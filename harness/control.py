@@ -41,6 +41,7 @@ def control_on(host: Host, slot: Slot, number: int) -> Control:
     pids = [each.process for each in processes]
     control = Control(
         number=number,
+        begin=begin,
         answers=tuple(answers),
         processes=processes,
         inside=host.read_inside(slot, pids, begin),

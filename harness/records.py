@@ -191,6 +191,7 @@ class Control(Record, frozen=True, tag="control"):
     states: tuple[State, ...] = ()
     stacks: tuple[ThreadStack, ...] = ()
     log: tuple[LogLine, ...] = ()
+    begin: float = 0.0
 
 
 class Trial(Record, frozen=True, tag="trial"):

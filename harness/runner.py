@@ -101,6 +101,7 @@ class CaseRunner:
             self._controls.append(control)
             if self._reference is None and control.states:
                 self._reference = control.states[0]
+            self.tally.begin = self._controls[0].begin
             self._known = Baseline.of(self._case.requests, self._controls)
 
     def _late_control(self) -> bool:
@@ -145,6 +146,7 @@ def grade_history(path: Path) -> tuple[Case, Tally]:
     if not controls:
         tally.inconclusive = "the history holds no control"
         return case, tally
+    tally.begin = controls[0].begin
     try:
         tally.broken = judge_controls(controls, case.requests)
     except HarnessError as error:

@@ -112,6 +112,13 @@ class Perturb(_Model):
     seed: int | None = Field(None, ge=0, description="of one process, to be repeated: every process gets it")
 
 
+class CorpusRow(_Model):
+    """Which row of the corpus of known races a scenario is: on a release that has the race, or on one without it."""
+
+    row: Word
+    release: Literal["affected", "fixed"]
+
+
 class Declared(_Model):
     """How an outcome is graded, and one sentence why."""
 
@@ -156,6 +163,7 @@ class Scenario(_Model):
     seed: int = Field(20100321, ge=0)
     environment: dict[str, str] = Field({}, description="environment variables of the server")
     perturb: Perturb = Perturb()
+    corpus: CorpusRow | None = None
     invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
     hosting: Hosting = Hosting()
     load: Load = Load()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from harness.checkers.answers import grade_answers, grade_follow_up
 from harness.checkers.baseline import Baseline
 from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
@@ -52,7 +54,14 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
         effective=effective,
         exposed=effective and any(each.waiters for each in lazy),
         outcomes=dict(outcomes),
-        findings=tuple(findings),
+        findings=tuple(_with_schedule(each, trial) for each in findings),
         lazy=tuple(lazy),
         failed_checkers=tuple(failed),
+        end=trial.end,
     )
+
+
+def _with_schedule(finding: Finding, trial: Trial) -> Finding:
+    """A finding of a perturbed trial says how its threads were disturbed, so that it can be done again."""
+    told = [f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy]
+    return msgspec.structs.replace(finding, evidence=(*finding.evidence, *told)) if told else finding

@@ -71,6 +71,8 @@ class CaseResult(Record, frozen=True):
     requests: Count
     outcomes: dict[OutcomeName, Count]
     bad_trials: Count
+    first_bad_trial: Annotated[int | None, Meta(description="the trial that was bad first")]
+    first_bad_s: Annotated[float | None, Meta(description="seconds from the first control to the end of that trial")]
     verdict: VerdictName
     reason: str
     race_class: RaceClass | None
@@ -168,6 +170,8 @@ def case_result(
         requests=tally.requests,
         outcomes=outcomes,
         bad_trials=tally.bad,
+        first_bad_trial=tally.first_bad,
+        first_bad_s=None if tally.first_bad is None else round(max(0.0, tally.first_bad_end - tally.begin), 3),
         verdict=verdict.name,
         reason=verdict.reason,
         race_class=verdict.race_class,
