@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from harness import __version__
+from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.corpus import corpus_files, print_corpus, rows_of
@@ -23,7 +25,7 @@ from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, listing, load_scenario, nearest
-from harness.session import Session, regrade, stored_run
+from harness.session import Session, Silent, regrade, stored_run
 
 
 class _Group(click.Group):
@@ -330,6 +332,55 @@ def report(run_name: str, results: Path, json_file: Path | None) -> None:
     print_result(open_console(stderr=to_stdout), result)
     _write_json(json_file, result)
     click.get_current_context().exit(exit_code(result.cases, result.status))
+
+
+@main.command()
+@click.argument("what", metavar="RUN#TRIAL")
+@click.option("--case", "case_pattern", default="", help="which case is meant, where several have such a trial")
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="of each attempt")
+@click.option("--minimise/--no-minimise", default=True, show_default=True, help="look for the least that still fails")
+@click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
+@click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+def replay(
+    what: str,
+    case_pattern: str,
+    trials: int,
+    minimise: bool,
+    runtimes: Path | None,
+    backend: Choice,
+    results: Path,
+) -> None:
+    """Do a bad trial again, by its seed, and say how often it fails."""
+    run_name, found, number = what.rpartition("#")
+    if not found or not number.isdigit():
+        raise BadInput(f"{what!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
+    told = replaying.look_up(stored_run(run_name, results), int(number), case_pattern)
+    declared = declared_runtimes(runtimes)
+    known = Runtimes(declared, _say)
+    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
+    _say(f"trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    with Session(results, users=told.case.users) as session, hosts:
+
+        def attempt(case: Case) -> replaying.Attempt:
+            case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
+            result, stopped = session.run_one(case, hosts, Silent())
+            if stopped:
+                raise KeyboardInterrupt
+            failed = replaying.count(session.history_path(case), told.race_class)
+            done = replaying.Attempt(case, failed, result.trials)
+            _say(f"{done} with {replaying.describe(case)}")
+            return done
+
+        numbers = itertools.count(1)
+        best = attempt(replaying.again(told, trials))
+        if best.failed and minimise:
+            best = replaying.minimise(best, attempt)
+            click.echo(f"least that still fails: {replaying.describe(best.case)}: {best}")
+        session.write(session.result("complete"))
+    click.echo(f"kept in {session.directory}")
+    click.get_current_context().exit(0 if best.failed else 3)
 
 
 @main.command()

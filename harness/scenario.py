@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
 import tomllib
 import types
@@ -206,6 +207,8 @@ class Case(_Model):
     site: str
     script: str
     script_path: Path
+    digest: str = ""
+    """Of the site's files, where it is known: see `site_digest`."""
     runtime: str
     mode: Mode
     schedule: Schedule
@@ -242,6 +245,16 @@ class Case(_Model):
     def requests_of_stampede(self) -> list[int]:
         """Which request each user sends: the mix dealt round."""
         return [user % len(self.requests) for user in range(self.users)]
+
+
+def site_digest(script: Path) -> str:
+    """A digest of the files of a script's site: the same while none of them changes."""
+    site = script.parent.parent if script.parent.name == "scripts" else script.parent
+    digest = hashlib.sha256()
+    for path in sorted(site.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -313,6 +326,7 @@ def expand(
                 site=scenario.site,
                 script=script,
                 script_path=script_path.resolve(),
+                digest=site_digest(script_path.resolve()),
                 runtime=runtime or scenario.runtime,
                 mode=mode,
                 schedule=schedule,
