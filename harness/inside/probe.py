@@ -110,15 +110,29 @@ class Recorder(object):
 class Probe(object):
     """Begins and ends spans, counts requests, and adds the proof to each response."""
 
-    def __init__(self, recorder, process):
-        self._recorder = recorder
-        self._process = process  # "pid:start"
+    def __init__(self):
+        self._recorder = None
+        self._process = ""  # "pid:start"
         self._spans = itertools.count(1)
         self._counter = itertools.count(1)
         self._open_requests = {}  # thread -> (span, name)
         self._importing = {}  # thread -> [depth, nested]
         self._executed = set()
         self.disturb = None  # what perturb.py made, where threads are to be disturbed
+
+    def follow(self, directory):
+        """Record this process (after a fork, the child) from here on, into a file of its own, which is returned."""
+        with open("/proc/self/stat") as stat:
+            start = stat.read().rpartition(")")[2].split()[19]
+        self._process = "%d:%s" % (os.getpid(), start)
+        recording = os.path.join(directory, "%d-%s" % (os.getpid(), start))
+        self._recorder = Recorder(recording)
+        self._recorder.write(
+            "boot",
+            ',{"python":%s,"monotonic":%d,"wall":%.6f}'
+            % (quote(sys.version.split()[0]), hasattr(time, "monotonic"), time.time()),
+        )
+        return recording
 
     # -- spans ---------------------------------------------------------------------------------------
 
@@ -468,17 +482,8 @@ def install(directory):
     """Start recording into `directory`/PID-START, and subscribe to mod_wsgi's events: the probe, and that path."""
     import mod_wsgi
 
-    with open("/proc/self/stat") as stat:
-        start = stat.read().rpartition(")")[2].split()[19]
-    recording = os.path.join(directory, "%d-%s" % (os.getpid(), start))
-    recorder = Recorder(recording)
-    probe = Probe(recorder, "%d:%s" % (os.getpid(), start))
-    recorder.write(
-        "boot",
-        ',{"python":%s,"monotonic":%d,"wall":%.6f}'
-        % (quote(sys.version.split()[0]), hasattr(time, "monotonic"), time.time()),
-    )
+    probe = Probe()
+    recording = probe.follow(directory)
     (watch_imports_2 if PY2 else watch_imports)(probe)
     mod_wsgi.subscribe_events(probe.on_event)
     return probe, recording
-

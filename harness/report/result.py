@@ -13,6 +13,7 @@ from harness.checkers.findings import Finding
 from harness.records import (
     BackendName,
     BrokenClass,
+    Lane,
     Mode,
     Mpm,
     OutcomeName,
@@ -58,7 +59,7 @@ class CaseResult(Record, frozen=True):
     script: str
     runtime: str
     backend: BackendName
-    lane: Literal["apache", "snapshot"]
+    lane: Lane
     schedule: Schedule
     hosting: HostingResult
     restart: RestartMethod
@@ -133,6 +134,7 @@ def case_result(
     stopped: bool = False,
     fail_on_hazard: bool = False,
     backend: BackendName,
+    lane: Lane = "apache",
 ) -> CaseResult:
     """What a case has come to, in the frozen form."""
     expectation = case.expectation
@@ -151,7 +153,7 @@ def case_result(
         script=case.script,
         runtime=case.runtime,
         backend=backend,
-        lane="apache",
+        lane=lane,
         schedule=case.schedule,
         hosting=HostingResult(
             mode=case.mode,
