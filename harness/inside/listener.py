@@ -50,6 +50,9 @@ def listen(directory, recording):
 
 def install(directory, recording):
     """Make the pipe and start the thread."""
+    # Python 2 finds a codec by importing it, which a hung process cannot. Once found, it is remembered.
+    b"".decode("utf-8")
+    u"".encode("ascii")
     mask = os.umask(0)
     try:
         os.mkfifo(recording + ".ask", 0o666)
