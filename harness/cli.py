@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import sys
@@ -13,16 +14,18 @@ from typing import Any
 import click
 
 from harness import __version__
+from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
+from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
-from harness.scenario import Case, expand, load_scenario, nearest
-from harness.session import Session, regrade, stored_run
+from harness.scenario import Case, expand, listing, load_scenario, nearest
+from harness.session import Session, Silent, regrade, stored_run
 
 
 class _Group(click.Group):
@@ -121,7 +124,8 @@ def run(
         cases = chosen
     known = Runtimes(declared, _say)
     hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
-    _run(cases, hosts, **options)
+    result = _run(cases, hosts, **options)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 def _scenario_files(given: Sequence[Path]) -> list[Path]:
@@ -142,6 +146,37 @@ def _scenario_files(given: Sequence[Path]) -> list[Path]:
     if not files:
         raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
     return files
+
+
+@main.command()
+@click.option("--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True)
+@click.option("--scenarios", type=click.Path(path_type=Path), default=Path("scenarios"), show_default=True)
+@click.option("--row", "wanted", multiple=True, help="only this row; repeatable")
+@click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
+@_shared_options
+def corpus(
+    sites: Path,
+    scenarios: Path,
+    wanted: tuple[str, ...],
+    backend: Choice,
+    trials: int | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Run the corpus of known races: what is found, how soon, and what is called a race and is none."""
+    declared = declared_runtimes()
+    files = corpus_files(scenarios)
+    names = sorted({row.row for row in files.values()})
+    for each in wanted:
+        if each not in names:
+            raise BadInput(f"--row {each!r} is not in the corpus{nearest(each, names)}{listing('rows', names)}")
+    chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
+    cases = [case for path in chosen for case in expand(load_scenario(path), path, sites, trials=trials, seed=seed)]
+    known = Runtimes(declared, _say)
+    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    result = _run(cases, hosts, told=False, **options)
+    print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 @main.command()
@@ -223,7 +258,8 @@ def check(
         for each in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
-    _run(cases, LocalBackend(lambda _: runtime), **options)
+    result = _run(cases, LocalBackend(lambda _: runtime), **options)
+    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
@@ -244,7 +280,9 @@ def _run(
     json_file: Path | None,
     fail_on: str | None,
     flights: int | None,
-) -> None:
+    told: bool = True,
+) -> Result:
+    """Run cases and print what came of them; `told`: with the story of each."""
     to_stdout = json_file is not None and str(json_file) == "-"
     if json_file is not None and not to_stdout and not json_file.parent.is_dir():
         raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
@@ -261,14 +299,14 @@ def _run(
         if backend.note:
             console.print(f"backend {backend.name}: {backend.note}", markup=False, highlight=False, soft_wrap=True)
         result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
-    print_result(console, result)
+    print_result(console, result, told=None if told else [])
     console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
     _write_json(json_file, result)
     if result.status != "complete":
         click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
     if not result.cases and result.skipped:
         raise MissingRuntime(result.skipped[0].reason)
-    click.get_current_context().exit(exit_code(result.cases, result.status))
+    return result
 
 
 def _write_json(file: Path | None, result: Result) -> None:
@@ -294,6 +332,113 @@ def report(run_name: str, results: Path, json_file: Path | None) -> None:
     print_result(open_console(stderr=to_stdout), result)
     _write_json(json_file, result)
     click.get_current_context().exit(exit_code(result.cases, result.status))
+
+
+@main.command()
+@click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path), required=True)
+@click.option("--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True)
+@click.option("--runtime", help="run every scenario on this runtime")
+@click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
+@click.option("--case", "case_pattern", default="", help="only cases whose id contains this")
+@click.option("--trials", type=click.IntRange(1), help="forked processes of each case")
+@click.option("--full", is_flag=True, help="make every trial of an expected race too")
+@click.option("--confirm", is_flag=True, help="run each case with a finding on real Apache too")
+@click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+def explore(
+    scenarios: tuple[Path, ...],
+    sites: Path,
+    runtime: str | None,
+    runtimes: Path | None,
+    case_pattern: str,
+    trials: int | None,
+    full: bool,
+    confirm: bool,
+    flights: int | None,
+    results: Path,
+) -> None:
+    """Search SCENARIOs in forked copies of one process: faster than Apache, and only Apache's word counts."""
+    declared = declared_runtimes(runtimes)
+    known = Runtimes(declared, _say)
+    files = _scenario_files(scenarios)
+    cases = [
+        case
+        for path in files
+        for case in expand(load_scenario(path), path, sites, trials=trials, runtime=runtime, full=full)
+        if case_pattern in case.id and case.mode == "daemon"
+    ]
+    if not cases:
+        raise BadInput("no case in daemon mode is left: the snapshot lane knows nothing of embedded mode")
+    console = open_console()
+    with (
+        Session(results, flights, users=max(case.users for case in cases)) as session,
+        ProgressWatcher(console, cases) as watcher,
+    ):
+        session.announce(cases)
+        for case in cases:
+            found = session.explore_one(case, known.get(case.runtime), watcher)
+            rate = found.trials / found.duration_s if found.duration_s else 0.0
+            _say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
+            if confirm and found.verdict == "race":
+                apache = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
+                local = LocalBackend(lambda case: known.get(case.runtime))
+                result, _ = session.run_one(apache, local, Silent())
+                same = result.verdict == "race" and result.race_class == found.race_class
+                _say(f"{case.id}: {found.race_class}: {'confirmed' if same else 'candidate: not seen'} on Apache")
+        result_of_all = session.result("complete")
+        session.write(result_of_all)
+    print_result(console, result_of_all)
+    console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
+    click.get_current_context().exit(exit_code(result_of_all.cases))
+
+
+@main.command()
+@click.argument("what", metavar="RUN#TRIAL")
+@click.option("--case", "case_pattern", default="", help="which case is meant, where several have such a trial")
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="of each attempt")
+@click.option("--minimise/--no-minimise", default=True, show_default=True, help="look for the least that still fails")
+@click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
+@click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+def replay(
+    what: str,
+    case_pattern: str,
+    trials: int,
+    minimise: bool,
+    runtimes: Path | None,
+    backend: Choice,
+    results: Path,
+) -> None:
+    """Do a bad trial again, by its seed, and say how often it fails."""
+    run_name, found, number = what.rpartition("#")
+    if not found or not number.isdigit():
+        raise BadInput(f"{what!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
+    told = replaying.look_up(stored_run(run_name, results), int(number), case_pattern)
+    declared = declared_runtimes(runtimes)
+    known = Runtimes(declared, _say)
+    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
+    _say(f"trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    with Session(results, users=told.case.users) as session, hosts:
+
+        def attempt(case: Case) -> replaying.Attempt:
+            case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
+            result, stopped = session.run_one(case, hosts, Silent())
+            if stopped:
+                raise KeyboardInterrupt
+            failed = replaying.count(session.history_path(case), told.race_class)
+            done = replaying.Attempt(case, failed, result.trials)
+            _say(f"{done} with {replaying.describe(case)}")
+            return done
+
+        numbers = itertools.count(1)
+        best = attempt(replaying.again(told, trials))
+        if best.failed and minimise:
+            best = replaying.minimise(best, attempt)
+            click.echo(f"least that still fails: {replaying.describe(best.case)}: {best}")
+        session.write(session.result("complete"))
+    click.echo(f"kept in {session.directory}")
+    click.get_current_context().exit(0 if best.failed else 3)
 
 
 @main.command()

@@ -10,8 +10,8 @@ from harness.hosting.host import Host, Slot
 from harness.load.client import Result as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
-from harness.records import Answer, Control, Request
-from harness.trial import watch_idle
+from harness.records import Answer, Control, Request, State, ThreadStack
+from harness.trial import hung, watch_idle
 
 
 def run_control(host: Host, number: int) -> Control:
@@ -31,14 +31,22 @@ def control_on(host: Host, slot: Slot, number: int) -> Control:
         if answers[-1].failure == "open":
             break
     processes = host.watch(slot, before)
+    stacks: tuple[ThreadStack, ...] = ()
+    states: tuple[State, ...] = ()
     if answers[-1].failure == "open":
         processes = watch_idle(host, slot, processes)
+        stacks = host.read_stacks(slot, hung(processes))
+    else:
+        states = host.read_states(slot, [each.process for each in processes if not each.gone])
     pids = [each.process for each in processes]
     control = Control(
         number=number,
+        begin=begin,
         answers=tuple(answers),
         processes=processes,
         inside=host.read_inside(slot, pids, begin),
+        states=states,
+        stacks=stacks,
         log=host.take_log(slot, pids),
     )
     host.forget(slot, pids)

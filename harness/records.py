@@ -15,12 +15,14 @@ Mode = Literal["daemon", "embedded"]
 Mpm = Literal["event", "worker", "prefork"]
 RestartMethod = Literal["respawn", "restart", "graceful", "touch", "container", "reload"]
 BackendName = Literal["local", "compose"]
-Schedule = Literal["natural"]
+Lane = Literal["apache", "snapshot"]
+Schedule = Literal["natural", "perturbed"]
+StrategyName = Literal["switching", "at-initialisation", "at-lines", "priorities"]
 VerdictName = Literal["clean", "hazard", "race", "broken", "inconclusive"]
 RaceClass = Literal["failed-request", "wrong-state", "hang", "duplicate-init"]
 BrokenClass = Literal["error", "hang", "poisoned"]
 OutcomeName = Literal[
-    "ok", "error", "wrong", "hang", "slow", "crash", "poisoned", "dropped", "duplicate-init", "unknown"
+    "ok", "error", "wrong", "hang", "slow", "crash", "poisoned", "dropped", "duplicate-init", "wrong-state", "unknown"
 ]
 Failure = Literal["refused", "reset", "open"]
 
@@ -119,8 +121,46 @@ class Inside(Record, frozen=True):
     mishaps: tuple[Mishap, ...] = ()
     executed_again: tuple[str, ...] = ()
     """Modules whose code was executed a second time in this process."""
+    strategy: str = ""
+    """How its threads were disturbed, where they were; by which seed, and how many delays."""
+    seed: int = 0
+    delays: int = 0
     lost: int = 0
     """Events dropped because the recorder was full."""
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One call on a thread's stack."""
+
+    file: str
+    line: int
+    function: str
+    source: str = ""
+
+
+class ThreadStack(Record, frozen=True):
+    """What one thread of a hung process was doing, told by the process itself."""
+
+    thread: int
+    frames: tuple[Frame, ...]
+    """Innermost last."""
+    waits_for: str = ""
+    """The lock it waits for, where that can be known."""
+    owner: int = 0
+    """The thread that holds that lock, where the lock tells."""
+    lock: int = 0
+    """The same number for the same lock."""
+    process: ProcessId = ProcessId(0, 0)
+
+
+class State(Record, frozen=True):
+    """What a process says of its own state. In a trial only what differs from the first control: None where an entry
+    is missing."""
+
+    process: ProcessId
+    entries: dict[str, str | int | None]
+    failed: tuple[str, ...] = ()
+    """What could not be asked, and why."""
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -149,7 +189,10 @@ class Control(Record, frozen=True, tag="control"):
     answers: tuple[Answer, ...]
     processes: tuple[Watched, ...]
     inside: tuple[Inside, ...] = ()
+    states: tuple[State, ...] = ()
+    stacks: tuple[ThreadStack, ...] = ()
     log: tuple[LogLine, ...] = ()
+    begin: float = 0.0
 
 
 class Trial(Record, frozen=True, tag="trial"):
@@ -163,4 +206,7 @@ class Trial(Record, frozen=True, tag="trial"):
     follow_up: tuple[Answer, ...] = ()
     processes: tuple[Watched, ...] = ()
     inside: tuple[Inside, ...] = ()
+    states: tuple[State, ...] = ()
+    stacks: tuple[ThreadStack, ...] = ()
+    """Only of a trial that hangs."""
     log: tuple[LogLine, ...] = ()

@@ -16,7 +16,7 @@ from harness.errors import HarnessError, Inconclusive
 from harness.history import HistoryWriter, read, read_case
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
-from harness.records import Control, Trial
+from harness.records import Control, State, Trial
 from harness.scenario import Case
 from harness.trial import grace_seconds, run_trial
 from harness.verdict import Tally
@@ -39,6 +39,7 @@ class CaseRunner:
         self._lock = threading.Lock()
         self._controls: list[Control] = []
         self._grace = 0.0
+        self._reference: State | None = None
         self.tally = Tally(reload=case.restart == "reload")
         self.stop = threading.Event()
 
@@ -83,12 +84,12 @@ class CaseRunner:
         if self.stop.is_set():
             return
         with self._host.cold() as slot:
-            trial = run_trial(self._host, self._locust, slot, number, self._grace)
+            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference)
         if self.stop.is_set():  # its server was taken away: it says nothing about the site
             return
         self._history.add(trial)
         judged = grade(trial, self._baseline())
-        if {"wrong", "poisoned"} & judged.outcomes.keys() and self._late_control():
+        if {"wrong", "poisoned", "wrong-state"} & judged.outcomes.keys() and self._late_control():
             judged = grade(trial, self._baseline())
         with self._lock:
             self.tally.add(judged)
@@ -98,6 +99,9 @@ class CaseRunner:
         self._history.add(control)
         with self._lock:
             self._controls.append(control)
+            if self._reference is None and control.states:
+                self._reference = control.states[0]
+            self.tally.begin = self._controls[0].begin
             self._known = Baseline.of(self._case.requests, self._controls)
 
     def _late_control(self) -> bool:
@@ -142,6 +146,7 @@ def grade_history(path: Path) -> tuple[Case, Tally]:
     if not controls:
         tally.inconclusive = "the history holds no control"
         return case, tally
+    tally.begin = controls[0].begin
     try:
         tally.broken = judge_controls(controls, case.requests)
     except HarnessError as error:

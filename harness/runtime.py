@@ -11,10 +11,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import pydantic
@@ -26,6 +27,7 @@ from harness.hosting import proc
 from harness.scenario import nearest, parse_toml
 
 BUILD_SECONDS = 1800
+VIRTUALENV = "virtualenv==20.15.1"  # the last that makes environments of Python 2.7, which has no venv module
 Report = Callable[[str], None]
 
 # What an interpreter says of itself. Runs on Python 2.7 too.
@@ -101,6 +103,14 @@ class Interpreter(msgspec.Struct, frozen=True):
     @property
     def minor(self) -> str:
         return ".".join(self.version.split(".")[:2])
+
+    @property
+    def minor_version(self) -> tuple[int, ...]:
+        return tuple(map(int, self.minor.split(".")))
+
+    @property
+    def is_2(self) -> bool:
+        return self.minor_version < (3,)
 
     @property
     def has_headers(self) -> bool:
@@ -215,9 +225,10 @@ def find_interpreter(minor: str) -> Interpreter:
     found = list(interpreters(minor))
     usable = [each for each in found if each.has_headers]
     if not found:
+        uv = "" if minor.startswith("2.") else f"`uv python install {minor}`, "  # uv has no Python 2
         raise MissingRuntime(
             f"Python {minor} is not on this machine (looked on PATH, in pyenv and uv): "
-            f"`uv python install {minor}`, `pyenv install {minor}`, or your system's python{minor} and its -dev package"
+            f"{uv}`pyenv install {minor}`, or your system's python{minor} and its -dev package"
         )
     if not usable:
         raise MissingRuntime(
@@ -250,13 +261,12 @@ def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpr
     source = Path(interpreter.base)
     key = hashlib.sha256(f"{source}{interpreter.version}".encode()).hexdigest()[:8]
     target = cache / "interpreters" / f"{interpreter.version}-{key}"
-    if not (target / "complete").exists():
-        report(f"copying Python {interpreter.version} out of {source}, which the server user cannot enter")
-        shutil.rmtree(target, ignore_errors=True)
-        left_out = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
-        shutil.copytree(source, target, symlinks=True, ignore=left_out)
-        (target / "lib" / f"python{interpreter.minor}" / "site-packages").mkdir(exist_ok=True)
-        (target / "complete").touch()
+    with _made_once(target) as there:
+        if not there:
+            report(f"copying Python {interpreter.version} out of {source}, which the server user cannot enter")
+            left_out = ("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
+            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
+            (target / "lib" / f"python{interpreter.minor}" / "site-packages").mkdir(exist_ok=True)
     copied = describe(str(target / "bin" / f"python{interpreter.minor}"))
     if copied is None:
         raise MissingRuntime(f"Python {interpreter.version} does not run as a copy in {target}")
@@ -274,7 +284,11 @@ def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Ru
         InfrastructureError: the build failed; carries its last lines.
     """
     cache = cache_directory()
-    interpreter = _reachable(find_first(spec.pythons), cache, report)
+    try:
+        found = find_first(spec.pythons)
+    except MissingRuntime as error:
+        raise MissingRuntime(f"{error}; or in a container: `{spec.compose}`" if spec.compose else f"{error}") from error
+    interpreter = _reachable(found, cache, report)
     home = _environment(cache, name, interpreter, [spec.django, mod_wsgi_requirement(spec.mod_wsgi)], report)
     return _describe_runtime(name, home, home, interpreter, spec.mod_wsgi, ())
 
@@ -315,7 +329,7 @@ def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: 
     theirs = describe(str(python.absolute()))
     if theirs is None:
         raise BadInput(f"--python {python}: no such interpreter, or it does not run")
-    if tuple(map(int, theirs.minor.split("."))) < (3, 10):
+    if theirs.minor_version < (3, 10):
         mod_wsgi = "4.9.4"  # the last for older Pythons
     base = describe(str(Path(theirs.base) / "bin" / f"python{theirs.minor}"))
     if base is None or not base.has_headers:
@@ -361,62 +375,105 @@ def _environment(
     """A virtual environment in the cache, made unless it is there; `borrowed` are packages it can import too."""
     key = json.dumps([interpreter.version, interpreter.base, requirements, apxs(), str(borrowed or "")])
     home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-    marker = home / "complete"
-    if marker.exists():
+    if (home / "complete").exists():
         return home
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         raise MissingRuntime("mod_wsgi must be compiled and there is no C compiler: install gcc (or cc)")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with (home.parent / f"{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
-        if marker.exists():
+    with _made_once(home) as there:
+        if there:
             return home
         minutes = "" if apxs() else " and httpd itself, which takes minutes the first time"
         report(f"building runtime {name}: {', '.join(requirements)}{minutes}")
-        shutil.rmtree(home, ignore_errors=True)
-        log = home.parent / f"{home.name}.log"
-        steps = [
-            [interpreter.executable, "-m", "venv", str(home)],
-            [str(home / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *requirements],
-            [
-                str(home / "bin" / "python"),
-                "-m",
-                "compileall",
-                "-q",
-                interpreter.base + f"/lib/python{interpreter.minor}",
-            ],
-        ]
-        with log.open("w") as output:
-            for step in steps:
-                _build_step(step, log, output, optional="compileall" in step)
+        python = str(home / "bin" / "python")
+        own = home / "lib" / f"python{interpreter.minor}" / "site-packages"
+        build = _Build(home.parent / f"{home.name}.log")
+        build.step(*_environment_maker(cache, interpreter, build), str(home))
+        build.step(python, "-m", "pip", "install", "--disable-pip-version-check", *requirements)
+        for requirement in requirements if interpreter.is_2 else []:
+            if Requirement(requirement).name.lower() == "django":
+                _complete_django(home, requirement, own, build)
+        libraries = [f"{interpreter.base}/lib/python{interpreter.minor}", str(own.parent)]
+        build.step(python, "-m", "compileall", "-q", *libraries, optional=True)
         if borrowed is not None:
-            own = home / "lib" / f"python{interpreter.minor}" / "site-packages"
             (own / "harness-borrowed.pth").write_text(f"{borrowed}\n")
-        marker.touch()
     return home
 
 
-def _build_step(step: list[str], log: Path, output: Any, *, optional: bool) -> None:
-    try:
-        done = subprocess.run(
-            step,
-            stdout=output,
-            stderr=output,
-            timeout=BUILD_SECONDS,
-            check=False,
-            cwd=log.parent,
-            env=clean_environment(),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InfrastructureError(f"building a runtime took over {BUILD_SECONDS} s: see {log}") from error
-    if done.returncode and not optional:
-        tail = "\n  ".join(log.read_text(errors="replace").splitlines()[-12:])
-        hint = ""
-        if "ensurepip" in tail:
-            hint = "\n  Hint: install python3-venv."
-        elif "apxs" in tail or "Apache" in tail:
-            hint = "\n  Hint: install apache2-dev."
-        raise InfrastructureError(f"`{' '.join(step)}` failed ({log}):\n  {tail}{hint}")
+@contextlib.contextmanager
+def _made_once(directory: Path) -> Iterator[bool]:
+    """Is this directory of the cache complete? If not, it is empty now, and complete when the block has ended well."""
+    marker = directory / "complete"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be making it
+        there = marker.exists()
+        if not there:
+            shutil.rmtree(directory, ignore_errors=True)
+        yield there
+        if not there:
+            marker.touch()
+
+
+def _environment_maker(cache: Path, interpreter: Interpreter, build: _Build) -> list[str]:
+    """The command that makes an environment of this interpreter: its own venv module, or virtualenv for Python 2."""
+    if not interpreter.is_2:
+        return [interpreter.executable, "-m", "venv"]
+    python = sys.executable
+    key = hashlib.sha256(f"{python}{sys.version}".encode()).hexdigest()[:8]
+    tool = cache / "tools" / f"{VIRTUALENV.replace('==', '-')}-{key}"
+    with _made_once(tool) as there:
+        if not there:
+            build.step(python, "-m", "venv", str(tool))
+            build.step(str(tool / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", VIRTUALENV)
+    # What it remembers of interpreters is kept beside it, not in the user's home.
+    data = str(cache / "tools" / "virtualenv-data")
+    return [str(tool / "bin" / "virtualenv"), "--python", interpreter.executable, "--app-data", data]
+
+
+def _complete_django(home: Path, requirement: str, packages: Path, build: _Build) -> None:
+    """Add what a wheel lacks that pip has built from an old source archive: catalogues, templates."""
+    archives = home / "sources"
+    pip = (str(home / "bin" / "python"), "-m", "pip", "download", "--disable-pip-version-check")
+    build.step(*pip, "--no-deps", "--no-binary", ":all:", "--dest", str(archives), requirement)
+    for archive in archives.glob("*.tar.gz"):
+        build.step("tar", "-xf", str(archive), "-C", str(archives))
+    for source in archives.glob("*/django"):
+        shutil.copytree(source, packages / "django", dirs_exist_ok=True)
+    shutil.rmtree(archives)
+
+
+class _Build:
+    """The commands that build something, and the log that they share."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        log.write_bytes(b"")
+
+    def step(self, *command: str, optional: bool = False) -> None:
+        """Raises InfrastructureError with the last lines, unless the step may fail."""
+        try:
+            with self._log.open("ab") as output:
+                done = subprocess.run(
+                    command,
+                    stdout=output,
+                    stderr=output,
+                    timeout=BUILD_SECONDS,
+                    check=False,
+                    cwd=self._log.parent,
+                    env=clean_environment(),
+                )
+        except subprocess.TimeoutExpired as error:
+            raise InfrastructureError(f"building a runtime took over {BUILD_SECONDS} s: see {self._log}") from error
+        except OSError as error:
+            raise InfrastructureError(f"`{command[0]}` cannot be run: {error.strerror}") from error
+        if done.returncode and not optional:
+            tail = "\n  ".join(self._log.read_text(errors="replace").splitlines()[-12:])
+            hint = ""
+            if "ensurepip" in tail:
+                hint = "\n  Hint: install python3-venv."
+            elif "apxs" in tail or "Apache" in tail:
+                hint = "\n  Hint: install apache2-dev."
+            raise InfrastructureError(f"`{' '.join(command)}` failed ({self._log}):\n  {tail}{hint}")
 
 
 def _describe_runtime(
@@ -438,7 +495,7 @@ def _describe_runtime(
         httpd=httpd,
         httpd_modules=modules,
         bytecode=cache_directory() / "bytecode" / f"{build.name}",
-        environment={"LD_LIBRARY_PATH": interpreter.library} if interpreter.library else {},
+        environment=_interpreter_environment(interpreter),
         versions={
             "python": interpreter.version,
             "django": described.django or "",
@@ -446,6 +503,17 @@ def _describe_runtime(
             "httpd": found[1] if found else "",
         },
     )
+
+
+def _interpreter_environment(interpreter: Interpreter) -> dict[str, str]:
+    """What the server's environment must hold for this interpreter."""
+    found = {"LD_LIBRARY_PATH": interpreter.library} if interpreter.library else {}
+    if interpreter.minor_version < (3, 8):
+        # Before PYTHONPYCACHEPREFIX bytecode has no place but beside the sources, and the site's tree is to stay as it
+        # was. So a cold start compiles what lies there without bytecode, as it does for any site that its server's
+        # user cannot write to.
+        found["PYTHONDONTWRITEBYTECODE"] = "1"
+    return found
 
 
 def _httpd(build: Path) -> tuple[Path, Path]:
@@ -475,12 +543,15 @@ try:
 except (SyntaxError, ValueError) as error:
     print("%s:%s: %s" % (path, getattr(error, "lineno", "?"), error.args[0]))
 """
-# Writes the marshalled code object of a source file to standard output. Runs on Python 2.7 too.
+# Prints the marshalled code objects of source files, by name, in base 64. Runs on Python 2.7 too.
 COMPILE = """
-import marshal, sys
-path = sys.argv[1]
-out = getattr(sys.stdout, "buffer", sys.stdout)
-out.write(marshal.dumps(compile(open(path, "rb").read(), path, "exec")))
+import base64, json, marshal, os, sys
+found = {}
+for path in sys.argv[1:]:
+    with open(path, "rb") as stream:
+        code = marshal.dumps(compile(stream.read(), path, "exec"))
+    found[os.path.basename(path)[:-3]] = base64.b64encode(code).decode("ascii")
+print(json.dumps(found))
 """
 
 
@@ -498,14 +569,11 @@ def check_syntax(runtime: Runtime, script: Path) -> None:
 
 
 @functools.cache
-def _compiled(python: Path, source: Path) -> bytes:
-    command = [str(python), "-c", COMPILE, str(source)]
-    return subprocess.run(command, capture_output=True, check=True, env=clean_environment()).stdout
-
-
-def compile_for(runtime: Runtime, source: Path, target: Path) -> None:
-    """Write the marshalled code object of `source`, made by the runtime's own interpreter, to `target`."""
+def compiled_by(python: Path, sources: tuple[Path, ...]) -> dict[str, bytes]:
+    """The marshalled code objects of these files, by name, made by an interpreter for itself."""
+    command = [str(python), "-c", COMPILE, *map(str, sources)]
     try:
-        target.write_bytes(_compiled(runtime.python, source))
+        done = subprocess.run(command, capture_output=True, check=True, env=clean_environment())
     except (OSError, subprocess.CalledProcessError) as error:
-        raise InfrastructureError(f"{runtime.python} cannot compile {source}: {error}") from error
+        raise InfrastructureError(f"{python} cannot compile {sources[0].parent}: {error}") from error
+    return msgspec.json.decode(done.stdout, type=dict[str, bytes])

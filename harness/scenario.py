@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
 import tomllib
 import types
@@ -25,6 +26,7 @@ from harness.records import (
     Request,
     RestartMethod,
     Schedule,
+    StrategyName,
     VerdictName,
 )
 
@@ -101,6 +103,23 @@ class Load(_Model):
         )
 
 
+class Perturb(_Model):
+    """How threads are disturbed in cases of the schedule `perturbed`; see harness/inside/perturb.py."""
+
+    strategies: list[StrategyName] = Field(
+        ["switching", "at-initialisation", "at-lines", "priorities"], min_length=1, description="drawn for each process"
+    )
+    packages: list[Word] = Field([], description="whose lines; Django's and the site's own if none is named")
+    seed: int | None = Field(None, ge=0, description="of one process, to be repeated: every process gets it")
+
+
+class CorpusRow(_Model):
+    """Which row of the corpus of known races a scenario is: on a release that has the race, or on one without it."""
+
+    row: Word
+    release: Literal["affected", "fixed"]
+
+
 class Declared(_Model):
     """How an outcome is graded, and one sentence why."""
 
@@ -113,6 +132,7 @@ class Expectation(_Model):
 
     scripts: list[str] | None = None
     modes: list[Mode] | None = None
+    schedules: list[Schedule] | None = None
     verdict: VerdictName | list[VerdictName]
     race_class: RaceClass | None = None
     broken_class: BrokenClass | None = None
@@ -122,8 +142,12 @@ class Expectation(_Model):
     def verdicts(self) -> tuple[VerdictName, ...]:
         return tuple(self.verdict) if isinstance(self.verdict, list) else (self.verdict,)
 
-    def selects(self, mode: str, script: str) -> bool:
-        return (self.scripts is None or script in self.scripts) and (self.modes is None or mode in self.modes)
+    def selects(self, mode: str, script: str, schedule: str) -> bool:
+        return (
+            (self.scripts is None or script in self.scripts)
+            and (self.modes is None or mode in self.modes)
+            and (self.schedules is None or schedule in self.schedules)
+        )
 
 
 class Scenario(_Model):
@@ -139,6 +163,9 @@ class Scenario(_Model):
     trials: int = Field(200, ge=1, le=100_000)
     seed: int = Field(20100321, ge=0)
     environment: dict[str, str] = Field({}, description="environment variables of the server")
+    perturb: Perturb = Perturb()
+    corpus: CorpusRow | None = None
+    invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
     hosting: Hosting = Hosting()
     load: Load = Load()
     expect: list[Expectation] = Field(min_length=1)
@@ -164,9 +191,9 @@ class Scenario(_Model):
                         f"expect number {index} names the script {script!r}, which scripts does not list"
                         f"{nearest(script, self.scripts)}"
                     )
-        for mode, script in itertools.product(self.modes, self.scripts):
-            if not any(expectation.selects(mode, script) for expectation in self.expect):
-                raise ValueError(f"no expect block selects script {script!r} in {mode} mode")
+        for mode, script, schedule in itertools.product(self.modes, self.scripts, self.schedules):
+            if not any(expectation.selects(mode, script, schedule) for expectation in self.expect):
+                raise ValueError(f"no expect block selects script {script!r} in {mode} mode, schedule {schedule}")
         return self
 
 
@@ -180,6 +207,8 @@ class Case(_Model):
     site: str
     script: str
     script_path: Path
+    digest: str = ""
+    """Of the site's files, where it is known: see `site_digest`."""
     runtime: str
     mode: Mode
     schedule: Schedule
@@ -189,6 +218,8 @@ class Case(_Model):
     """Make every trial, even when an expected race is settled: for its rate."""
     seed: int
     environment: dict[str, str]
+    invariant: str = ""
+    perturb: Perturb = Perturb()
     hosting: Hosting
     requests: tuple[Request, ...]
     users: int
@@ -214,6 +245,16 @@ class Case(_Model):
     def requests_of_stampede(self) -> list[int]:
         """Which request each user sends: the mix dealt round."""
         return [user % len(self.requests) for user in range(self.users)]
+
+
+def site_digest(script: Path) -> str:
+    """A digest of the files of a script's site: the same while none of them changes."""
+    site = script.parent.parent if script.parent.name == "scripts" else script.parent
+    digest = hashlib.sha256()
+    for path in sorted(site.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -285,6 +326,7 @@ def expand(
                 site=scenario.site,
                 script=script,
                 script_path=script_path.resolve(),
+                digest=site_digest(script_path.resolve()),
                 runtime=runtime or scenario.runtime,
                 mode=mode,
                 schedule=schedule,
@@ -293,12 +335,14 @@ def expand(
                 full=full,
                 seed=scenario.seed if seed is None else seed,
                 environment=scenario.environment,
+                invariant=scenario.invariant,
+                perturb=scenario.perturb,
                 hosting=scenario.hosting,
                 requests=scenario.load.requests,
                 users=scenario.load.users,
                 follow_up=scenario.load.follow_up,
                 timeout=scenario.load.timeout,
-                expectation=next(each for each in scenario.expect if each.selects(mode, script)),
+                expectation=next(each for each in scenario.expect if each.selects(mode, script, schedule)),
             )
         )
     return cases

@@ -18,9 +18,11 @@ import psutil
 from harness import __version__
 from harness.backend import Backend
 from harness.errors import BadInput, MissingRuntime
+from harness.explore import explore_case
 from harness.load.client import LocustClient
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
 from harness.runner import grade_history, run_case
+from harness.runtime import Runtime, check_syntax
 from harness.scenario import Case
 from harness.verdict import Tally
 
@@ -111,6 +113,20 @@ class Session:
         self._results.append(result)
         watcher.case_ends(case, result)
         return result, stopped
+
+    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher) -> CaseResult:
+        """Run one case in the snapshot lane. Raises HarnessError."""
+        check_syntax(runtime, case.script_path)
+        watcher.case_begins(case)
+        tally, duration = explore_case(
+            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally)
+        )
+        result = case_result(
+            case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"
+        )
+        self._results.append(result)
+        watcher.case_ends(case, result)
+        return result
 
     def run_all(
         self,

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.hosting.host import Host, Slot
 from harness.load.client import LocustClient
-from harness.records import Answer, Trial, Watched
+from harness.records import Answer, ProcessId, State, ThreadStack, Trial, Watched
 
 # A request is given this many times the slowest control before anyone asks whether it hangs (design: >= 10).
 GRACE_FACTOR = 10.0
@@ -26,7 +26,9 @@ def grace_seconds(slowest_control: float) -> float:
     return max(GRACE_SECONDS, GRACE_FACTOR * slowest_control)
 
 
-def run_trial(host: Host, locust: LocustClient, slot: Slot, number: int, grace: float) -> Trial:
+def run_trial(
+    host: Host, locust: LocustClient, slot: Slot, number: int, grace: float, reference: State | None = None
+) -> Trial:
     """Stampede the cold process of a slot. Raises InfrastructureError."""
     case = host.case
     begin = time.monotonic()
@@ -36,13 +38,17 @@ def run_trial(host: Host, locust: LocustClient, slot: Slot, number: int, grace: 
     order = locust.order(slot.address, case.requests, chosen, headers)
     answers = order.wait(grace)
     processes = host.watch(slot, before)
+    stacks: tuple[ThreadStack, ...] = ()
     if answers is None:
         processes = watch_idle(host, slot, processes)
+        stacks = host.read_stacks(slot, hung(processes))
         answers = order.wait(0) or order.abandon()
     follow_up: list[Answer] = []
+    states: tuple[State, ...] = ()
     if not any(answer.failure == "open" for answer in answers):
         follow_up = _follow_up(locust, slot, host, number, grace)
         processes = host.watch(slot, processes)
+        states = host.read_states(slot, [each.process for each in processes if not each.gone])
     pids = [each.process for each in processes]
     trial = Trial(
         number=number,
@@ -53,6 +59,8 @@ def run_trial(host: Host, locust: LocustClient, slot: Slot, number: int, grace: 
         follow_up=tuple(follow_up),
         processes=processes,
         inside=host.read_inside(slot, pids, begin),
+        states=tuple(differing(each, reference) for each in states),
+        stacks=stacks,
         log=host.take_log(slot, pids),
     )
     host.forget(slot, pids)
@@ -71,6 +79,22 @@ def _follow_up(locust: LocustClient, slot: Slot, host: Host, number: int, grace:
         if answers[0].failure == "open":
             break
     return found
+
+
+def hung(processes: Iterable[Watched]) -> list[ProcessId]:
+    """Those that are there and do nothing."""
+    return [each.process for each in processes if each.idle and not each.gone]
+
+
+def differing(state: State, reference: State | None) -> State:
+    """Only what is not as in the reference: a state has hundreds of entries, and a run thousands of trials."""
+    if reference is None:
+        return state
+    names = {**reference.entries, **state.entries}
+    changed = {
+        name: state.entries.get(name) for name in names if state.entries.get(name) != reference.entries.get(name)
+    }
+    return msgspec.structs.replace(state, entries=changed)
 
 
 def watch_idle(host: Host, slot: Slot, processes: Iterable[Watched]) -> tuple[Watched, ...]:

@@ -22,6 +22,7 @@ RACES: dict[OutcomeName, RaceClass] = {
     "wrong": "failed-request",
     "crash": "failed-request",
     "poisoned": "failed-request",
+    "wrong-state": "wrong-state",
     "duplicate-init": "duplicate-init",
 }
 GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
@@ -57,6 +58,8 @@ class Tally:
     """What a case has come to so far. Its size does not grow with the number of trials."""
 
     reload: bool = False
+    begin: float = 0.0
+    """When the first control was begun."""
     trials: int = 0
     cold: int = 0
     reloaded: int = 0
@@ -64,6 +67,9 @@ class Tally:
     exposed: int = 0
     bad: int = 0
     requests: int = 0
+    first_bad: int | None = None
+    """The trial that was bad first, and when it was over."""
+    first_bad_end: float = 0.0
     lazy_in_request: int = 0
     outcomes: Counter[OutcomeName] = field(default_factory=Counter)
     races: Counter[RaceClass] = field(default_factory=Counter)
@@ -88,6 +94,8 @@ class Tally:
         found = {RACES[name] for name in grade.outcomes if name in RACES}
         if counts:
             self.bad += bool(found)
+            if found and (self.first_bad is None or grade.end < self.first_bad_end):
+                self.first_bad, self.first_bad_end = grade.number, grade.end
             self.races.update(found)
         else:
             self.strays.update({name: count for name, count in grade.outcomes.items() if name in RACES})

@@ -57,7 +57,10 @@ MISTAKES = {
         top('modes = ["deamon"]'),
         ["modes[1]: 'deamon' is not allowed", "did you mean 'daemon'?", "allowed: daemon, embedded"],
     ),
-    "schedule": (top('schedules = ["perturbed"]'), ["schedules[1]: 'perturbed' is not allowed", "allowed: natural"]),
+    "schedule": (
+        top('schedules = ["perturbd"]'),
+        ["schedules[1]: 'perturbd' is not allowed", "did you mean 'perturbed'?"],
+    ),
     "restart": (
         top('restart = "respwan"'),
         [

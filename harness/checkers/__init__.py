@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from harness.checkers.answers import grade_answers, grade_follow_up
 from harness.checkers.baseline import Baseline
 from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
 from harness.checkers.findings import Finding, TrialGrade
 from harness.checkers.initialisation import duplicate_init, lazy_work
+from harness.checkers.state import changed_state
 from harness.records import OutcomeName, Trial
 
+NO_STRATEGY = "perturb: this Python can do none of the strategies that are wanted (3.11 cannot disturb lines)"
 Graded = Iterable[tuple[OutcomeName, Finding | None]]
 
 CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
     "answers": grade_answers,
     "follow-up": grade_follow_up,
     "duplicate-init": lambda trial, baseline: ((each.outcome, each) for each in duplicate_init(trial, baseline)),
+    "state": lambda trial, baseline: ((each.outcome, each) for each in changed_state(trial, baseline)),
 }
 
 
@@ -36,6 +41,8 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
             failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
     if any(each.lost for each in trial.inside):
         failed.append("the probe's recording of a process is not whole: events are lost")
+    failed += [f"state: {each}" for state in trial.states for each in state.failed]
+    failed += [NO_STRATEGY for inside in trial.inside if inside.strategy == "none"]
     cold, reloaded = is_cold(trial), is_reloaded(trial)
     effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
     lazy = lazy_work(trial)
@@ -47,7 +54,14 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
         effective=effective,
         exposed=effective and any(each.waiters for each in lazy),
         outcomes=dict(outcomes),
-        findings=tuple(findings),
+        findings=tuple(_with_schedule(each, trial) for each in findings),
         lazy=tuple(lazy),
         failed_checkers=tuple(failed),
+        end=trial.end,
     )
+
+
+def _with_schedule(finding: Finding, trial: Trial) -> Finding:
+    """A finding of a perturbed trial says how its threads were disturbed, so that it can be done again."""
+    told = [f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy]
+    return msgspec.structs.replace(finding, evidence=(*finding.evidence, *told)) if told else finding

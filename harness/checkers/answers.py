@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from harness.checkers.baseline import Baseline
 from harness.checkers.findings import Finding
+from harness.checkers.hang import waiting_story
 from harness.records import Answer, LogLine, OutcomeName, Request, Trial
 
 # Statuses with which the server itself says that it has no process to ask.
@@ -77,6 +78,8 @@ def _finding(
 ) -> Finding:
     request = baseline.requests[answer.request]
     error, evidence = explain(f"{trial.number}.{user}", trial)
+    if outcome == "hang":
+        error, evidence = waiting_story(trial.stacks)
     summary = f"{_subject(request)} {what}" + (f": {error}" if error else "")
     return Finding(
         outcome=outcome,
@@ -90,7 +93,7 @@ def _finding(
         if outcome == "hang"
         else "failed-request",
         evidence=evidence,
-        key=f"{outcome}|{request}|{error.partition(':')[0]}",
+        key=f"{outcome}|{request}|{error.partition(':')[0]}" if outcome != "hang" else outcome,
     )
 
 

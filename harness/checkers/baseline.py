@@ -29,6 +29,8 @@ class Baseline:
     work: Counter[str] = field(default_factory=Counter)
     """The largest count of spans of each kind that a process of a control had."""
     executed_again: Counter[str] = field(default_factory=Counter)
+    state: dict[str, set[str | int | None]] = field(default_factory=dict)
+    """What each entry of a process's state was after the controls; more than one value: it is volatile."""
 
     @classmethod
     def of(cls, requests: tuple[Request, ...], controls: Sequence[Control]) -> Baseline:
@@ -51,7 +53,10 @@ class Baseline:
             )
             for request, given in answers.items()
         }
-        return cls(requests, expected, work, again)
+        states = [each.entries for control in controls for each in control.states]
+        names = {name for entries in states for name in entries}
+        state = {name: {entries.get(name) for entries in states} for name in names}
+        return cls(requests, expected, work, again, state)
 
 
 def count_work(inside: Inside, before: float = float("inf")) -> Counter[str]:

@@ -44,3 +44,5 @@ class TrialGrade(Record, frozen=True):
     findings: tuple[Finding, ...]
     lazy: tuple[Lazy, ...]
     failed_checkers: tuple[str, ...] = ()
+    end: float = 0.0
+    """When the trial was over."""

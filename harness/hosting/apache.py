@@ -6,22 +6,35 @@ interpreter is httpd's own child, it is a server of its own.
 
 from __future__ import annotations
 
+import marshal
 import os
+import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Self
+from pathlib import Path, PurePath
+from typing import Any, Self
 
-from harness.hosting import events
+from harness.hosting import events, listener
 from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
 from harness.hosting.server import Server
-from harness.records import Inside, LogLine, ProcessId
+from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
 from harness.scenario import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
+# What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "listener", "stacks", "state"))
 # Restart methods that hit a whole server.
 OF_SERVER = ("restart", "graceful", "container")
+
+
+def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
+    """Put what runs inside a server's processes into its directory; with a `plan` threads are disturbed."""
+    shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    if plan is not None:
+        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a form that Python 2.7 and 3 can read
+    for name, code in compiled.items():
+        (directory / f"{name}.marshal").write_bytes(code)
 
 
 class ApacheHost(Host):
@@ -81,6 +94,19 @@ class ApacheHost(Host):
         """The pids of the httpd parents, for CPU accounting."""
         return [server.pid for server in self._servers]
 
+    def _plan(self, site: PurePath) -> dict[str, Any] | None:
+        """How threads are to be disturbed; `site` is its directory as the server sees it."""
+        if self.case.schedule == "natural":
+            return None
+        perturb = self.case.perturb
+        packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
+        return {
+            "seed": self.case.seed if perturb.seed is None else perturb.seed,
+            "exact": perturb.seed is not None,
+            "strategies": list(perturb.strategies),
+            "packages": packages,
+        }
+
     def _add_slots(self, server: Server, names: list[str]) -> None:
         self._servers.append(server)
         for name in names:
@@ -136,6 +162,14 @@ class ApacheHost(Host):
         found = (events.read(self._recording(slot, each), each, begin) for each in processes)
         return tuple(each for each in found if each is not None)
 
+    def read_stacks(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[ThreadStack, ...]:
+        return tuple(stack for each in processes for stack in listener.stacks(self._recording(slot, each), each))
+
+    def read_states(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[State, ...]:
+        if self.case.black_box:
+            return ()
+        return tuple(listener.state(self._recording(slot, each), each, self.case.invariant) for each in processes)
+
     def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
         with self._lock:
             return tuple(self._server_of[slot.name].take_log(processes))
@@ -145,3 +179,4 @@ class ApacheHost(Host):
             return
         for each in processes:
             self._recording(slot, each).unlink(missing_ok=True)
+            listener.forget(self._recording(slot, each))

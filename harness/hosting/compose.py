@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+import msgspec
+
 from harness.errors import BadInput
-from harness.hosting.apache import INSIDE, ApacheHost
+from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
 from harness.hosting.config import render
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
@@ -65,10 +67,13 @@ class ComposeHost(ApacheHost):
         if said:
             raise BadInput(f"the script has a syntax error: {said.replace(inside, str(self.case.script_path))}")
         if not self.case.black_box:
-            for name in ("boot.wsgi", "probe.py"):
-                shutil.copyfile(INSIDE / name, server.directory / name)
+            for source in PROGRAMS:
+                shutil.copyfile(source, server.directory / source.name)
             share(server.directory)
-            (server.directory / "probe.marshal").write_bytes(service.exec(PYTHON, "-c", COMPILE, str(RUN / "probe.py")))
+            described = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
+            compiled = msgspec.json.decode(described, type=dict[str, bytes])
+            put_programs(server.directory, compiled, self._plan(MOUNTED / "site"))
+            share(server.directory)
         text = render(
             self.case,
             self._flights,

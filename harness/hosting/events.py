@@ -47,6 +47,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
     closed: dict[int, tuple[float, bool, int]] = {}
     mishaps: list[tuple[float, int, str, str, str]] = []
     again: list[str] = []
+    disturbed: list[Any] = ["", 0, 0]
     for at, thread, kind, *rest in events:
         if kind not in ("boot", "end") and at + shift < since:
             continue
@@ -58,6 +59,8 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
             mishaps.append((at, thread, rest[0], rest[1], rest[2]))
         elif kind == "again":
             again.append(rest[0])
+        elif kind == "disturbed":
+            disturbed = rest
         elif kind == "boot":
             shift = 0.0 if rest[0]["monotonic"] else _wall_to_monotonic()
             booted = at + shift
@@ -85,6 +88,9 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
             for at, thread, request, error, trace in mishaps
         ),
         executed_again=tuple(again),
+        strategy=disturbed[0],
+        seed=disturbed[1],
+        delays=disturbed[2],
         lost=lost,
     )
 

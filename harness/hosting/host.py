@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from harness.errors import InfrastructureError
-from harness.records import Inside, LogLine, ProcessId, Watched
+from harness.records import Inside, LogLine, ProcessId, State, ThreadStack, Watched
 from harness.scenario import Case
 
 START_SECONDS = 30.0
@@ -98,6 +98,14 @@ class Host(abc.ABC):
     def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
         """What the probe recorded in these processes: all of it, or, of one that has served before, what it
         recorded `since` then."""
+
+    @abc.abstractmethod
+    def read_stacks(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[ThreadStack, ...]:
+        """What the threads of these processes are doing right now."""
+
+    @abc.abstractmethod
+    def read_states(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[State, ...]:
+        """The state that these processes are in, told by themselves; nothing in black-box mode."""
 
     @abc.abstractmethod
     def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.hosting import proc
-from harness.hosting.apache import INSIDE, ApacheHost
+from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
-from harness.runtime import Runtime, compile_for
+from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 
 
@@ -62,9 +62,9 @@ class LocalHost(ApacheHost):
         (directory / "events").mkdir(parents=True)
         if self._user:
             shutil.chown(directory / "events", self._user)
+        site = self.case.script_path.parent.parent
         if not self.case.black_box:
-            shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
-            compile_for(self.runtime, INSIDE / "probe.py", directory / "probe.marshal")
+            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS), self._plan(site))
         server = Httpd(self.runtime.httpd, directory, groups, self._environment(), self.case.script_path)
         host, port = server.address
         text = render(

@@ -13,6 +13,7 @@ still there when the process is killed. One JSON array a line:
     [time, thread, "end",   span, failed, nested]
     [time, thread, "error", request, "Type: message", traceback]
     [time, thread, "again", module]
+    [time, thread, "disturbed", strategy, seed, delays]      at the end of a request: see perturb.py
 """
 
 import itertools
@@ -109,23 +110,42 @@ class Recorder(object):
 class Probe(object):
     """Begins and ends spans, counts requests, and adds the proof to each response."""
 
-    def __init__(self, recorder, process):
-        self._recorder = recorder
-        self._process = process  # "pid:start"
+    def __init__(self):
+        self._recorder = None
+        self._process = ""  # "pid:start"
         self._spans = itertools.count(1)
         self._counter = itertools.count(1)
         self._open_requests = {}  # thread -> (span, name)
         self._importing = {}  # thread -> [depth, nested]
         self._executed = set()
+        self.disturb = None  # what perturb.py made, where threads are to be disturbed
+
+    def follow(self, directory):
+        """Record this process (after a fork, the child) from here on, into a file of its own, which is returned."""
+        with open("/proc/self/stat") as stat:
+            start = stat.read().rpartition(")")[2].split()[19]
+        self._process = "%d:%s" % (os.getpid(), start)
+        recording = os.path.join(directory, "%d-%s" % (os.getpid(), start))
+        self._recorder = Recorder(recording)
+        self._recorder.write(
+            "boot",
+            ',{"python":%s,"monotonic":%d,"wall":%.6f}'
+            % (quote(sys.version.split()[0]), hasattr(time, "monotonic"), time.time()),
+        )
+        return recording
 
     # -- spans ---------------------------------------------------------------------------------------
 
     def begin(self, kind, name):
         span = next(self._spans)
         self._recorder.write("begin", ",%d,%s,%s" % (span, quote(kind), quote(name)))
+        if self.disturb is not None:
+            self.disturb.point()
         return span
 
     def end(self, span, failed=False, nested=0):
+        if self.disturb is not None:
+            self.disturb.point()
         self._recorder.write("end", ",%d,%d,%d" % (span, failed, nested))
 
     def spanned(self, function, kind, name=None, skip=None):
@@ -170,6 +190,8 @@ class Probe(object):
             state[1], state[2] = self.begin("import", name), 0
         else:
             state[2] += 1
+            if self.disturb is not None:
+                self.disturb.point()
         if executes and name in self._executed:
             self._recorder.write("again", "," + quote(name))
         if executes:
@@ -207,7 +229,14 @@ class Probe(object):
             def proving_start_response(status, headers, *exc_info):
                 return start_response(status, list(headers) + proof, *exc_info)
 
-            return application_object(environ, proving_start_response)
+            if self.disturb is None:
+                return application_object(environ, proving_start_response)
+            # Here and not in the callbacks: Python 3.11 that begins to trace in one of them never comes back.
+            self.disturb.request_begins()
+            try:
+                return application_object(environ, proving_start_response)
+            finally:
+                self._recorder.write("disturbed", self.disturb.request_ends())
 
         return application
 
@@ -450,19 +479,11 @@ def watch_imports_2(probe):
 
 
 def install(directory):
-    """Start recording into `directory`/PID-START, and subscribe to mod_wsgi's events."""
+    """Start recording into `directory`/PID-START, and subscribe to mod_wsgi's events: the probe, and that path."""
     import mod_wsgi
 
-    with open("/proc/self/stat") as stat:
-        start = stat.read().rpartition(")")[2].split()[19]
-    recorder = Recorder(os.path.join(directory, "%d-%s" % (os.getpid(), start)))
-    probe = Probe(recorder, "%d:%s" % (os.getpid(), start))
-    recorder.write(
-        "boot",
-        ',{"python":%s,"monotonic":%d,"wall":%.6f}'
-        % (quote(sys.version.split()[0]), hasattr(time, "monotonic"), time.time()),
-    )
+    probe = Probe()
+    recording = probe.follow(directory)
     (watch_imports_2 if PY2 else watch_imports)(probe)
     mod_wsgi.subscribe_events(probe.on_event)
-    return probe
-
+    return probe, recording

@@ -121,7 +121,7 @@ def print_result(
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for case in result.cases:
         table.add_row(
-            escape(f"{case.scenario} {case.script}"),
+            escape(f"{case.scenario} {case.script}" + ("" if case.schedule == "natural" else f" {case.schedule}")),
             hosting_text(case),
             str(case.trials),
             str(case.effective_trials) if case.restart != "reload" else f"{case.reload_trials} reloads",

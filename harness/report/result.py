@@ -13,6 +13,7 @@ from harness.checkers.findings import Finding
 from harness.records import (
     BackendName,
     BrokenClass,
+    Lane,
     Mode,
     Mpm,
     OutcomeName,
@@ -58,7 +59,7 @@ class CaseResult(Record, frozen=True):
     script: str
     runtime: str
     backend: BackendName
-    lane: Literal["apache", "snapshot"]
+    lane: Lane
     schedule: Schedule
     hosting: HostingResult
     restart: RestartMethod
@@ -71,6 +72,8 @@ class CaseResult(Record, frozen=True):
     requests: Count
     outcomes: dict[OutcomeName, Count]
     bad_trials: Count
+    first_bad_trial: Annotated[int | None, Meta(description="the trial that was bad first")]
+    first_bad_s: Annotated[float | None, Meta(description="seconds from the first control to the end of that trial")]
     verdict: VerdictName
     reason: str
     race_class: RaceClass | None
@@ -131,6 +134,7 @@ def case_result(
     stopped: bool = False,
     fail_on_hazard: bool = False,
     backend: BackendName,
+    lane: Lane = "apache",
 ) -> CaseResult:
     """What a case has come to, in the frozen form."""
     expectation = case.expectation
@@ -149,7 +153,7 @@ def case_result(
         script=case.script,
         runtime=case.runtime,
         backend=backend,
-        lane="apache",
+        lane=lane,
         schedule=case.schedule,
         hosting=HostingResult(
             mode=case.mode,
@@ -168,6 +172,8 @@ def case_result(
         requests=tally.requests,
         outcomes=outcomes,
         bad_trials=tally.bad,
+        first_bad_trial=tally.first_bad,
+        first_bad_s=None if tally.first_bad is None else round(max(0.0, tally.first_bad_end - tally.begin), 3),
         verdict=verdict.name,
         reason=verdict.reason,
         race_class=verdict.race_class,

@@ -8,14 +8,14 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 from stand_ins import write_site
 
 from harness.hosting import events
+from harness.hosting.apache import PROGRAMS, put_programs
 from harness.inside import probe
 from harness.records import Inside, ProcessId
-from harness.runtime import compile_for, interpreters
+from harness.runtime import compiled_by, interpreters
 
 DRIVER = Path(__file__).with_name("drive_probe.py")
 INSIDE = Path(probe.__file__).parent
@@ -89,10 +89,10 @@ def play(python, directory, batches, *, change=None, spoil=None, **site):
     """
     directory.mkdir(exist_ok=True)
     write_site(directory, **site)
-    shutil.copy(INSIDE / "boot.wsgi", directory)
     (directory / "events").mkdir()
-    source = INSIDE / "probe.py" if change is None else change(directory)
-    compile_for(SimpleNamespace(python=Path(python)), source, directory / "probe.marshal")
+    put_programs(directory, compiled_by(Path(python), PROGRAMS))
+    if change is not None:
+        put_programs(directory, compiled_by(Path(python), (change(directory),)))
     if spoil is not None:
         spoil(directory)
     began = time.monotonic()
@@ -105,7 +105,7 @@ def play(python, directory, batches, *, change=None, spoil=None, **site):
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "books.settings"},
     )
     ended = time.monotonic()
-    files = list((directory / "events").iterdir()) if (directory / "events").is_dir() else []
+    files = [each for each in (directory / "events").glob("*") if not each.suffix]
     process = ProcessId(*map(int, files[0].name.split("-"))) if files else None
     return Play(
         inside=events.read(files[0], process) if files else None,

@@ -1,0 +1,109 @@
+"""The corpus: known races, each on a release that has it and on one without, and what the harness makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.errors import BadInput
+from harness.records import Schedule
+from harness.report.result import CaseResult
+from harness.scenario import CorpusRow, load_scenario
+
+Release = Literal["affected", "fixed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One known race, and the cases that ran for it."""
+
+    name: str
+    affected: tuple[CaseResult, ...]
+    fixed: tuple[CaseResult, ...]
+
+    @property
+    def is_race(self) -> bool:
+        """Is a race expected on the affected release? Some rows are there because they must not be called so."""
+        return any("race" in (case.expected or "").split("|") for case in self.affected)
+
+    @property
+    def found(self) -> bool:
+        return any(case.verdict == "race" for case in self.affected)
+
+    @property
+    def false_alarms(self) -> int:
+        """Cases of the fixed release, or of a row that is no race, that were called one."""
+        suspects = self.fixed if self.is_race else (*self.affected, *self.fixed)
+        return sum(case.verdict == "race" for case in suspects)
+
+    @property
+    def correct(self) -> bool:
+        """Is the verdict on the affected release the expected one in at least one schedule, and no false alarm?"""
+        return any(case.met for case in self.affected) and not self.false_alarms and (self.found == self.is_race)
+
+
+def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
+    """The scenario files that belong to the corpus. Raises BadInput: none, or one that is not valid."""
+    found = {path: load_scenario(path).corpus for path in sorted(directory.glob("*.toml"))}
+    rows = {path: row for path, row in found.items() if row is not None}
+    if not rows:
+        raise BadInput(f"{directory}: no scenario there belongs to the corpus (a [corpus] table names its row)")
+    return rows
+
+
+def rows_of(cases: Iterable[CaseResult], row_of: Mapping[str, CorpusRow]) -> list[Row]:
+    """The rows that these cases make; `row_of` is by scenario."""
+    by: dict[str, dict[Release, list[CaseResult]]] = {}
+    for case in cases:
+        place = row_of[case.scenario]
+        by.setdefault(place.row, {"affected": [], "fixed": []})[place.release].append(case)
+    return [Row(name, tuple(each["affected"]), tuple(each["fixed"])) for name, each in sorted(by.items())]
+
+
+def print_corpus(console: Console, rows: Sequence[Row]) -> None:
+    """A line for each row, natural and perturbed apart, and the sum."""
+    table = Table("row", "expected", "natural", "perturbed", "fixed release", "verdict", title="corpus")
+    for row in rows:
+        expected = " or ".join(dict.fromkeys(case.expected or "-" for case in row.affected))
+        alarms = f"[bold red]{row.false_alarms} false alarms[/]" if row.false_alarms else _verdicts(row.fixed) or "-"
+        table.add_row(
+            row.name,
+            expected.replace("|", " or "),
+            _detection(row.affected, "natural"),
+            _detection(row.affected, "perturbed"),
+            alarms,
+            "correct" if row.correct else "[bold red]WRONG[/]",
+        )
+    console.print(table)
+    races = [row for row in rows if row.is_race]
+    console.print(
+        f"verdict correct {sum(row.correct for row in rows)}/{len(rows)}, "
+        f"races found {sum(row.found for row in races)}/{len(races)}, "
+        f"false alarms {sum(row.false_alarms for row in rows)}",
+        highlight=False,
+    )
+
+
+def _verdicts(cases: Iterable[CaseResult]) -> str:
+    return ", ".join(dict.fromkeys(case.verdict for case in cases))
+
+
+def _detection(cases: Sequence[CaseResult], schedule: Schedule) -> str:
+    """The earliest detection of the cases of a schedule, or what they came to in how many effective trials."""
+    here = [case for case in cases if case.schedule == schedule]
+    found = [case for case in here if case.verdict == "race"]
+    if found:
+        first = min(found, key=lambda case: case.first_bad_s or 0.0)
+        bad = sum(case.bad_trials for case in found)
+        trials = sum(case.effective_trials for case in found)
+        return (
+            f"{first.race_class}, {bad} of {trials}; first in trial {first.first_bad_trial}, {first.first_bad_s:.1f} s"
+        )
+    if not here:
+        return "-"
+    return f"{_verdicts(here)}, 0 of {sum(case.effective_trials for case in here)}"

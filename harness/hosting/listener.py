@@ -1,0 +1,65 @@
+"""Asks a process what it is doing and what state it is in: see harness/inside/listener.py for the other end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from harness.records import ProcessId, State, ThreadStack
+
+ANSWER_SECONDS = 10.0
+POLL_SECONDS = 0.002
+
+
+class _Told(msgspec.Struct):
+    state: dict[str, str | int]
+    failed: list[str]
+
+
+def ask(recording: Path, question: str) -> bytes | None:
+    """The answer of the process that writes this recording; None when it does not answer in time."""
+    answer = recording.with_name(f"{recording.name}.{question.partition(' ')[0]}")
+    try:
+        descriptor = os.open(recording.with_name(f"{recording.name}.ask"), os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no pipe, or nobody listens
+        return None
+    try:
+        os.write(descriptor, f"{question}\n".encode())
+    finally:
+        os.close(descriptor)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            text = answer.read_bytes()
+            answer.unlink()
+            return text
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def stacks(recording: Path, process: ProcessId) -> tuple[ThreadStack, ...]:
+    """The stacks of all its threads; none when it does not answer."""
+    text = ask(recording, "stacks")
+    if text is None:
+        return ()
+    told = msgspec.json.decode(text, type=list[ThreadStack])
+    return tuple(msgspec.structs.replace(each, process=process) for each in told)
+
+
+def state(recording: Path, process: ProcessId, invariant: str) -> State:
+    """The state it is in; `invariant` is the site's own function, `module:function`, or nothing."""
+    text = ask(recording, f"state {invariant}".strip())
+    if text is None:
+        return State(process=process, entries={}, failed=("the process did not tell its state",))
+    told = msgspec.json.decode(text, type=_Told)
+    return State(process=process, entries=dict(told.state), failed=tuple(told.failed))
+
+
+def forget(recording: Path) -> None:
+    """Delete what a process has left beside its recording."""
+    for word in ("ask", "state", "stacks", "state.part", "stacks.part"):
+        recording.with_name(f"{recording.name}.{word}").unlink(missing_ok=True)

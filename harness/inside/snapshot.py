@@ -1,0 +1,230 @@
+"""The snapshot lane: runs a WSGI script once, as mod_wsgi would, and forks a process for each trial.
+
+    snapshot.py DIRECTORY SCRIPT
+
+DIRECTORY holds the probe and its companions, compiled, and the recordings. A line of JSON on standard input is a
+trial; a line of JSON on standard output is what came of it. The process that forks has one thread and holds nothing
+that children could share: it refuses to fork otherwise. In the child each request is a thread; all of them wait in
+the kernel for one moment and then answer as threads of a server would.
+
+Python 2.7 and 3.x, standard library only.
+"""
+
+import io
+import json
+import marshal
+import os
+import sys
+import time
+import types
+
+try:
+    from _thread import allocate_lock, start_new_thread
+except ImportError:
+    from thread import allocate_lock, start_new_thread
+
+PY2 = sys.version_info[0] == 2
+IDLE_CPU_SECONDS = 0.02
+now = getattr(time, "monotonic", time.time)
+
+
+def load(directory, name):
+    with open(os.path.join(directory, name + ".marshal"), "rb") as stream:
+        namespace = {"__name__": "_harness_" + name, "__file__": os.path.join(directory, name + ".py")}
+        exec(marshal.loads(stream.read()), namespace)
+    return namespace
+
+
+def import_script(path):
+    """Execute a script as mod_wsgi does: in a module whose name no import statement can hit."""
+    checksum = 0
+    for char in path:
+        checksum = (checksum * 31 + ord(char)) & 0xFFFFFFFF
+    module = types.ModuleType("_mod_wsgi_%08x" % checksum)
+    module.__file__ = path
+    sys.modules[module.__name__] = module
+    with open(path, "rb") as source:
+        exec(compile(source.read(), path, "exec", 0, True), module.__dict__)
+    return module
+
+
+def shared():
+    """What children would share with each other: threads, sockets and files beyond the standard streams."""
+    found = []
+    if len(os.listdir("/proc/self/task")) > 1:
+        found.append("a thread")
+    for each in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + each)
+        except OSError:
+            continue
+        if int(each) > 2 and (target.startswith("socket:") or os.path.isfile(target)) and "/events/" not in target:
+            found.append(target)
+    return found
+
+
+class Request(object):
+    """One request, and what became of it."""
+
+    def __init__(self, order):
+        self.order = order
+        self.answer = {"sent": None, "first_byte": None, "last_byte": None, "status": None, "headers": {}, "body": ""}
+
+    def environ(self):
+        path, _, query = self.order["path"].partition("?")
+        body = self.order["body"].encode("utf-8")
+        environ = {
+            "REQUEST_METHOD": self.order["method"], "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": query,
+            "REQUEST_URI": self.order["path"], "SERVER_NAME": "localhost", "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1",
+            "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
+            "wsgi.multiprocess": False, "wsgi.run_once": False, "mod_wsgi.process_group": "snapshot",
+            "mod_wsgi.application_group": "",
+        }  # fmt: skip
+        for name, value in self.order["headers"].items():
+            key = name.upper().replace("-", "_")
+            environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
+        if PY2:
+            for key, value in environ.items():
+                if isinstance(value, unicode):  # noqa: F821
+                    environ[key] = value.encode("utf-8")
+        return environ
+
+    def run(self, application, probe):
+        answer = self.answer
+        answer["sent"] = now()
+
+        def start_response(status, headers, exc_info=None):
+            answer["status"] = int(status.split(" ")[0])
+            answer["headers"] = {name.lower(): value for name, value in headers}
+            return lambda text: None
+
+        environ = self.environ()
+        given = probe.on_event("request_started", request_environ=environ, application_object=application) or {}
+        try:
+            result = given.get("application_object", application)(environ, start_response)
+            body = b"".join(result)
+            if hasattr(result, "close"):
+                result.close()
+            answer["first_byte"] = answer["last_byte"] = now()
+            answer["body"] = body.decode("utf-8", "replace")
+        except Exception:
+            probe.on_event("request_exception", exception_info=sys.exc_info())
+            answer["first_byte"] = answer["last_byte"] = now()
+            answer["status"], answer["body"] = 500, ""
+        probe.on_event("request_finished")
+
+
+class Child(object):
+    """One trial, in a process of its own."""
+
+    def __init__(self, directory, application, probe, order):
+        self._directory = directory
+        self._application = application
+        self._probe = probe
+        self._order = order
+
+    def _stampede(self, requests):
+        """All at once; returns when all are done or the grace is over."""
+        left, gate = [len(requests)], os.pipe()
+        lock, finished = allocate_lock(), allocate_lock()
+        finished.acquire()
+
+        def serve(request):
+            os.read(gate[0], 1)  # in the kernel, without the interpreter lock
+            try:
+                request.run(self._application, self._probe)
+            finally:
+                with lock:
+                    left[0] -= 1
+                    if not left[0]:
+                        finished.release()
+
+        for each in requests:
+            start_new_thread(serve, (each,))
+        os.write(gate[1], b"." * len(requests))
+        deadline = now() + self._order["grace"]
+        while now() < deadline:  # Python 2's locks have no timeout
+            if finished.acquire(False):
+                return
+            time.sleep(0.001)
+
+    def run(self):
+        requests = [Request(each) for each in self._order["requests"]]
+        plan = self._order.get("plan")
+        recording = self._probe.follow(os.path.join(self._directory, "events"))
+        if plan:
+            plan = dict(plan, seed=self._order["seed"], exact=1)
+            self._probe.disturb = load(self._directory, "perturb")["install"](plan, "")
+        if self._order["together"]:
+            self._stampede(requests)
+        else:
+            for each in requests:
+                each.run(self._application, self._probe)
+        done = {"recording": recording, "idle": None, "stacks": [], "states": None}
+        follow_up = []
+        if any(each.answer["last_byte"] is None for each in requests):
+            before = os.times()
+            time.sleep(1.0)
+            after = os.times()
+            done["idle"] = after[0] + after[1] - before[0] - before[1] <= IDLE_CPU_SECONDS
+            done["stacks"] = json.loads(load(self._directory, "stacks")["tell"]("").decode("ascii"))
+        else:
+            follow_up = [Request(each) for each in self._order["follow_up"]]
+            for each in follow_up:
+                each.run(self._application, self._probe)
+            told = load(self._directory, "state")["tell"](self._order["invariant"])
+            done["states"] = json.loads(told.decode("ascii"))
+        done["answers"] = [each.answer for each in requests]
+        done["follow_up"] = [each.answer for each in follow_up]
+        return done
+
+
+def trial(directory, application, probe, order):
+    """Fork, run, and bring home what came of it; a child that ends otherwise brings {"died": how}."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.close(ours)
+            text = json.dumps(Child(directory, application, probe, order).run())
+            with os.fdopen(theirs, "wb") as stream:
+                stream.write(text.encode("utf-8"))
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as stream:
+        text = stream.read().decode("utf-8")
+    _, status = os.waitpid(pid, 0)
+    return text or json.dumps({"died": status, "pid": pid})
+
+
+def main(directory, path):
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the site prints is no answer of ours
+    fake = sys.modules["mod_wsgi"] = types.ModuleType("mod_wsgi")
+    fake.subscribe_events = lambda callback: None
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != here]  # it is none of the site's
+    probe, _ = load(directory, "probe")["install"](os.path.join(directory, "events"))
+    try:
+        application = import_script(path).application
+        found = shared()
+        ready = {"ready": True, "shared": found}
+    except Exception as error:
+        ready = {"ready": False, "error": "%s: %s" % (type(error).__name__, error)}
+    out.write(json.dumps(ready).encode("ascii") + b"\n")
+    out.flush()
+    if not ready["ready"] or found:
+        return
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        out.write(trial(directory, application, probe, json.loads(line)).encode("utf-8") + b"\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

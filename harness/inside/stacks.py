@@ -1,0 +1,143 @@
+"""What every thread is doing, and what it waits for: told by the process itself while it hangs.
+
+Nothing is imported here: the thread that hangs may hold Python 2's one import lock. Locks are named where that can be
+known: from the import system's own book-keeping (Python 3), from the owner that a lock tells, and from what the line
+that waits calls it.
+"""
+
+import sys
+
+DEPTH = 60  # frames of a thread, the innermost ones
+VALUES = 40  # names looked through for a lock
+
+
+def quote(text):
+    """A JSON string in ASCII."""
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 32 <= code < 127:
+            out.append(char)
+        elif code < 0x10000:
+            out.append("\\u%04x" % code)
+        else:
+            out.append("\\ufffd")
+    return '"' + "".join(out) + '"'
+
+
+def source_line(path, number, known):
+    """A line of a source file, read without the linecache module; "" where there is none."""
+    lines = known.get(path)
+    if lines is None:
+        try:
+            with open(path, "rb") as stream:
+                lines = stream.read().split(b"\n")
+        except Exception:
+            lines = []
+        known[path] = lines
+    if 0 < number <= len(lines):
+        return lines[number - 1].decode("utf-8", "replace").strip()
+    return ""
+
+
+def lock_name(frame, known):
+    """The lock that the innermost frame of a thread may be waiting for: (name, owner's thread or 0, id) or None."""
+    code = frame.f_code
+    local = frame.f_locals
+    holder = local.get("self")
+    if "importlib" in code.co_filename and holder is not None and hasattr(holder, "owner"):
+        return "the import lock of module %s" % getattr(holder, "name", "?"), owner_of(holder), id(holder)
+    line = source_line(code.co_filename, frame.f_lineno, known)
+    for name, value in candidates(frame, line):
+        kind = type(value).__name__.lower()
+        if "lock" in kind or "condition" in kind or "semaphore" in kind:
+            return lasting_name(frame, value) or "%s (a %s)" % (name, kind), owner_of(value), id(value)
+    first = line.split(" ")[0]
+    if first in ("import", "from") or "__import__(" in line or "import_module(" in line:
+        return "the import lock", 0, 1
+    return None
+
+
+def lasting_name(frame, lock):
+    """What the frame's module calls the lock, where a function only has a name of its own for it."""
+    for name, value in list(frame.f_globals.items()):
+        if value is lock:
+            return "%s.%s" % (frame.f_globals.get("__name__", "?").partition("_mod_wsgi_")[0] or "(script)", name)
+    return ""
+
+
+def candidates(frame, line):
+    """Names on the line that waits, dotted ones too, and their values."""
+    names, word = [], ""
+    for char in line + " ":
+        if char.isalnum() or char in "_.":
+            word += char
+        else:
+            if word and not word[0].isdigit():
+                names.append(word.strip("."))
+            word = ""
+    for name in names[:VALUES]:
+        parts = name.split(".")
+        if parts[-1] in ("acquire", "__enter__", "wait") and len(parts) > 1:
+            parts = parts[:-1]
+        if parts[0] in frame.f_locals:
+            value = frame.f_locals[parts[0]]
+        elif parts[0] in frame.f_globals:
+            value = frame.f_globals[parts[0]]
+        else:
+            continue
+        try:
+            for part in parts[1:]:
+                value = vars(value)[part] if part in getattr(value, "__dict__", {}) else getattr(type(value), part)
+        except Exception:
+            continue
+        yield ".".join(parts), value
+    # logging's own functions take the module's lock, whose name the caller's line does not tell
+    if frame.f_code.co_filename.endswith(("logging/__init__.py", "logging/__init__.pyc")):
+        for owner in (frame.f_locals.get("self"), None):
+            value = getattr(owner, "lock", None) if owner is not None else frame.f_globals.get("_lock")
+            if value is not None:
+                yield "logging's lock" if owner is None else "lock of a logging handler", value
+
+
+def owner_of(lock):
+    """The thread that holds it, where the lock tells; else 0."""
+    for name in ("owner", "_owner", "_RLock__owner"):
+        value = getattr(lock, name, None)
+        if isinstance(value, int):
+            return value
+    text = repr(lock)  # <locked _thread.RLock object owner=139… count=1 at 0x…>
+    if "owner=" in text:
+        digits = text.split("owner=")[1].split(" ")[0]
+        if digits.isdigit():
+            return int(digits)
+    return 0
+
+
+def tell(_):
+    """JSON: for each thread its frames, innermost last, and the lock that it waits for."""
+    known = {}
+    threads = []
+    for thread, frame in sorted(sys._current_frames().items()):
+        if frame.f_globals.get("__name__") == __name__:
+            continue  # this one
+        waits = None
+        try:
+            waits = lock_name(frame, known)
+        except Exception:
+            pass
+        frames = []
+        while frame is not None and len(frames) < DEPTH:
+            code = frame.f_code
+            line = source_line(code.co_filename, frame.f_lineno, known)
+            frames.append(
+                "[%s,%d,%s,%s]" % (quote(code.co_filename), frame.f_lineno or 0, quote(code.co_name), quote(line))
+            )
+            frame = frame.f_back
+        threads.append(
+            '{"thread":%d,"waits_for":%s,"owner":%d,"lock":%d,"frames":[%s]}'
+            % ((thread, quote(waits[0] if waits else "")) + (waits or ("", 0, 0))[1:] + (",".join(reversed(frames)),))
+        )
+    return ("[" + ",".join(threads) + "]").encode("ascii")

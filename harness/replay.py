@@ -1,0 +1,144 @@
+"""Does a trial again: the same case, the same disturbance by the same seed; and finds the least that still fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.checkers import grade
+from harness.checkers.baseline import Baseline
+from harness.checkers.findings import TrialGrade
+from harness.errors import BadInput
+from harness.history import read, read_case
+from harness.records import Control, Inside, RaceClass, Trial
+from harness.scenario import Case, site_digest
+from harness.verdict import GRAVITY, RACES
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known of the trial that is to be done again."""
+
+    case: Case
+    number: int
+    race_class: RaceClass
+    """The gravest that was found in it."""
+    strategy: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How often a case failed in the way of the trial."""
+
+    case: Case
+    failed: int
+    trials: int
+
+    def __str__(self) -> str:
+        return f"reproduced {self.failed} of {self.trials}"
+
+
+def bad_trials(path: Path) -> Iterator[tuple[TrialGrade, Trial]]:
+    """The trials of a history that were bad, and how they were judged."""
+    case = read_case(path)
+    baseline = Baseline.of(case.requests, [each for each in read(path) if isinstance(each, Control)])
+    for each in read(path):
+        if isinstance(each, Trial):
+            judged = grade(each, baseline)
+            if judged.effective and RACES.keys() & judged.outcomes.keys():
+                yield judged, each
+
+
+def gravest(judged: TrialGrade) -> RaceClass:
+    """The gravest race class of a bad trial."""
+    classes = {RACES[name] for name in judged.outcomes if name in RACES}
+    return next(each for each in GRAVITY if each in classes)
+
+
+def count(path: Path, race_class: RaceClass) -> int:
+    """The trials of a history that were bad in this way."""
+    return sum(any(RACES.get(name) == race_class for name in judged.outcomes) for judged, _ in bad_trials(path))
+
+
+def look_up(directory: Path, number: int, pattern: str) -> Told:
+    """The bad trial of that number in a stored run; `pattern` tells which case is meant, where several have one.
+
+    Raises:
+        BadInput: there is none, there are several, or the site has changed since.
+    """
+    found: list[Told] = []
+    for path in sorted((directory / "cases").glob("*.jsonl")):
+        case = read_case(path)
+        if pattern not in case.id:
+            continue
+        for judged, trial in bad_trials(path):
+            if trial.number == number:
+                inside = next((each for each in trial.inside if each.strategy), Inside(process=trial.inside[0].process))
+                found.append(Told(case, number, gravest(judged), inside.strategy, inside.seed))
+    if not found:
+        raise BadInput(f"run {directory.name} has no bad trial {number}{f' of a case {pattern!r}' if pattern else ''}")
+    if len(found) > 1:
+        ids = ", ".join(each.case.id for each in found)
+        raise BadInput(f"trial {number} of run {directory.name} was bad in several cases: choose with --case ({ids})")
+    (told,) = found
+    if not told.case.script_path.is_file():
+        raise BadInput(f"{told.case.script_path}: the script of that run is not there any more")
+    if told.case.digest and told.case.digest != site_digest(told.case.script_path):
+        raise BadInput(
+            f"the files of {told.case.script_path.parent.parent} have changed since run {directory.name}: "
+            f"what failed then need not fail now; run the scenario anew"
+        )
+    return told
+
+
+def again(told: Told, trials: int) -> Case:
+    """The case with every process disturbed by the seed of that trial."""
+    perturb = told.case.perturb
+    if told.strategy:
+        perturb = perturb.model_copy(update={"seed": told.seed})
+    return told.case.model_copy(update={"trials": trials, "full": True, "perturb": perturb, "expectation": None})
+
+
+def smaller(case: Case) -> Iterator[Case]:
+    """Cases that ask for less: half the requests, one path fewer, half the threads."""
+    if case.users > max(2, len(case.requests)):
+        yield case.model_copy(update={"users": max(2, len(case.requests), case.users // 2)})
+    if len(case.requests) > 1:
+        for left_out in range(len(case.requests)):
+            requests = tuple(each for index, each in enumerate(case.requests) if index != left_out)
+            yield case.model_copy(update={"requests": requests})
+    daemon, embedded = case.hosting.daemon, case.hosting.embedded
+    threads = daemon.threads if case.mode == "daemon" else embedded.threads
+    if threads > 2:
+        half = {"threads": max(2, threads // 2)}
+        hosting = case.hosting.model_copy(
+            update={"daemon": daemon.model_copy(update=half), "embedded": embedded.model_copy(update=half)}
+        )
+        yield case.model_copy(update={"hosting": hosting})
+
+
+def minimise(first: Attempt, attempt: Callable[[Case], Attempt], limit: int = 20) -> Attempt:
+    """The smallest case that still fails, by trying smaller ones as long as one does; at most `limit` attempts."""
+    best = first
+    tried = 0
+    progress = True
+    while progress and tried < limit:
+        progress = False
+        for case in smaller(best.case):
+            if tried >= limit:
+                break
+            tried += 1
+            done = attempt(case)
+            if done.failed:
+                best, progress = done, True
+                break
+    return best
+
+
+def describe(case: Case) -> str:
+    """A case's size in words."""
+    hosting = case.hosting.daemon if case.mode == "daemon" else case.hosting.embedded
+    paths = ", ".join(dict.fromkeys(str(each) for each in case.requests))
+    return f"{case.users} requests ({paths}), {hosting.threads} threads"

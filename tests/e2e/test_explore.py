@@ -1,0 +1,94 @@
+"""The snapshot lane: what it finds, what it refuses, and that its children share nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.history import read
+from harness.records import Trial
+
+pytestmark = pytest.mark.e2e
+SCRIPTS = Path(__file__).parent / "scripts"
+SCENARIO = """
+title = "a test"
+site = "tiny"
+scripts = ["it"]
+runtime = "django52"
+trials = 12
+{more}
+
+[load]
+users = 15
+paths = {paths}
+
+[[expect]]
+verdict = ["race", "clean", "hazard"]
+outcomes.ok = {{ grade = "expected", why = "somebody is answered" }}
+outcomes.error = {{ grade = "acceptable", why = "what the script is for" }}
+outcomes.hang = {{ grade = "acceptable", why = "what the script is for" }}
+outcomes.crash = {{ grade = "acceptable", why = "what the script is for" }}
+"""
+
+
+@pytest.fixture
+def explore(command, open_tmp_path):
+    """Explore one of the scripts beside this file, or a script of this text."""
+
+    def explore(script, *options, paths=("/",), more="", timeout=120):
+        place = open_tmp_path / "sites" / "tiny" / "scripts"
+        place.mkdir(parents=True)
+        known = SCRIPTS / f"{script}.wsgi"
+        (place / "it.wsgi").write_text(known.read_text() if known.is_file() else script)
+        scenario = open_tmp_path / "tiny.toml"
+        scenario.write_text(SCENARIO.format(paths=list(paths), more=more))
+        results = open_tmp_path / "results"
+        arguments = ("--sites", open_tmp_path / "sites", "--results", results, *options)
+        done = command("explore", scenario, *arguments, timeout=timeout)
+        (history,) = results.glob("*/cases/*natural.jsonl")
+        trials = [each for each in read(history) if isinstance(each, Trial)] if history.stat().st_size else []
+        return done, trials
+
+    return explore
+
+
+def test_a_race_is_found_and_confirmed_on_apache(explore):
+    """What the snapshot lane finds, Apache is asked for too."""
+    done, trials = explore("check_then_act", "--confirm")
+    assert "race (failed-request)" in done.stdout, done.stdout + done.stderr
+    assert "confirmed on Apache" in done.stderr
+    assert len({each.processes[0].process for each in trials}) == len(trials)
+
+
+def test_the_fixed_twin_is_clean(explore):
+    done, trials = explore("check_then_act_fixed")
+    assert "tiny::daemon::it::natural: clean" in done.stdout, done.stdout + done.stderr
+    assert 12 == len(trials)
+    assert all(answer.count is not None for each in trials for answer in each.answers)
+
+
+def test_a_hang_ends_with_the_stacks_that_wait(explore):
+    """The child that hangs is ended, and its threads' locks are told."""
+    done, trials = explore("lock_order", "--trials", "2", paths=("/a", "/b"))
+    assert "race (hang)" in done.stdout, done.stdout + done.stderr
+    assert "wait for (script)._" in done.stdout
+    assert any(each.stacks for each in trials)
+
+
+def test_a_child_that_dies_is_a_crash(explore):
+    done, _ = explore("crash", "--trials", "3")
+    assert "crash" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_script_with_a_thread_cannot_be_forked(explore):
+    """A thread would be missing from every child: refused in one sentence."""
+    script = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\napplication = 1\n"
+    done, _ = explore(script)
+    assert 2 == done.returncode
+    assert "the process has a thread, which forked children would share" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_script_that_does_not_import_is_told(explore):
+    done, _ = explore("import nowhere_to_be_found\n")
+    assert 2 == done.returncode
+    assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr

@@ -1,0 +1,106 @@
+"""Doing a bad trial again: which one is meant, and the least that still fails."""
+
+import pytest
+from build import make_answer, make_case, make_control, make_inside, make_request_span, make_trial
+
+from harness import replay
+from harness.errors import BadInput
+from harness.history import HistoryWriter
+from harness.scenario import site_digest
+
+
+@pytest.fixture
+def site(tmp_path):
+    script = tmp_path / "books" / "scripts" / "default.wsgi"
+    script.parent.mkdir(parents=True)
+    script.write_text("application = None\n")
+    return script
+
+
+@pytest.fixture
+def run(tmp_path, site):
+    """A stored run of one case; trial 1 is sound, trial 2 failed while its threads were disturbed."""
+    case = make_case(script_path=site, digest=site_digest(site))
+    spans = (make_request_span(0), make_request_span(1))
+    with HistoryWriter(tmp_path / "run" / "cases" / "books.jsonl", case) as history:
+        for number in (1, 2):
+            history.add(make_control(number=number))
+        history.add(make_trial())
+        failed = (make_answer(0, status=500), make_answer(1))
+        inside = (make_inside(*spans, strategy="at-lines", seed=77, delays=3),)
+        history.add(make_trial(*failed, number=2, inside=inside))
+    return tmp_path / "run"
+
+
+class TestLookUp:
+    def test_bad(self, run):
+        """A bad trial is told with its race class, and how its threads were disturbed."""
+        told = replay.look_up(run, 2, "")
+
+        assert ("failed-request", "at-lines", 77) == (told.race_class, told.strategy, told.seed)
+        again = replay.again(told, 9)
+        assert (9, True, 77) == (again.trials, again.full, again.perturb.seed)
+
+    def test_sound(self, run):
+        """One that was not bad is none to be done again."""
+        with pytest.raises(BadInput, match="run run has no bad trial 1"):
+            replay.look_up(run, 1, "")
+
+    def test_other_case(self, run):
+        with pytest.raises(BadInput, match="no bad trial 2 of a case 'embedded'"):
+            replay.look_up(run, 2, "embedded")
+
+    def test_several_cases(self, run):
+        """Where several cases have one, all are named."""
+        text = (run / "cases" / "books.jsonl").read_text()
+        (run / "cases" / "more.jsonl").write_text(text.replace("books::daemon", "books::embedded"))
+        with pytest.raises(BadInput, match=r"several cases.*--case \(books::daemon::.*, books::embedded::"):
+            replay.look_up(run, 2, "")
+
+    def test_changed_site(self, run, site):
+        """What failed with other files need not fail now; what a Python left behind is no change."""
+        (site.parent / "default.pyc").touch()
+        assert 2 == replay.look_up(run, 2, "").number
+        site.write_text("application = 1\n")
+        with pytest.raises(BadInput, match="have changed since run run"):
+            replay.look_up(run, 2, "")
+
+    def test_lost_script(self, run, site):
+        site.unlink()
+        with pytest.raises(BadInput, match="is not there any more"):
+            replay.look_up(run, 2, "")
+
+
+def test_count(run):
+    """Only trials that were bad in that way count."""
+    path = run / "cases" / "books.jsonl"
+    assert (1, 0) == (replay.count(path, "failed-request"), replay.count(path, "hang"))
+
+
+class TestMinimise:
+    def least(self, fails, case, limit=20):
+        done = []
+
+        def attempt(each):
+            done.append(each)
+            return replay.Attempt(each, int(fails(each)), 1)
+
+        best = replay.minimise(replay.Attempt(case, 1, 1), attempt, limit)
+        return best.case, len(done)
+
+    def test_least(self):
+        """It ends at a case of which every smaller one is sound."""
+        case, _ = self.least(lambda each: each.users >= 4 and each.hosting.daemon.threads >= 3, make_case(users=15))
+
+        assert 7 == case.users
+        assert 3 == case.hosting.daemon.threads
+        assert 1 == len(case.requests)
+
+    def test_nothing_smaller(self):
+        """What fails as it is only stays as it is."""
+        case = make_case(users=15)
+        assert case == self.least(lambda each: False, case)[0]
+
+    def test_limit(self):
+        """The number of attempts is bounded."""
+        assert 3 == self.least(lambda each: True, make_case(users=200), limit=3)[1]
