@@ -9,12 +9,14 @@ Python 2.7 and 3.x, standard library only.
 
 import marshal
 import os
+import time
 
 try:
     from _thread import start_new_thread
 except ImportError:
     from thread import start_new_thread
 
+QUIET_SECONDS = 2.0  # a client has its answer before the server is done with the request: wait so long at most
 FAILURES = 20  # in a row: then the pipe is no longer there
 
 
@@ -31,7 +33,7 @@ def answer(directory, recording, question):
     os.rename(target + ".part", target)
 
 
-def listen(directory, recording):
+def listen(directory, recording, is_busy):
     pipe = recording + ".ask"
     failures = 0
     while failures < FAILURES:
@@ -41,6 +43,10 @@ def listen(directory, recording):
                 question = os.read(descriptor, 4096).decode("utf-8")
             finally:
                 os.close(descriptor)
+            waited = 0.0
+            while question.startswith("state") and is_busy() and waited < QUIET_SECONDS:
+                time.sleep(0.002)
+                waited += 0.002
             if question:
                 answer(directory, recording, question.strip())
             failures = 0
@@ -48,8 +54,8 @@ def listen(directory, recording):
             failures += 1
 
 
-def install(directory, recording):
-    """Make the pipe and start the thread."""
+def install(directory, recording, is_busy):
+    """Make the pipe and start the thread; `is_busy()` tells whether a request is in the process."""
     # Python 2 finds a codec by importing it, which a hung process cannot. Once found, it is remembered.
     b"".decode("utf-8")
     u"".encode("ascii")
@@ -58,4 +64,4 @@ def install(directory, recording):
         os.mkfifo(recording + ".ask", 0o666)
     finally:
         os.umask(mask)
-    start_new_thread(listen, (directory, recording))
+    start_new_thread(listen, (directory, recording, is_busy))

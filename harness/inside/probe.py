@@ -203,6 +203,10 @@ class Probe(object):
         if state[0] == 0:
             self.end(state[1], failed, state[2])
 
+    def is_busy(self):
+        """Is a request in the process?"""
+        return bool(self._open_requests)
+
     # -- requests ------------------------------------------------------------------------------------
 
     def on_event(self, name, **event):
