@@ -138,11 +138,11 @@ def _scenario_files(given: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             files.append(path)
         else:
-            named = Path("scenarios") / f"{path.name.removesuffix('.toml')}.toml"
-            if not named.is_file():
-                known = sorted(each.stem for each in Path("scenarios").glob("*.toml"))
-                raise BadInput(f"there is no scenario file {path}{nearest(path.stem, known)}")
-            files.append(named)
+            known = {each.stem: each for each in sorted(Path("scenarios").rglob("*.toml"))}
+            named = path.name.removesuffix(".toml")
+            if named not in known:
+                raise BadInput(f"there is no scenario file {path}{nearest(named, known)}")
+            files.append(known[named])
     if not files:
         raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
     return files

@@ -49,7 +49,7 @@ class Row:
 
 def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
     """The scenario files that belong to the corpus. Raises BadInput: none, or one that is not valid."""
-    found = {path: load_scenario(path).corpus for path in sorted(directory.glob("*.toml"))}
+    found = {path: load_scenario(path).corpus for path in sorted(directory.rglob("*.toml"))}
     rows = {path: row for path, row in found.items() if row is not None}
     if not rows:
         raise BadInput(f"{directory}: no scenario there belongs to the corpus (a [corpus] table names its row)")

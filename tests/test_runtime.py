@@ -11,7 +11,7 @@ import pytest
 from build import make_interpreter
 
 from harness import runtime
-from harness.errors import BadInput, MissingRuntime
+from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.hosting import proc
 from harness.runtime import (
     RuntimeSpec,
@@ -20,6 +20,7 @@ from harness.runtime import (
     find_interpreter,
     interpreters,
     mod_wsgi_requirement,
+    prepare,
     prepare_for_python,
     spec_named,
 )
@@ -76,6 +77,14 @@ class TestDescribe:
 
 
 class TestFindInterpreter:
+    def test_missing_2(self, machine):
+        """uv, which has no Python 2, is not among the ways to get one."""
+        with pytest.raises(MissingRuntime) as caught:
+            find_interpreter("2.77")
+
+        assert "uv python install" not in str(caught.value)
+        assert "pyenv install 2.77" in str(caught.value)
+
     def test_missing(self, machine):
         """A Python that is not there is told with its version and three ways to get it."""
         with pytest.raises(MissingRuntime) as caught:
@@ -184,6 +193,146 @@ class TestSpecNamed:
             declared_runtimes(tmp_path / "own.toml")
 
         assert [] == [each for each in [f"{tmp_path}/own.toml: ", *expected] if each not in str(caught.value)]
+
+
+class TestPrepare:
+    @pytest.mark.parametrize(
+        ("compose", "expected"), [("", "its -dev package"), ("docker compose up", "container: `docker compose up`")]
+    )
+    def test_missing(self, machine, compose, expected):
+        """A Python that is not there is a missing runtime, which tells the container that has it."""
+        with pytest.raises(MissingRuntime, match=r"Python 3\.77 is not on this machine") as caught:
+            prepare("old", RuntimeSpec(python="3.77", django="django", compose=compose))
+
+        assert str(caught.value).endswith(expected)
+
+    def test_nothing_made(self, machine):
+        """Nothing is built or fetched for a Python that is not there."""
+        with pytest.raises(MissingRuntime):
+            prepare("old", RuntimeSpec(python="2.77", django="django==1.1.4", mod_wsgi="4.9.4"))
+
+        assert [] == [each.name for each in (machine / "cache").iterdir() if each.is_dir()]
+
+
+@pytest.fixture
+def steps(machine, monkeypatch):
+    """The commands of a build, which all succeed and make what a later step needs."""
+    made = []
+
+    def step(self, *command, optional=False):
+        made.append(command)
+        if command[-2] == "venv" or command[0].endswith("/bin/virtualenv"):
+            Path(command[-1]).mkdir(parents=True)
+        if "download" in command:
+            django = Path(command[command.index("--dest") + 1]) / "Django-1.1.4" / "django"
+            django.mkdir(parents=True)
+            (django / "django.mo").touch()
+            (django.parent.parent / "Django-1.1.4.tar.gz").touch()
+
+    monkeypatch.setattr(runtime._Build, "step", step)
+    make_interpreter(machine / "bin" / "cc")
+    monkeypatch.setenv("APXS", str(make_interpreter(machine / "bin" / "apxs")))
+    return made
+
+
+def build(machine, minor, *requirements):
+    interpreter = describe(str(make_interpreter(machine / "bin" / f"python{minor}", minor)))
+    (machine / "cache" / "runtimes").mkdir(parents=True, exist_ok=True)
+    return runtime._environment(machine / "cache", "built", interpreter, list(requirements), lambda _: None)
+
+
+class TestEnvironment:
+    def test_3(self, machine, steps):
+        """Python 3 makes its environment itself, then pip installs, then everything is compiled."""
+        home = build(machine, "3.77", "django==5.2", "mod_wsgi==6.1.1")
+
+        assert [("-m", "venv"), ("-m", "pip"), ("-m", "compileall")] == [each[1:3] for each in steps]
+        assert str(home) == steps[0][-1]
+
+    def test_2(self, machine, steps):
+        """Python 2, which cannot, has it made by a virtualenv of the cache's own, which keeps its data there too."""
+        build(machine, "2.77", "mod_wsgi==4.9.4")
+        (tool, fetch, make, *_) = steps
+
+        assert (sys.executable, "-m", "venv") == tool[:3]
+        assert "virtualenv==20.15.1" == fetch[-1]
+        assert str(machine / "bin" / "python2.77") == make[make.index("--python") + 1]
+        assert make[0].startswith(f"{machine}/cache/tools/")
+        assert make[make.index("--app-data") + 1].startswith(f"{machine}/cache/")
+
+    def test_virtualenv_once(self, machine, steps):
+        """That virtualenv is made once."""
+        build(machine, "2.77", "mod_wsgi==4.9.4")
+        build(machine, "2.77", "mod_wsgi==4.9.4", "django==1.1.4")
+
+        assert 1 == [each[-1] for each in steps].count("virtualenv==20.15.1")
+
+    def test_complete_django(self, machine, steps):
+        """An old Django gets what its wheel may lack from its source archive, and the archive is thrown away."""
+        home = build(machine, "2.77", "django==1.1.4", "mod_wsgi==4.9.4")
+
+        assert (home / "lib" / "python2.77" / "site-packages" / "django" / "django.mo").is_file()
+        assert not (home / "sources").exists()
+        assert "compileall" == steps[-1][2]  # what was added is compiled too
+
+    def test_once(self, machine, steps):
+        """What is complete is not made again, and what was begun and not ended is."""
+        home = build(machine, "3.77", "mod_wsgi==6.1.1")
+        before = len(steps)
+        build(machine, "3.77", "mod_wsgi==6.1.1")
+        assert before == len(steps)
+
+        (home / "complete").unlink()
+        (home / "left-over").touch()
+        build(machine, "3.77", "mod_wsgi==6.1.1")
+        assert before < len(steps)
+        assert not (home / "left-over").exists()
+
+
+class TestBuild:
+    def test_fails(self, tmp_path):
+        """A step that fails is told with its last lines; one that may fail, and one that succeeds, are not."""
+        steps = runtime._Build(tmp_path / "log")
+        steps.step("sh", "-c", "echo first")
+        steps.step("sh", "-c", "echo second; exit 1", optional=True)
+        with pytest.raises(InfrastructureError) as caught:
+            steps.step("sh", "-c", "echo third; exit 1")
+
+        assert "first\n  second\n  third" in str(caught.value)
+
+    def test_no_program(self, tmp_path):
+        """Nor is a program that is not there a traceback."""
+        with pytest.raises(InfrastructureError, match="`nothing-like-it` cannot be run: No such file"):
+            runtime._Build(tmp_path / "log").step("nothing-like-it")
+
+
+class TestInterpreterEnvironment:
+    @pytest.mark.parametrize(("minor", "written"), [("2.7", False), ("3.7", False), ("3.8", True), ("3.14", True)])
+    def test_bytecode(self, machine, minor, written):
+        """An interpreter that could keep bytecode only beside the sources, in the user's tree, is to keep none."""
+        interpreter = describe(str(make_interpreter(machine / "bin" / f"python{minor}", minor)))
+
+        assert written == ("PYTHONDONTWRITEBYTECODE" not in runtime._interpreter_environment(interpreter))
+
+
+class TestReachable:
+    def test_copied_once(self, machine, monkeypatch):
+        """An interpreter out of the server user's reach is copied, without its packages and tests, once."""
+        source = make_interpreter(machine / "home" / "bin" / "python2.77", "2.77")
+        library = machine / "home" / "lib" / "python2.77"
+        for name in ("os.py", "site-packages/private.py", "test/test_os.py"):
+            (library / name).parent.mkdir(parents=True, exist_ok=True)
+            (library / name).touch()
+        monkeypatch.setattr(proc, "server_user", lambda: ("somebody", "somebody"))
+        monkeypatch.setattr(proc, "barred_directory", lambda *_: machine / "home")
+        told = []
+        for _ in range(2):
+            runtime._reachable(describe(str(source)), machine / "cache", told.append)
+        (copy,) = (machine / "cache" / "interpreters").glob("2.77*/lib/python2.77")
+
+        assert [f"copying Python 2.77.1 out of {machine}/home, which the server user cannot enter"] == told
+        assert ["os.py", "site-packages"] == sorted(each.name for each in copy.iterdir())
+        assert [] == list((copy / "site-packages").iterdir())
 
 
 class TestPrepareForPython:

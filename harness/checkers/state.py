@@ -10,6 +10,7 @@ from harness.checkers.findings import Finding
 from harness.records import Trial
 
 _LONGEST = 160
+_NOT_TOLD = "not told: "  # see harness/inside/state.py
 
 
 def changed_state(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
@@ -17,14 +18,23 @@ def changed_state(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
 
     A number of the site's own invariant that is higher than in any control counts something that was done too often:
     duplicate-init. Everything else is wrong-state. A reload is not judged: what a script does again, it does again one
-    request at a time too.
+    request at a time too. What could not be told is neither the same nor gone: where a trial could not tell all, only
+    what it did tell is judged, and its grade names the rest.
+
+    Raises:
+        LookupError: a control could not tell all, so there is nothing to compare with.
     """
     if not is_cold(trial) or not baseline.state:
+        return
+    untold = _untold(baseline)
+    if untold and any(not state.failed for state in trial.states):
+        raise LookupError(untold)
+    if untold:  # the trial says so itself
         return
     for state in trial.states:
         for name, value in state.entries.items():
             known = baseline.state.get(name, {None})
-            if value in known or len(known) > 1:
+            if value in known or len(known) > 1 or name.startswith(_NOT_TOLD) or (value is None and state.failed):
                 continue
             (expected,) = known
             more = isinstance(value, int) and isinstance(expected, int) and value > expected
@@ -47,6 +57,16 @@ def changed_state(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
                 process=str(state.process),
                 key=f"state|{name}",
             )
+
+
+def _untold(baseline: Baseline) -> str:
+    """What a control could not tell, in a sentence; "" where all controls told all."""
+    found = [str(text) for name, told in baseline.state.items() if name.startswith(_NOT_TOLD) for text in told if text]
+    if found:
+        return f"a control could not tell its state: {_cut(min(found))}"
+    if all(None in told for told in baseline.state.values()):
+        return "a control did not tell its state"
+    return ""
 
 
 def _cut(value: object) -> str:

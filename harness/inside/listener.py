@@ -9,6 +9,7 @@ Python 2.7 and 3.x, standard library only.
 
 import marshal
 import os
+import sys
 import time
 
 try:
@@ -24,7 +25,7 @@ def answer(directory, recording, question):
     """Write `recording`.WORD, whole or not at all. `question` is a word and what goes with it."""
     word, _, rest = question.partition(" ")
     with open(os.path.join(directory, word + ".marshal"), "rb") as stream:
-        namespace = {"__name__": "_harness_" + word}
+        namespace = {"__name__": "_harness_" + word, "sys": sys}
         exec(marshal.loads(stream.read()), namespace)
     text = namespace["tell"](rest)
     target = "%s.%s" % (recording, word)

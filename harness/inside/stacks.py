@@ -1,11 +1,12 @@
 """What every thread is doing, and what it waits for: told by the process itself while it hangs.
 
-Nothing is imported here: the thread that hangs may hold Python 2's one import lock. Locks are named where that can be
-known: from the import system's own book-keeping (Python 3), from the owner that a lock tells, and from what the line
-that waits calls it.
+Nothing is imported here: the thread that hangs may hold Python 2's one import lock, and there even an `import sys`
+waits for it, which is why the listener brings sys along. Locks are named where that can be known: from the import
+system's own book-keeping (Python 3), from the owner that a lock tells, and from what the line that waits calls it.
 """
 
-import sys
+if "sys" not in globals():
+    import sys
 
 DEPTH = 60  # frames of a thread, the innermost ones
 VALUES = 40  # names looked through for a lock
@@ -43,29 +44,50 @@ def source_line(path, number, known):
 
 
 def lock_name(frame, known):
-    """The lock that the innermost frame of a thread may be waiting for: (name, owner's thread or 0, id) or None."""
+    """The lock that a thread may be waiting for, by its innermost frame: (name, owner's thread or 0, id) or None."""
     code = frame.f_code
-    local = frame.f_locals
-    holder = local.get("self")
+    holder = frame.f_locals.get("self")
     if "importlib" in code.co_filename and holder is not None and hasattr(holder, "owner"):
         return "the import lock of module %s" % getattr(holder, "name", "?"), owner_of(holder), id(holder)
+    if code.co_name == "watching_import":  # the probe's, on Python 2, around each import statement
+        return "the import lock", importing_thread(), 1
+    # What threading calls a lock in its own functions says nothing: who has called them knows it by a name.
+    caller = frame
+    while caller is not None and caller.f_code.co_filename.endswith(("/threading.py", "/threading.pyc")):
+        caller = caller.f_back
+    for each in (caller, frame):
+        if each is not None:
+            line = source_line(each.f_code.co_filename, each.f_lineno, known)
+            for name, value in candidates(each, line):
+                kind = type(value).__name__.lower().strip("_")
+                if "lock" in kind or "condition" in kind or "semaphore" in kind:
+                    return lasting_name(each, name, value, kind), owner_of(value), id(value)
     line = source_line(code.co_filename, frame.f_lineno, known)
-    for name, value in candidates(frame, line):
-        kind = type(value).__name__.lower()
-        if "lock" in kind or "condition" in kind or "semaphore" in kind:
-            return lasting_name(frame, value) or "%s (a %s)" % (name, kind), owner_of(value), id(value)
-    first = line.split(" ")[0]
-    if first in ("import", "from") or "__import__(" in line or "import_module(" in line:
-        return "the import lock", 0, 1
+    if line.split(" ")[0] in ("import", "from") or "__import__(" in line or "import_module(" in line:
+        return "the import lock", importing_thread(), 1
     return None
 
 
-def lasting_name(frame, lock):
+def importing_thread():
+    """Python 2's one import lock is held by the thread that executes a module; 0 where that is not known."""
+    if sys.version_info[0] == 2:
+        for thread, frame in sys._current_frames().items():
+            while frame is not None:
+                # The script has no caller: the server loads it, under a lock of its own.
+                if frame.f_code.co_name == "<module>" and frame.f_back is not None:
+                    return thread
+                frame = frame.f_back
+    return 0
+
+
+def lasting_name(frame, name, lock, kind):
     """What the frame's module calls the lock, where a function only has a name of its own for it."""
-    for name, value in list(frame.f_globals.items()):
+    for each, value in list(frame.f_globals.items()):
         if value is lock:
-            return "%s.%s" % (frame.f_globals.get("__name__", "?").partition("_mod_wsgi_")[0] or "(script)", name)
-    return ""
+            return "%s.%s" % (frame.f_globals.get("__name__", "?").partition("_mod_wsgi_")[0] or "(script)", each)
+    if name.startswith("self.") and "self" in frame.f_locals:
+        name = type(frame.f_locals["self"]).__name__ + name[4:]
+    return "%s (a %s)" % (name, kind)
 
 
 def candidates(frame, line):
