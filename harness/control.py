@@ -11,7 +11,7 @@ from harness.load.client import Result as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
 from harness.records import Answer, Control, Request, State, ThreadStack
-from harness.trial import hung, watch_idle
+from harness.trial import hung, sound, watch_idle
 
 
 def run_control(host: Host, number: int) -> Control:
@@ -37,7 +37,7 @@ def control_on(host: Host, slot: Slot, number: int) -> Control:
         processes = watch_idle(host, slot, processes)
         stacks = host.read_stacks(slot, hung(processes))
     else:
-        states = host.read_states(slot, [each.process for each in processes if not each.gone])
+        states = host.read_states(slot, sound(processes))
     pids = [each.process for each in processes]
     control = Control(
         number=number,

@@ -48,7 +48,7 @@ def run_trial(
     if not any(answer.failure == "open" for answer in answers):
         follow_up = _follow_up(locust, slot, host, number, grace)
         processes = host.watch(slot, processes)
-        states = host.read_states(slot, [each.process for each in processes if not each.gone])
+        states = host.read_states(slot, sound(processes))
     pids = [each.process for each in processes]
     trial = Trial(
         number=number,
@@ -79,6 +79,11 @@ def _follow_up(locust: LocustClient, slot: Slot, host: Host, number: int, grace:
         if answers[0].failure == "open":
             break
     return found
+
+
+def sound(processes: Iterable[Watched]) -> list[ProcessId]:
+    """Those that are there to stay: an old process may be ending because a restart asked it to."""
+    return [each.process for each in processes if each.fresh and not each.gone]
 
 
 def hung(processes: Iterable[Watched]) -> list[ProcessId]:

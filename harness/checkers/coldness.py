@@ -17,6 +17,13 @@ def is_cold(trial: Trial) -> bool:
     """
     fresh = {each.process: each.fresh for each in trial.processes}
     firsts: dict[object, int] = {}
+    for inside in trial.inside:
+        # A first request that failed past the site has an answer of the server's, without the count. The recording
+        # tells: it begins with a request of this very trial, and lacks none of those that were counted.
+        requests = sorted((span for span in inside.spans if span.kind == "request"), key=lambda each: each.begin)
+        counts = [each.count for each in trial.answers if each.process == inside.process and each.count is not None]
+        if counts and len(requests) >= max(counts) and requests[0].name.startswith(f"{trial.number}."):
+            firsts[inside.process] = 1
     for answer in trial.answers:
         if answer.process is not None and answer.count is not None:
             firsts[answer.process] = min(answer.count, firsts.get(answer.process, answer.count))

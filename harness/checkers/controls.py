@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.checkers.answers import errors_in, own_frames
 from harness.checkers.findings import Finding
+from harness.checkers.hang import waiting_story
 from harness.errors import BadInput, Inconclusive
 from harness.records import Answer, BrokenClass, Control, LogLine, Request
 
@@ -55,12 +56,14 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
             f"raise load.timeout"
         )
     position = "the first request" if answer.user == 0 else f"request number {answer.user + 1}"
+    waits, stacks = waiting_story(control.stacks)
     return Finding(
         outcome="hang",
         broken_class="hang",
         request=str(request),
-        summary=f"{position} to a cold process ({request}) hangs even one at a time, using no CPU",
-        evidence=own_frames([line.text for line in control.log]),
+        summary=f"{position} to a cold process ({request}) hangs even one at a time, using no CPU"
+        + (f": {waits}" if waits else ""),
+        evidence=(*own_frames([line.text for line in control.log]), *stacks),
         key="control",
     )
 

@@ -155,7 +155,7 @@ def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
         where = f"trial {finding.trial}, " if finding.trial is not None else ""
         lines.append(f"  {finding.outcome}: {finding.summary} ({where}seen {finding.count} times)")
         if evidence:
-            lines += [f"    | {line.rstrip()}" for line in finding.evidence[-EVIDENCE_LINES:]]
+            lines += [f"    | {line.rstrip()}" for line in _evidence(finding)]
     if case.verdict in ("clean", "hazard") and case.upper_bound is not None:
         lines.append(
             f"  no race in {_judged(case)} trials: "
@@ -169,6 +169,11 @@ def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
         lines.append(f"  {case.reason}")
     lines += [f"  NOT MET: {each}" for each in case.unmet]
     return lines
+
+
+def _evidence(finding: FindingResult) -> list[str]:
+    """The end of a traceback is enough; of a hang all stacks are needed, for they tell only together."""
+    return finding.evidence if finding.outcome == "hang" else finding.evidence[-EVIDENCE_LINES:]
 
 
 def _hazard_text(hazard: Hazard) -> str:

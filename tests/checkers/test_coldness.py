@@ -132,3 +132,25 @@ class TestMeeting:
         assert 2 == most_in_one_process(make_trial(*answers, processes=processes, inside=()))
         nameless = [make_answer(user, process=None, count=None) for user in range(3)]
         assert 0 == most_in_one_process(make_trial(*nameless, processes=processes, inside=()))
+
+
+class TestFirstAnswerLost:
+    """The first request of a process failed past the site: the server's own answer carries no count."""
+
+    ANSWERS = (make_answer(0, status=500, process=None, count=None), make_answer(1), make_answer(2))
+
+    def trial(self, *spans):
+        return make_trial(*self.ANSWERS, inside=(make_inside(*spans),))
+
+    def test_recorded(self):
+        """The recording shows it: cold."""
+        assert is_cold(self.trial(*(make_request_span(user, begin=1.1 + user / 100) for user in range(3))))
+
+    def test_incomplete(self):
+        """A recording without one of the requests that were counted proves nothing."""
+        assert not is_cold(self.trial(*(make_request_span(user) for user in (1, 2))))
+
+    def test_other_trial(self):
+        """Nor does one that begins with a request of another trial."""
+        spans = [make_request_span(user, begin=1.1 + user / 100) for user in (1, 2)]
+        assert not is_cold(self.trial(make_request_span(0, begin=1.0, name="7.0"), *spans))
