@@ -235,11 +235,13 @@ class TakenService(Server):
         if self._lock is None:
             return
         self._hang_up()
-        with contextlib.suppress(OSError):
-            self._empty()
+        # The configuration first, so that the restart finds none; the rest afterwards, when nobody writes to it.
+        shutil.rmtree(self._mount / "conf", ignore_errors=True)
         # Gone altogether, if somebody took the stack down meanwhile.
         with contextlib.suppress(docker.errors.DockerException, OSError):
             self._service.container.restart(timeout=0)
+        with contextlib.suppress(OSError):
+            self._empty()
         self._lock.close()
         self._lock = None
 
