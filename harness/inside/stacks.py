@@ -87,7 +87,7 @@ def lasting_name(frame, name, lock, kind):
             return "%s.%s" % (frame.f_globals.get("__name__", "?").partition("_mod_wsgi_")[0] or "(script)", each)
     if name.startswith("self.") and "self" in frame.f_locals:
         name = type(frame.f_locals["self"]).__name__ + name[4:]
-    return "%s (a %s)" % (name, kind)
+    return "%s (%s %s)" % (name, "an" if kind == "rlock" else "a", kind)
 
 
 def candidates(frame, line):

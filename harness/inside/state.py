@@ -21,17 +21,7 @@ INTEGERS = (int, long) if PY2 else (int,)  # noqa: F821
 STRINGS = (str, unicode) if PY2 else (str,)  # noqa: F821
 LONGEST = 2000  # characters of a text; what is longer is told by its length and a checksum
 MOST = 100  # entries of an invariant
-SETTLE_SECONDS = 2.0
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
-
-
-def settle():
-    """Wait until no request is in the process. A client has its answer before the server closes the response, and it
-    is there that Django gives back its database connections: an open file seen in between would be nobody's fault."""
-    probes = [getattr(module, "_probe", None) for name, module in loaded() if name.startswith("_mod_wsgi_")]
-    deadline = time.time() + SETTLE_SECONDS
-    while any(probe._open_requests for probe in probes if probe is not None) and time.time() < deadline:
-        time.sleep(0.001)
 
 
 def loaded():
@@ -191,7 +181,6 @@ def comparable(hook, value):
 
 def tell(hook):
     """JSON: {"state": {name: text}, "failed": [what could not be asked]}."""
-    settle()
     found, failed = {}, []
     asked = [(ask.__name__, ask) for ask in (process, interpreter, django)]
     if hook:

@@ -156,22 +156,6 @@ class Changes:
         kept[-1].submit(lambda: started.set() or NEVER.wait())
         started.wait(10)
 
-    def closing(self):
-        """A request that has its answer and is about to close a file: at the third look it has."""
-        stream = open(os.path.join(HERE, "closing"), "w")
-
-        class Open(dict):
-            looks = 0
-
-            def __len__(self):
-                self.looks += 1
-                if self.looks < 3:
-                    return 1
-                stream.close()
-                return 0
-
-        self.probe._open_requests = Open()
-
     # -- threads ------------------------------------------------------------------------------------------
 
     def idle_threads(self):
@@ -295,7 +279,6 @@ if __name__ == "__main__":
     before = driver.state()
     boot = driver.load("boot.wsgi")
     after = driver.state()
-    changes.probe = boot._probe
     print(json.dumps({"before": before, "after": after, "recording": boot._recording}))
     sys.stdout.flush()
     for line in iter(sys.stdin.readline, ""):

@@ -184,11 +184,6 @@ class TestState:
         assert {"threads"} == set(process.changed("pool"))
         assert {} == process.changed("wider_pool")
 
-    def test_closing_request(self, process):
-        """A request that has its answer and has not closed its response yet is waited for."""
-        assert {} == process.changed("closing")
-        assert (process.directory / "closing").exists()
-
 
 class TestInvariant:
     @pytest.mark.parametrize(
