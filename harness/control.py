@@ -21,12 +21,14 @@ def run_control(host: Host, number: int) -> Control:
 
 
 def control_on(host: Host, slot: Slot, number: int) -> Control:
-    """The stampede's requests, one after another, in the order of its users; stops at one left open."""
+    """A trial's requests, one after another, in the order of its users; stops at one left open."""
     case = host.case
     begin = time.monotonic()
     before = host.watch(slot)
     answers: list[Answer] = []
-    for user, index in enumerate(case.requests_of_stampede()):
+    # As many as a trial sends: a site may count its requests.
+    follow_up = [turn % len(case.requests) for turn in range(case.follow_up)]
+    for user, index in enumerate([*case.requests_of_stampede(), *follow_up]):
         answers.append(_ask(slot, case.requests[index], user, index, f"c{number}.{user}", case.timeout))
         if answers[-1].failure == "open":
             break

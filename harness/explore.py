@@ -156,9 +156,7 @@ class Snapshot:
             "requests": [_order(case.requests[index], f"{number}.{user}") for user, index in enumerate(chosen)],
             "follow_up": [
                 _order(case.requests[turn % len(case.requests)], f"{number}.f{turn}") for turn in range(case.follow_up)
-            ]
-            if together
-            else [],
+            ],
             "together": together,
             "grace": grace,
             "invariant": case.invariant,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from harness.records import ProcessId, State, ThreadStack
 
 ANSWER_SECONDS = 10.0
+LISTEN_SECONDS = 1.0
 POLL_SECONDS = 0.002
 
 
@@ -23,9 +25,8 @@ class _Told(msgspec.Struct):
 def ask(recording: Path, question: str) -> bytes | None:
     """The answer of the process that writes this recording; None when it does not answer in time."""
     answer = recording.with_name(f"{recording.name}.{question.partition(' ')[0]}")
-    try:
-        descriptor = os.open(recording.with_name(f"{recording.name}.ask"), os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # no pipe, or nobody listens
+    descriptor = _open(recording.with_name(f"{recording.name}.ask"))
+    if descriptor is None:
         return None
     try:
         os.write(descriptor, f"{question}\n".encode())
@@ -39,6 +40,18 @@ def ask(recording: Path, question: str) -> bytes | None:
             return text
         time.sleep(POLL_SECONDS)
     return None
+
+
+def _open(pipe: Path) -> int | None:
+    """The pipe, to write to; None where there is none, or nobody listens for longer than an answer may take."""
+    deadline = time.monotonic() + LISTEN_SECONDS
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > deadline:
+                return None
+            time.sleep(POLL_SECONDS)  # between two questions nobody has it open
 
 
 def stacks(recording: Path, process: ProcessId) -> tuple[ThreadStack, ...]:

@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Any
 
+import gevent.lock
 import gevent.socket
 from locust.env import Environment
 
@@ -22,9 +23,11 @@ from harness.load.locustfile import Driven, Gate, StampedeUser, Ticket
 class Orders:
     """The orders under way."""
 
-    def __init__(self, stampede: Driven, stream: Any) -> None:
+    def __init__(self, stampede: Driven, connection: Any) -> None:
         self._stampede = stampede
-        self._stream = stream
+        self._connection = connection
+        # Two stampedes may end at one moment, and a report that does not fit into the socket waits in its middle.
+        self._sending = gevent.lock.Semaphore()
         self._open: dict[int, list[Ticket]] = {}
 
     def start(self, order: dict[str, Any]) -> None:
@@ -37,8 +40,7 @@ class Orders:
             if not left[0]:
                 tickets = self._open.pop(number)
                 report = {"order": number, "results": [ticket.result for ticket in tickets]}
-                self._stream.write(json.dumps(report).encode() + b"\n")
-                self._stream.flush()
+                self.send(report)
 
         self._open[number] = [
             Ticket(
@@ -56,6 +58,10 @@ class Orders:
         for ticket in list(self._open[number]):
             self._stampede.put(ticket)
 
+    def send(self, report: dict[str, Any]) -> None:
+        with self._sending:
+            self._connection.sendall(json.dumps(report).encode() + b"\n")
+
     def abandon(self, number: int) -> None:
         for ticket in self._open.get(number, []):
             ticket.abandon()
@@ -68,12 +74,10 @@ def main() -> None:
     runner = environment.create_local_runner()
     runner.start(user_count=users, spawn_rate=users)
     connection = gevent.socket.socket(fileno=descriptor)
-    stream = connection.makefile("rwb")
-    orders = Orders(stampede, stream)
-    stream.write(b'{"ready": true}\n')
-    stream.flush()
+    orders = Orders(stampede, connection)
+    orders.send({"ready": True})
     try:
-        for line in stream:  # until the harness closes its end, however it ended
+        for line in connection.makefile("rb"):  # until the harness closes its end, however it ended
             order = json.loads(line)
             if "abandon" in order:
                 orders.abandon(order["abandon"])

@@ -265,7 +265,7 @@ def test_an_unreadable_run_is_named(command, tmp_path):
 
 def test_an_expected_race_goes_on_when_its_rate_is_wanted(command, tmp_path):
     """A settled race ends early; --full makes every trial."""
-    options = ("--case", "daemon::affected", "--trials", 14, "--json", tmp_path / "result.json")
+    options = ("--case", "daemon::affected::natural", "--trials", 14, "--json", tmp_path / "result.json")
     for full, trials in (("--full",), 14), ((), range(10, 14)):
         done = command("run", "flag-before-work", *options, *full)
         assert 0 == done.returncode, done.stderr

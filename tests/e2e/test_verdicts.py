@@ -141,3 +141,9 @@ def test_what_a_request_carries(start, tmp_path):
         trials=2,
     )
     assert {"ok": 2 * 16} == result.outcomes
+
+
+def test_large_pages_of_two_stampedes_at_once(start):
+    """Reports that do not fit into a socket buffer arrive whole, though two are sent at one moment."""
+    result = start("large", trials=10)
+    assert ("clean", {"ok": 10 * 16}) == (result.verdict, result.outcomes)
