@@ -1,7 +1,7 @@
 # make demo: the main job. make test: the tests. Everything is set up in this directory.
 PYTHON ?= $(firstword $(foreach v,3 3.11 3.12 3.13 3.14,$(shell python$(v) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python$(v))))
 VENV := .venv
-DEMO := circular-import circular-import-fixed flag-before-work flag-before-work-fixed mysite poisoned-registry settings-window settings-window-fixed
+DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
 
 .PHONY: demo test lint benchmark clean
 
