@@ -23,7 +23,7 @@ from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
-from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
+from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, listing, load_scenario, nearest
 from harness.session import Session, Silent, regrade, stored_run
 
@@ -122,10 +122,15 @@ def run(
                 f"--case {case_pattern!r} matches none of the cases{nearest(case_pattern, [c.id for c in cases])}"
             )
         cases = chosen
-    known = Runtimes(declared, _say)
-    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    hosts = _hosts(backend, declared)
     result = _run(cases, hosts, **options)
     click.get_current_context().exit(exit_code(result.cases, result.status))
+
+
+def _hosts(backend: Choice, declared: dict[str, RuntimeSpec]) -> Backend:
+    """The backend that was asked for, on the declared runtimes."""
+    known = Runtimes(declared, _say)
+    return choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
 
 
 def _scenario_files(given: Sequence[Path]) -> list[Path]:
@@ -172,8 +177,7 @@ def corpus(
             raise BadInput(f"--row {each!r} is not in the corpus{nearest(each, names)}{listing('rows', names)}")
     chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
     cases = [case for path in chosen for case in expand(load_scenario(path), path, sites, trials=trials, seed=seed)]
-    known = Runtimes(declared, _say)
-    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    hosts = _hosts(backend, declared)
     result = _run(cases, hosts, told=False, **options)
     print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
     click.get_current_context().exit(exit_code(result.cases, result.status))
@@ -375,13 +379,13 @@ def explore(
         ProgressWatcher(console, cases) as watcher,
     ):
         session.announce(cases)
+        local = LocalBackend(lambda case: known.get(case.runtime))
         for case in cases:
             found = session.explore_one(case, known.get(case.runtime), watcher)
             rate = found.trials / found.duration_s if found.duration_s else 0.0
             _say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
             if confirm and found.verdict == "race":
                 apache = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
-                local = LocalBackend(lambda case: known.get(case.runtime))
                 result, _ = session.run_one(apache, local, Silent())
                 same = result.verdict == "race" and result.race_class == found.race_class
                 _say(f"{case.id}: {found.race_class}: {'confirmed' if same else 'candidate: not seen'} on Apache")
@@ -415,8 +419,7 @@ def replay(
         raise BadInput(f"{what!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
     told = replaying.look_up(stored_run(run_name, results), int(number), case_pattern)
     declared = declared_runtimes(runtimes)
-    known = Runtimes(declared, _say)
-    hosts = choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
+    hosts = _hosts(backend, declared)
     disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
     _say(f"trial {number} of {told.case.id}: {told.race_class}{disturbed}")
     with Session(results, users=told.case.users) as session, hosts:

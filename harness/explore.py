@@ -6,7 +6,6 @@ What it finds is a candidate: only the Apache lane's word counts. The same check
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -23,19 +22,19 @@ import msgspec
 from harness.checkers import grade
 from harness.checkers.baseline import Baseline
 from harness.checkers.controls import judge_controls
+from harness.control import slowest
 from harness.errors import BadInput, InfrastructureError
 from harness.history import HistoryWriter
-from harness.hosting import events, proc
-from harness.hosting.apache import INSIDE, PROGRAMS, put_programs
+from harness.hosting import events, listener, proc
+from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
+from harness.hosting.local import environment_of
 from harness.load.client import COMMON_HEADERS, Result, answer_of
-from harness.records import Answer, Control, ProcessId, Request, State, ThreadStack, Trial, Watched
+from harness.records import Answer, Control, ProcessId, Request, ThreadStack, Trial, Watched
+from harness.runner import CONTROLS
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 from harness.trial import differing, grace_seconds
 from harness.verdict import Tally
-
-START_SECONDS = 60.0
-CONTROLS = 2
 
 
 class _Answered(msgspec.Struct):
@@ -47,18 +46,13 @@ class _Answered(msgspec.Struct):
     body: str
 
 
-class _States(msgspec.Struct):
-    state: dict[str, str | int]
-    failed: list[str]
-
-
 class _Done(msgspec.Struct):
     """What a child brings home, or how it died."""
 
     recording: str = ""
     idle: bool | None = None
     stacks: list[ThreadStack] = []
-    states: _States | None = None
+    states: listener.Told | None = None
     answers: list[_Answered] = []
     follow_up: list[_Answered] = []
     died: int | None = None
@@ -89,23 +83,17 @@ class Snapshot:
         put_programs(directory, compiled_by(self._runtime.python, PROGRAMS))
         shutil.copyfile(INSIDE / "snapshot.py", directory / "snapshot.py")
         user, group = proc.server_user()
-        cache = self._runtime.bytecode
-        cache.mkdir(parents=True, exist_ok=True)
         if user:
             shutil.chown(directory / "events", user)
-            shutil.chown(cache, user)
         self._process = subprocess.Popen(
             [str(self._runtime.python), str(directory / "snapshot.py"), str(directory), str(self.case.script_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(directory / "log").open("wb"),
             env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "LANG": "C.UTF-8",
-                "PYTHONPYCACHEPREFIX": str(cache),
+                **environment_of(self.case, self._runtime, user),
                 # httpd loads the library as root; this process must find it where the server's user may go.
                 "LD_LIBRARY_PATH": str(self._runtime.python.resolve().parent.parent / "lib"),
-                **self.case.environment,
             },
             user=user or None,
             group=group or None,
@@ -161,19 +149,11 @@ class Snapshot:
             "grace": grace,
             "invariant": case.invariant,
             "seed": seed,
-            "plan": _plan(case),
+            "plan": plan_of(case, case.script_path.parent.parent),
         }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return msgspec.convert(self._read(), _Done)
-
-
-def _plan(case: Case) -> dict[str, Any] | None:
-    if case.schedule == "natural":
-        return None
-    site = case.script_path.parent.parent
-    packages = [f"/{name.replace('.', '/')}" for name in case.perturb.packages] or ["/django/", f"{site}/"]
-    return {"strategies": list(case.perturb.strategies), "packages": packages}
 
 
 def _order(request: Request, name: str) -> dict[str, Any]:
@@ -219,11 +199,7 @@ def _records(case: Case, done: _Done) -> _Brought:
     process = ProcessId(*map(int, recording.name.split("-")))
     inside = events.read(recording, process)
     recording.unlink()
-    states = (
-        (State(process=process, entries=dict(done.states.state), failed=tuple(done.states.failed)),)
-        if done.states
-        else ()
-    )
+    states = (done.states.of(process),) if done.states else ()
     return _Brought(
         tuple(_answer(each, user, index) for user, (each, index) in enumerate(zip(done.answers, chosen, strict=True))),
         tuple(_answer(each, turn, turn % len(case.requests)) for turn, each in enumerate(done.follow_up)),
@@ -259,7 +235,7 @@ def explore_case(
             return tally, time.monotonic() - begin
         baseline = Baseline.of(case.requests, controls)
         reference = controls[0].states[0] if controls[0].states else None
-        grace = grace_seconds(max((each.seconds or 0.0 for c in controls for each in c.answers), default=0.0))
+        grace = grace_seconds(slowest(controls))
         numbers = iter(range(1, case.trials + 1))
 
         def fly(_: int) -> None:

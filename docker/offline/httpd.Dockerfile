@@ -2,16 +2,21 @@
 # /usr/local/apache2, all modules and MPMs shared, apxs), from the upstream source that Debian keeps.
 # No build context: docker build -t httpd:2.4 - <httpd.Dockerfile
 FROM debian:trixie-slim AS build
-# Sources of the first stanza, the release itself: mirrors seldom carry those of the security suite.
-RUN sed -n -e 's/^Types: deb$/Types: deb-src/' -e p -e '/^$/q' /etc/apt/sources.list.d/debian.sources \
+# Sources of the first stanza, the release itself: mirrors seldom carry those of the security suite. And of the release
+# before it: after an update a mirror's index can be ahead of its pool.
+RUN sed -n -e 's/^Types: deb$/Types: deb-src/' -e 's/^Suites: .*/& bookworm bookworm-updates/' -e p -e '/^$/q' \
+        /etc/apt/sources.list.d/debian.sources \
         >/etc/apt/sources.list.d/upstream.sources \
     && apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         gcc libc6-dev make perl libapr1-dev libaprutil1-dev libbrotli-dev libcurl4-openssl-dev libjansson-dev \
         liblua5.2-dev libnghttp2-dev libpcre2-dev libssl-dev libxml2-dev zlib1g-dev >/dev/null
 WORKDIR /src
-# Upstream's tarball alone: Debian's patches move the files about.
-RUN apt-get source -qq --download-only apache2 \
+# Upstream's tarball alone: Debian's patches move the files about. The newest that the mirror really has.
+RUN for version in $(apt-cache showsrc apache2 | sed -n 's/^Version: //p' | sort -ruV); do \
+        apt-get source -qq --download-only "apache2=$version" && break; \
+        rm -f apache2_*; \
+    done \
     && tar --strip-components=1 -xf apache2_*.orig.tar.*[2z]
 RUN nice ./configure --quiet --prefix=/usr/local/apache2 --enable-mods-shared=reallyall --enable-mpms-shared=all \
         --enable-pie CFLAGS="-O2 -pipe" \

@@ -37,6 +37,20 @@ def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str,
         (directory / f"{name}.marshal").write_bytes(code)
 
 
+def plan_of(case: Case, site: PurePath) -> dict[str, Any] | None:
+    """How threads are to be disturbed; `site` is its directory as the server sees it. None: not at all."""
+    if case.schedule == "natural":
+        return None
+    perturb = case.perturb
+    packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
+    return {
+        "seed": case.seed if perturb.seed is None else perturb.seed,
+        "exact": perturb.seed is not None,
+        "strategies": list(perturb.strategies),
+        "packages": packages,
+    }
+
+
 class ApacheHost(Host):
     """Hosts one case on one server, or on several. A backend says which, and where their files lie."""
 
@@ -93,19 +107,6 @@ class ApacheHost(Host):
     def server_pids(self) -> list[int]:
         """The pids of the httpd parents, for CPU accounting."""
         return [server.pid for server in self._servers]
-
-    def _plan(self, site: PurePath) -> dict[str, Any] | None:
-        """How threads are to be disturbed; `site` is its directory as the server sees it."""
-        if self.case.schedule == "natural":
-            return None
-        perturb = self.case.perturb
-        packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
-        return {
-            "seed": self.case.seed if perturb.seed is None else perturb.seed,
-            "exact": perturb.seed is not None,
-            "strategies": list(perturb.strategies),
-            "packages": packages,
-        }
 
     def _add_slots(self, server: Server, names: list[str]) -> None:
         self._servers.append(server)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from harness.errors import BadInput
-from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
+from harness.hosting.apache import PROGRAMS, ApacheHost, plan_of, put_programs
 from harness.hosting.config import render
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
@@ -72,7 +72,7 @@ class ComposeHost(ApacheHost):
             share(server.directory)
             described = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
             compiled = msgspec.json.decode(described, type=dict[str, bytes])
-            put_programs(server.directory, compiled, self._plan(MOUNTED / "site"))
+            put_programs(server.directory, compiled, plan_of(self.case, MOUNTED / "site"))
             share(server.directory)
         text = render(
             self.case,

@@ -17,9 +17,14 @@ LISTEN_SECONDS = 1.0
 POLL_SECONDS = 0.002
 
 
-class _Told(msgspec.Struct):
+class Told(msgspec.Struct):
+    """A process's state as it tells it."""
+
     state: dict[str, str | int]
     failed: list[str]
+
+    def of(self, process: ProcessId) -> State:
+        return State(process=process, entries=dict(self.state), failed=tuple(self.failed))
 
 
 def ask(recording: Path, question: str) -> bytes | None:
@@ -68,8 +73,7 @@ def state(recording: Path, process: ProcessId, invariant: str) -> State:
     text = ask(recording, f"state {invariant}".strip())
     if text is None:
         return State(process=process, entries={}, failed=("the process did not tell its state",))
-    told = msgspec.json.decode(text, type=_Told)
-    return State(process=process, entries=dict(told.state), failed=tuple(told.failed))
+    return msgspec.json.decode(text, type=Told).of(process)
 
 
 def forget(recording: Path) -> None:

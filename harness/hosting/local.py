@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import BadInput
 from harness.hosting import proc
-from harness.hosting.apache import PROGRAMS, ApacheHost, put_programs
+from harness.hosting.apache import PROGRAMS, ApacheHost, plan_of, put_programs
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
 from harness.runtime import Runtime, compiled_by
@@ -64,8 +64,14 @@ class LocalHost(ApacheHost):
             shutil.chown(directory / "events", self._user)
         site = self.case.script_path.parent.parent
         if not self.case.black_box:
-            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS), self._plan(site))
-        server = Httpd(self.runtime.httpd, directory, groups, self._environment(), self.case.script_path)
+            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS), plan_of(self.case, site))
+        server = Httpd(
+            self.runtime.httpd,
+            directory,
+            groups,
+            environment_of(self.case, self.runtime, self._user),
+            self.case.script_path,
+        )
         host, port = server.address
         text = render(
             self.case,
@@ -85,17 +91,19 @@ class LocalHost(ApacheHost):
         (directory / "httpd.conf").write_text(text)
         return server
 
-    def _environment(self) -> dict[str, str]:
-        # The unprivileged server user can seldom write beside the sources. Bytecode in a cache of the
-        # harness keeps a cold start from compiling the site each time, and the user's tree as it was.
-        cache = self.runtime.bytecode
-        cache.mkdir(parents=True, exist_ok=True)
-        if self._user:
-            shutil.chown(cache, self._user)
-        return {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": "C.UTF-8",
-            "PYTHONPYCACHEPREFIX": str(cache),
-            **self.runtime.environment,
-            **self.case.environment,
-        }
+
+def environment_of(case: Case, runtime: Runtime, user: str) -> dict[str, str]:
+    """The environment of a server on this machine that runs as `user` (empty: as this process)."""
+    # The unprivileged server user can seldom write beside the sources. Bytecode in a cache of the harness keeps a
+    # cold start from compiling the site each time, and the user's tree as it was.
+    cache = runtime.bytecode
+    cache.mkdir(parents=True, exist_ok=True)
+    if user:
+        shutil.chown(cache, user)
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "PYTHONPYCACHEPREFIX": str(cache),
+        **runtime.environment,
+        **case.environment,
+    }
