@@ -17,6 +17,7 @@ from harness import __version__
 from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
+from harness.cli_bench import bench
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
@@ -24,7 +25,7 @@ from harness.records import Mode, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
-from harness.scenario import Case, expand, listing, load_scenario, nearest
+from harness.scenario import Case, expand, listing, load_scenario, nearest, scenario_files
 from harness.session import Session, Silent, regrade, stored_run
 
 
@@ -109,7 +110,7 @@ def run(
     """Run SCENARIO files (all of scenarios/ when none is given)."""
     declared = declared_runtimes(runtimes)
     cases: list[Case] = []
-    for path in _scenario_files(scenarios):
+    for path in scenario_files(scenarios):
         scenario = load_scenario(path)
         expanded = expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime, full=full)
         for case in expanded:
@@ -131,26 +132,6 @@ def _hosts(backend: Choice, declared: dict[str, RuntimeSpec]) -> Backend:
     """The backend that was asked for, on the declared runtimes."""
     known = Runtimes(declared, _say)
     return choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
-
-
-def _scenario_files(given: Sequence[Path]) -> list[Path]:
-    if not given:
-        given = (Path("scenarios"),)
-    files: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            files += sorted(path.glob("*.toml"))
-        elif path.is_file():
-            files.append(path)
-        else:
-            known = {each.stem: each for each in sorted(Path("scenarios").rglob("*.toml"))}
-            named = path.name.removesuffix(".toml")
-            if named not in known:
-                raise BadInput(f"there is no scenario file {path}{nearest(named, known)}")
-            files.append(known[named])
-    if not files:
-        raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
-    return files
 
 
 @main.command()
@@ -364,7 +345,7 @@ def explore(
     """Search SCENARIOs in forked copies of one process: faster than Apache, and only Apache's word counts."""
     declared = declared_runtimes(runtimes)
     known = Runtimes(declared, _say)
-    files = _scenario_files(scenarios)
+    files = scenario_files(scenarios)
     cases = [
         case
         for path in files
@@ -454,6 +435,9 @@ def doctor() -> None:
 def print_schema() -> None:
     """The JSON schema of result.json."""
     click.echo(json.dumps(schema(), indent=2))
+
+
+main.add_command(bench)
 
 
 def _say(text: str) -> None:

@@ -228,6 +228,8 @@ class Case(_Model):
     expectation: Expectation | None = None
     apache_conf: str = ""
     black_box: bool = False
+    preload: bool = False
+    """Let the server import the script when a process starts (WSGIImportScript), not when its first request comes."""
 
     @pydantic.field_validator("requests", mode="before")
     @classmethod
@@ -346,6 +348,27 @@ def expand(
             )
         )
     return cases
+
+
+def scenario_files(given: Sequence[Path]) -> list[Path]:
+    """The files that are meant: a file, all of a directory, the name of one in scenarios/. Raises BadInput."""
+    if not given:
+        given = (Path("scenarios"),)
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            files += sorted(path.glob("*.toml"))
+        elif path.is_file():
+            files.append(path)
+        else:
+            known = {each.stem: each for each in sorted(Path("scenarios").rglob("*.toml"))}
+            named = path.name.removesuffix(".toml")
+            if named not in known:
+                raise BadInput(f"there is no scenario file {path}{nearest(named, known)}")
+            files.append(known[named])
+    if not files:
+        raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
+    return files
 
 
 # -- mistakes, explained ---------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class Session:
     """Runs cases and keeps what they leave in `results/<run>/`. A context manager around the Locust subprocess."""
 
     def __init__(self, results: Path, flights: int | None = None, *, users: int = 15) -> None:
-        self.run = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.run = new_run_name()
         self.flights = flights or os.cpu_count() or 1
         self.directory = results / self.run
         self._users = users
@@ -174,6 +174,11 @@ class Session:
         temporary = self.directory / ".result.json"
         temporary.write_bytes(encode(result))
         temporary.replace(self.directory / "result.json")
+
+
+def new_run_name() -> str:
+    """What a run is called: when it began, and a few digits that no other has."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def describe_machine() -> dict[str, Any]:

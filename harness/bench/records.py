@@ -41,7 +41,7 @@ class Samples(Record, frozen=True):
 
 
 class ColdStart(Record, frozen=True):
-    """One request alone to a cold process, then some to the process that is now warm. Nothing else was sent meanwhile."""
+    """One request alone to a cold process, then some to the process that is now warm, and nothing else meanwhile."""
 
     first_ms: float
     """From the send to the last byte. The script's import is in it, unless it was preloaded."""

@@ -58,7 +58,7 @@ class ApacheHost(Host):
         super().__init__(case, versions)
         self._flights = flights
         self._count = slots or max(4, SLOTS_PER_CORE * (os.cpu_count() or 1))
-        if self.processes_per_slot > 1:
+        if self.processes_per_slot > 1 and not slots:
             self._count = max(2, self._count // self.processes_per_slot)
         self._servers: list[Server] = []
         self._server_of: dict[str, Server] = {}
@@ -152,6 +152,9 @@ class ApacheHost(Host):
 
     def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
         return self._server_of[slot.name].cpu_seconds(process)
+
+    def resident_mib(self, slot: Slot, process: ProcessId) -> float | None:
+        return self._server_of[slot.name].resident_mib(process)
 
     def _recording(self, slot: Slot, process: ProcessId) -> Path:
         return self._server_of[slot.name].directory / "events" / f"{process.pid}-{process.start}"

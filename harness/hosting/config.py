@@ -42,6 +42,7 @@ def render(case: Case, flights: int, **places: Any) -> str:
         display_name=display_name,
         fragment=case.apache_conf,
         reload=case.restart == "reload",
+        preload=case.preload,
         **places,
     )
 

@@ -95,6 +95,10 @@ class Host(abc.ABC):
         """CPU time of a process so far, in seconds; None when it is gone."""
 
     @abc.abstractmethod
+    def resident_mib(self, slot: Slot, process: ProcessId) -> float | None:
+        """Resident memory of a process, in MiB; None when it is gone."""
+
+    @abc.abstractmethod
     def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
         """What the probe recorded in these processes: all of it, or, of one that has served before, what it
         recorded `since` then."""

@@ -14,6 +14,7 @@ from harness.errors import InfrastructureError
 from harness.records import ProcessId
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def _stat_fields(pid: int) -> list[str] | None:
@@ -43,6 +44,14 @@ def cpu_seconds(process: ProcessId) -> float | None:
     if fields is None or int(fields[19]) != process.start:
         return None
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def resident_mib(process: ProcessId) -> float | None:
+    """Resident memory, in MiB (VmRSS: pages shared with other processes are counted too)."""
+    fields = _stat_fields(process.pid)
+    if fields is None or int(fields[19]) != process.start:
+        return None
+    return int(fields[21]) * PAGE_BYTES / 2**20
 
 
 def namespace_pid(pid: int) -> int | None:

@@ -81,6 +81,10 @@ class Server(abc.ABC):
         """CPU time of one of its processes so far, in seconds; None when it is gone."""
         return proc.cpu_seconds(self._outside(process))
 
+    def resident_mib(self, process: ProcessId) -> float | None:
+        """Resident memory of one of its processes, in MiB; None when it is gone."""
+        return proc.resident_mib(self._outside(process))
+
     def touch(self) -> None:
         """Let its script look changed."""
         os.utime(self.script)

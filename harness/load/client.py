@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -81,11 +81,11 @@ class LocustClient:
         self._open: dict[int, Order] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> LocustClient:
+    def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
         with theirs, self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.load.worker", str(theirs.fileno()), str(self._users)],
+                [sys.executable, "-m", *self._command(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -121,6 +121,10 @@ class LocustClient:
     def pid(self) -> int:
         return self._process.pid
 
+    def _command(self, descriptor: int) -> list[str]:
+        """The module of the subprocess, and its arguments."""
+        return ["harness.load.worker", str(descriptor), str(self._users)]
+
     def order(
         self,
         address: tuple[str, int],
@@ -129,27 +133,21 @@ class LocustClient:
         headers: list[dict[str, str]],
     ) -> Order:
         """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
-        if not ipaddress.ip_address(address[0]).is_loopback:
-            raise BadInput(f"{address[0]} is not this machine: load goes to 127.0.0.1 only")
         if len(chosen) > self._users:
             # They would wait for each other for ever.
             raise InfrastructureError(f"{len(chosen)} users were asked for, and Locust was started with {self._users}")
+        wanted = [described(requests[index], extra) for index, extra in zip(chosen, headers, strict=True)]
+        return self._begin(address, chosen, {"requests": wanted})
+
+    def _begin(self, address: tuple[str, int], chosen: Sequence[int], what: dict[str, Any]) -> Order:
+        """Give an order. Raises BadInput for an address that is not this machine's own."""
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            raise BadInput(f"{address[0]} is not this machine: load goes to 127.0.0.1 only")
         number = next(self._numbers)
         order = Order(self, number, chosen)
         with self._lock:
             self._open[number] = order
-        wanted = []
-        for index, extra in zip(chosen, headers, strict=True):
-            request = requests[index]
-            wanted.append(
-                {
-                    "method": request.method,
-                    "path": request.path,
-                    "body": request.body,
-                    "headers": headers_of(request, extra),
-                }
-            )
-        self.send({"order": number, "address": list(address), "requests": wanted})
+        self.send({"order": number, "address": list(address), **what})
         return order
 
     def send(self, message: dict[str, Any]) -> None:
@@ -186,6 +184,43 @@ class LocustClient:
             return " / ".join(self._log.read_text(errors="replace").splitlines()[-4:]) or "no output"
         except OSError:
             return "no output"
+
+
+class SteadyClient(LocustClient):
+    """A constant arrival rate, by one Locust process or (`workers`) by a Locust master and its workers."""
+
+    def __init__(self, users: int, log: Path, workers: int = 0) -> None:
+        """`users`: how many requests may be open at a time."""
+        super().__init__(users, log)
+        self._workers = workers
+
+    def _command(self, descriptor: int) -> list[str]:
+        return ["harness.load.steady", str(descriptor), str(self._users), str(self._workers)]
+
+    def steady(
+        self,
+        address: tuple[str, int],
+        requests: Sequence[Request],
+        headers: dict[str, str],
+        *,
+        begin: float,
+        rate: float,
+        count: int,
+    ) -> Order:
+        """Send `count` requests, the mix dealt round, `rate` a second from `begin` (CLOCK_MONOTONIC) on."""
+        wanted = [described(request, headers) for request in requests]
+        chosen = [number % len(requests) for number in range(count)]
+        return self._begin(address, chosen, {"requests": wanted, "begin": begin, "rate": rate, "count": count})
+
+
+def described(request: Request, extra: dict[str, str]) -> dict[str, Any]:
+    """A request as the subprocess takes it."""
+    return {
+        "method": request.method,
+        "path": request.path,
+        "body": request.body,
+        "headers": headers_of(request, extra),
+    }
 
 
 def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:

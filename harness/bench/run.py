@@ -1,0 +1,139 @@
+"""A bench run: the cycles of all cells in turn, and the file that is left of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.backend import Backend
+from harness.bench.cycle import Broken, run_cycle
+from harness.bench.plan import Load, interleave, processes_and_threads
+from harness.bench.records import BENCH_FILE, BENCH_VERSION, Bench, Cell, Cycle, encode_bench
+from harness.bench.summary import summarise
+from harness.errors import BadInput, MissingRuntime
+from harness.load.client import SteadyClient
+from harness.scenario import Case
+from harness.session import describe_machine, new_run_name
+
+# Apache's own threads hold what waits for a process that is starting; so many seconds of it.
+HELD_SECONDS = 3.0
+MOST_THREADS = 1000
+# Requests that may be open at a time, beyond those of a whole cycle nothing more can be.
+MOST_OPEN = 2000
+
+
+@dataclass
+class _Column:
+    """A cell under way."""
+
+    name: str
+    case: Case
+    cycles: list[Cycle] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+class BenchRun:
+    """One run: `go` it once. What was measured is in its directory, however it ends."""
+
+    def __init__(
+        self,
+        cells: Sequence[tuple[str, Case]],
+        load: Load,
+        backend: Backend,
+        results: Path,
+        *,
+        cycles: int,
+        seed: int,
+        workers: int = 0,
+        command: str = "",
+    ) -> None:
+        names = [name for name, _ in cells]
+        if len(set(names)) != len(names):
+            raise BadInput(f"a cell is named twice: {next(name for name in names if names.count(name) > 1)}")
+        self._columns = [_Column(name, case) for name, case in cells]
+        self._load = load
+        self._backend = backend
+        self._cycles = cycles
+        self._seed = seed
+        self._workers = workers
+        self._command = command
+        self._environment = describe_machine()
+        self.run = new_run_name()
+        self.directory = results / self.run
+        try:
+            self.directory.mkdir(parents=True)
+        except OSError as error:
+            raise BadInput(f"{self.directory}: results cannot be written: {error.strerror} (--results)") from error
+
+    def go(self, tell: Callable[[str], None]) -> Bench:
+        """Run every cycle; Ctrl-C ends the run early. Raises HarnessError."""
+        users = min(MOST_OPEN, self._load.count)
+        status: Literal["complete", "interrupted"] = "interrupted"
+        begin = time.monotonic()
+        try:
+            with SteadyClient(users, self.directory / "locust.log", self._workers) as client:
+                order = 0
+                for number, chosen in interleave(len(self._columns), self._cycles, self._seed):
+                    for column in (self._columns[each] for each in chosen):
+                        if not column.note:
+                            order += 1
+                            tell(f"cycle {number} of {self._cycles}: {column.name}")
+                            self._one(column, client, number, order, begin)
+                status = "complete"
+        except KeyboardInterrupt:
+            pass
+        finally:
+            bench = self._bench(status)
+            (self.directory / BENCH_FILE).write_bytes(encode_bench(bench))
+        return bench
+
+    def _one(self, column: _Column, client: SteadyClient, number: int, order: int, begin: float) -> None:
+        case = column.case
+        flights = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
+        try:
+            with self._backend.host(case, flights, slots=1) as host:
+                column.versions = host.versions
+                column.cycles.append(run_cycle(host, client, self._load, number=number, order=order, run_begin=begin))
+        except (Broken, MissingRuntime) as error:
+            column.note = str(error)
+
+    def _bench(self, status: Literal["complete", "interrupted"]) -> Bench:
+        return Bench(
+            schema_version=BENCH_VERSION,
+            run=self.run,
+            status=status,
+            command=self._command,
+            environment=self._environment,
+            backend=self._backend.name,
+            rate=self._load.rate,
+            workers=self._workers,
+            seed=self._seed,
+            during_s=self._load.during_s,
+            cells=tuple(self._cell(each) for each in self._columns),
+        )
+
+    def _cell(self, column: _Column) -> Cell:
+        case = column.case
+        processes, threads = processes_and_threads(case)
+        return Cell(
+            name=column.name,
+            scenario=case.scenario,
+            site=case.site,
+            script=case.script,
+            mode=case.mode,
+            restart=case.restart,
+            processes=processes,
+            threads=threads,
+            preload=case.preload,
+            runtime=case.runtime,
+            versions=column.versions,
+            requests=tuple(map(str, case.requests)),
+            note=column.note,
+            cycles=tuple(column.cycles),
+            summary=summarise(column.cycles, self._load.during_s),
+        )
