@@ -1,0 +1,174 @@
+"""How often the gate cries wolf, and how often it misses one.
+
+    python -m benchmarks.gate_power --comparisons 100 --planted 10
+
+A/A: a script against itself, each comparison with fresh cold starts; every alarm is a false one. Planted: the same
+script with one thing made worse, of which every comparison has to find an alarm:
+
+    lazy    the URLconf, which the script loaded while it was imported, is left to the first request
+    slower  the start takes 30 % more CPU time
+    lock    a handler that is built in the first request is no longer built under a lock
+
+A comparison is what `harness gate --against` does: pairs of cold starts of old and new at one moment, all questions
+asked as one family. Each is kept as a line of the file --keep, and what is there already is not done again, so that
+the work can be done in pieces (--seconds).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.adhoc import script_case
+from harness.backend import LocalBackend
+from harness.gate.compare import alarms
+from harness.gate.pairs import PairRunner, check_enough, tests_of
+from harness.gate.statistics import FAMILY_ERROR
+from harness.load.client import LocustClient
+from harness.runtime import Runtime, declared_runtimes, prepare
+from harness.scenario import Case
+
+SITE = Path("sites/mysite")
+PATHS = ("/", "/hello/", "/books/1/", "/login/")
+USERS = 15
+SLOWER = 0.30
+KINDS = ("A/A", "lazy", "slower", "lock")
+_BASE = (SITE / "scripts" / "default.wsgi").read_text()
+_EAGER = "\nfrom django.urls import get_resolver\n\nget_resolver().url_patterns\n"
+_BURN = "\nimport time\n\nend = time.process_time() + {seconds:.4f}\nwhile time.process_time() < end:\n    pass\n"
+_HEAD = _BASE.partition("application =")[0]
+_WITH_LOCK = (
+    _HEAD
+    + """
+import threading
+
+lock = threading.Lock()
+handler = None
+
+
+def application(environ, start_response):
+    global handler
+    with lock:
+        if handler is None:
+            handler = get_wsgi_application()
+    return handler(environ, start_response)
+"""
+)
+_WITHOUT_LOCK = _WITH_LOCK.replace("with lock:", "if True:")
+
+
+class Bench:
+    """The scripts, in a copy of the site that the server's user can read."""
+
+    def __init__(self, directory: Path, runtime: Runtime, pairs: int) -> None:
+        directory.chmod(0o755)
+        self._directory = directory
+        self._scripts = directory / "mysite" / "scripts"
+        shutil.copytree(SITE, directory / "mysite")
+        self._backend = LocalBackend(lambda _: runtime)
+        self._pairs = pairs
+        self._made = 0
+
+    def _case(self, name: str, text: str) -> Case:
+        path = self._scripts / f"{name}.wsgi"
+        path.write_text(text)
+        self._made += 1
+        case = script_case(path, paths=PATHS, users=USERS)
+        return case.model_copy(update={"id": f"{case.id}::{self._made}"})
+
+    def _sides(self, kind: str, locust: LocustClient) -> tuple[Case, Case]:
+        old = _BASE + _EAGER
+        if kind == "A/A":
+            return self._case("old", old), self._case("old", old)
+        if kind == "lazy":
+            return self._case("old", old), self._case("lazy", _BASE)
+        if kind == "lock":
+            return self._case("locked", _WITH_LOCK), self._case("unlocked", _WITHOUT_LOCK)
+        with self._runner(self._case("old", old), self._case("old", old), locust) as runner:
+            runner.pairs(self._pairs)  # what comes right after the start is dearer
+            cpu = statistics.median(each.cpu or 0.0 for pair in runner.pairs(self._pairs) for each in pair)
+        return self._case("old", old), self._case("slower", old + _BURN.format(seconds=SLOWER * cpu))
+
+    @contextmanager
+    def _runner(self, old: Case, new: Case, locust: LocustClient) -> Iterator[PairRunner]:
+        with PairRunner(old, new, self._backend, locust, self._directory / "histories") as runner:
+            yield runner
+
+    def compare(self, kind: str, times: int, until: float) -> Iterator[dict[str, Any]]:
+        """Compare so many times, or until the clock says so, each time with cold starts of its own."""
+        with LocustClient(2 * USERS, self._directory / "locust.log") as locust:
+            old, new = self._sides(kind, locust)
+            with self._runner(old, new, locust) as runner:
+                for _ in range(times):
+                    begin = time.monotonic()
+                    pairs = runner.pairs(self._pairs)
+                    check_enough(pairs, new)
+                    tests = tests_of(old, new, pairs, "since the old one")
+                    found = alarms(tests)
+                    yield {
+                        "kind": kind,
+                        "pairs": self._pairs,
+                        "tests": len(tests),
+                        "least_p": min(each.significance.p for each in tests),
+                        "cpu_s": [
+                            round(statistics.median(pair[side].cpu or 0.0 for pair in pairs), 3) for side in (0, 1)
+                        ],
+                        "seconds": round(time.monotonic() - begin, 1),
+                        "alarms": [each.sentence.partition(": ")[2] for each in found],
+                    }
+                    if time.monotonic() > until:
+                        return
+
+
+def summary(lines: list[dict[str, Any]]) -> list[str]:
+    found = []
+    for kind in KINDS:
+        here = [each for each in lines if each["kind"] == kind]
+        if here:
+            alarming = sum(bool(each["alarms"]) for each in here)
+            seconds = statistics.median(each["seconds"] for each in here)
+            pairs = sorted({each["pairs"] for each in here})
+            found.append(
+                f"{kind}: alarms in {alarming} of {len(here)} comparisons "
+                f"({' or '.join(map(str, pairs))} pairs each, {seconds:.1f} s)"
+            )
+    return found
+
+
+@click.command()
+@click.option("--comparisons", type=click.IntRange(0, 10_000), default=100, show_default=True, help="A/A")
+@click.option("--planted", type=click.IntRange(0, 1000), default=10, show_default=True, help="of each regression")
+@click.option("--pairs", type=click.IntRange(8, 200), default=16, show_default=True, help="of each comparison")
+@click.option("--keep", type=click.Path(path_type=Path), default=Path("results/gate-power.jsonl"), show_default=True)
+@click.option("--seconds", type=click.FloatRange(1), default=86_400.0, help="stop after this; run again to go on")
+@click.option("--runtime", "name", default="django52", show_default=True)
+def main(comparisons: int, planted: int, pairs: int, keep: Path, seconds: float, name: str) -> None:
+    """Print how many comparisons ended in an alarm."""
+    until = time.monotonic() + seconds
+    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    for kind in KINDS:
+        done = [json.loads(line) for line in keep.read_text().splitlines()] if keep.exists() else []
+        left = (comparisons if kind == "A/A" else planted) - sum(each["kind"] == kind for each in done)
+        if left <= 0 or time.monotonic() > until:
+            continue
+        with tempfile.TemporaryDirectory(prefix="gate-power-") as directory, keep.open("a") as stream:
+            for line in Bench(Path(directory), runtime, pairs).compare(kind, left, until):
+                stream.write(json.dumps(line) + "\n")
+                stream.flush()
+                click.echo(f"{kind}: {line['seconds']} s, {'; '.join(line['alarms'][:2]) or 'no alarm'}", err=True)
+    lines = [json.loads(line) for line in keep.read_text().splitlines()]
+    click.echo("\n".join(summary(lines)))
+    click.echo(f"family-wise error {FAMILY_ERROR:.0%}; more than 4 alarms in 100 A/A comparisons would refute it")
+
+
+if __name__ == "__main__":
+    main()

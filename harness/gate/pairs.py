@@ -1,0 +1,178 @@
+"""Old and new side by side in one run: pairs of cold starts, one of each at one moment.
+
+What the machine does to one of a pair, it does to the other; which of them is begun first takes turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.backend import Backend
+from harness.checkers import grade
+from harness.checkers.baseline import Baseline
+from harness.checkers.controls import judge_controls
+from harness.checkers.findings import TrialGrade
+from harness.control import run_control, slowest
+from harness.errors import Inconclusive
+from harness.gate.compare import TOLERANCE, Test, compare_counts, compare_times
+from harness.gate.observe import observe
+from harness.history import HistoryWriter
+from harness.hosting.host import SLOTS_PER_CORE, Host
+from harness.load.client import LocustClient
+from harness.records import Control, State, Trial
+from harness.scenario import Case
+from harness.trial import grace_seconds, run_trial
+
+CONTROLS = 2
+CPU = "the CPU time of a cold start"
+FIRST = "the time to the first good answer of a cold process"
+LAST = "the time until all its first requests are answered"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One trial, judged, and what it took: seconds, None where nothing good came of it."""
+
+    grade: TrialGrade
+    cpu: float | None
+    first: float | None
+    last: float | None
+
+
+@dataclass
+class Side:
+    """The old, or the new: its host, and what its controls say is right."""
+
+    case: Case
+    host: Host
+    history: HistoryWriter
+    controls: list[Control] = field(default_factory=list)
+    number: int = 0
+
+    def ask_controls(self) -> None:
+        """Raises Inconclusive where it fails one request at a time: nothing can be compared then."""
+        for number in range(1, CONTROLS + 1):
+            self.controls.append(run_control(self.host, number))
+            self.history.add(self.controls[-1])
+        broken = judge_controls(self.controls, self.case.requests)
+        if broken is not None:
+            raise Inconclusive(f"{self.case.id} is broken ({broken.broken_class}): {broken.summary}")
+        self._baseline = Baseline.of(self.case.requests, self.controls)
+        self._grace = grace_seconds(slowest(self.controls))
+
+    def trial(self, locust: LocustClient) -> Timed:
+        """One cold start and its stampede."""
+        self.number += 1
+        with self.host.cold() as slot:
+            trial = run_trial(self.host, locust, slot, self.number, self._grace, self._reference)
+            used = [self.host.cpu_seconds(slot, each.process) for each in trial.processes if each.fresh]
+        self.history.add(trial)
+        judged = grade(trial, self._baseline)
+        return timed(trial, judged, sum(each for each in used if each is not None) or None)
+
+    @property
+    def _reference(self) -> State | None:
+        return self.controls[0].states[0] if self.controls[0].states else None
+
+
+def timed(trial: Trial, judged: TrialGrade, cpu: float | None) -> Timed:
+    """What a trial took. A pure function."""
+    ends = [each.last_byte for each in trial.answers if each.last_byte is not None and (each.status or 500) < 500]
+    begin = min((each.intended for each in trial.answers), default=0.0)
+    if not judged.cold or not ends:
+        return Timed(judged, None, None, None)
+    whole = len(ends) == len(trial.answers)
+    return Timed(judged, cpu, min(ends) - begin, max(ends) - begin if whole else None)
+
+
+class PairRunner:
+    """Old and new, hosted side by side. Use it as a context manager; `pairs` as often as wanted."""
+
+    def __init__(self, old: Case, new: Case, backend: Backend, locust: LocustClient, histories: Path) -> None:
+        self._cases = (old, new)
+        self._backend = backend
+        self._locust = locust
+        self._histories = histories
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> PairRunner:
+        try:
+            slots = SLOTS_PER_CORE * max(1, (os.cpu_count() or 1) // 2)
+            self._sides = [self._side(case, slots) for case in self._cases]
+            for side in self._sides:
+                side.ask_controls()
+            # The first cold starts of a script compile it, and fill the caches of the machine.
+            self.pairs(1)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _side(self, case: Case, slots: int) -> Side:
+        name = f"{case.id.replace('::', '.').replace('/', '_')}.jsonl"
+        history = self._stack.enter_context(HistoryWriter(self._histories / name, case))
+        return Side(case, self._stack.enter_context(self._backend.host(case, 1, slots=slots)), history)
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pairs(self, count: int, tell: Callable[[int], None] = lambda _: None) -> list[tuple[Timed, Timed]]:
+        """So many pairs of (old, new). Raises HarnessError."""
+        done = []
+        for number in range(count):
+            done.append(self._pair(number))
+            tell(number + 1)
+        return done
+
+    def _pair(self, number: int) -> tuple[Timed, Timed]:
+        order = self._sides if number % 2 else self._sides[::-1]
+        # On one core they would but stand in each other's way.
+        if (os.cpu_count() or 1) < 2:
+            results = {id(side): side.trial(self._locust) for side in order}
+        else:
+            with ThreadPoolExecutor(2) as pool:
+                futures = {id(side): pool.submit(side.trial, self._locust) for side in order}
+                try:
+                    results = {side: future.result() for side, future in futures.items()}
+                except BaseException:
+                    for side in self._sides:
+                        side.host.abort()  # so that the other one ends at once
+                    raise
+        old, new = (results[id(side)] for side in self._sides)
+        return old, new
+
+
+def tests_of(
+    old: Case, new: Case, pairs: Sequence[tuple[Timed, Timed]], since: str, tolerance: float = TOLERANCE
+) -> list[Test]:
+    """All that pairs of cold starts are asked: counts and times. A pure function."""
+    sides = [
+        observe(case, [pair[side].grade for pair in pairs], backend="local", verdict="clean", reason="")
+        for side, case in enumerate((old, new))
+    ]
+    times = {
+        what: list(_known((getattr(a, name), getattr(b, name)) for a, b in pairs))
+        for what, name in ((CPU, "cpu"), (FIRST, "first"), (LAST, "last"))
+    }
+    return compare_counts(sides[0], sides[1], since) + compare_times(new.id, times, since, tolerance)
+
+
+def _known(pairs: Iterator[tuple[float | None, float | None]]) -> Iterator[tuple[float, float]]:
+    for old, new in pairs:
+        if old is not None and new is not None:
+            yield old, new
+
+
+def check_enough(pairs: Sequence[tuple[Timed, Timed]], case: Case) -> None:
+    """Raises Inconclusive where too few of the pairs were what they should be."""
+    effective = sum(old.grade.effective and new.grade.effective for old, new in pairs)
+    failed = next((reason for pair in pairs for each in pair for reason in each.grade.failed_checkers), None)
+    if failed:
+        raise Inconclusive(f"{case.id}: {failed}")
+    if 2 * effective < len(pairs):
+        raise Inconclusive(f"{case.id}: only {effective} of {len(pairs)} pairs were effective on both sides")

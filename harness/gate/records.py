@@ -1,0 +1,109 @@
+"""What the gate compares: counts and same-run ratios of a case, kept in `results/baselines/NAME.json`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from harness.errors import BadInput
+from harness.records import BackendName, Mode, Record, RestartMethod, Schedule, VerdictName
+from harness.scenario import nearest
+
+BASELINE_VERSION: Literal[1] = 1
+BASELINES = Path("baselines")
+"""In the results directory. The only part of it that is meant to be committed."""
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+
+
+class Observed(Record, frozen=True):
+    """A case as the gate sees it: counts of trials, and ratios within one process. No absolute times."""
+
+    case: str
+    schedule: Schedule
+    mode: Mode
+    restart: RestartMethod
+    processes: int
+    threads: int
+    users: int
+    runtime: str
+    backend: BackendName
+    verdict: VerdictName
+    reason: str
+    trials: int
+    """That count: effective ones (reloads, where the scenario restarts by reload)."""
+    bad_trials: int
+    """Those with a race of any class."""
+    bad: dict[str, int]
+    """Trials with a race of each class: hang, failed-request, wrong-state, duplicate-init; and dropped."""
+    cold: int
+    """Trials whose initialisation was looked at."""
+    lazy: dict[str, int]
+    """In how many of those each piece of initialisation ran inside a request, by `kind name`."""
+    lazy_in_request: int
+    """The most pieces in one trial."""
+    first_over_warm: tuple[float, ...]
+    """First request alone to a cold process, over a warm one's: one ratio a cold start."""
+
+
+class Baseline(Record, frozen=True):
+    """What was stored of a run, to compare later ones with."""
+
+    schema_version: Literal[1]
+    name: str
+    run: str
+    made: str
+    """UTC, ISO 8601."""
+    environment: dict[str, Any]
+    cases: tuple[Observed, ...]
+
+    def __str__(self) -> str:
+        return f"baseline {self.name} of {self.made[:10]} (run {self.run})"
+
+    @property
+    def by_case(self) -> Mapping[str, Observed]:
+        return {each.case: each for each in self.cases}
+
+
+def baseline_path(name: str, results: Path) -> Path:
+    """Raises BadInput for a name that is no file name."""
+    if not _NAME.match(name):
+        raise BadInput(f"baseline {name!r}: expected letters, digits, '.', '_' and '-'")
+    return results / BASELINES / f"{name}.json"
+
+
+def write_baseline(baseline: Baseline, results: Path) -> Path:
+    """Store it, whole or not at all. Raises BadInput."""
+    path = baseline_path(baseline.name, results)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def read_baseline(name: str, results: Path) -> Baseline:
+    """A stored baseline, by its name.
+
+    Raises:
+        BadInput: there is none of that name, or another version of the harness wrote it.
+    """
+    path = baseline_path(name, results)
+    if not path.is_file():
+        known = sorted(each.stem for each in path.parent.glob("*.json"))
+        there = f"there are: {', '.join(known)}" if known else "there is none yet"
+        raise BadInput(
+            f"{path}: there is no such baseline{nearest(name, known)} ({there}); "
+            f"`harness baseline SCENARIO --name {name}` makes one"
+        )
+    again = f"make it anew: `harness baseline SCENARIO --name {name}`"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise BadInput(f"{path}: is no baseline of this version of the harness: {error}; {again}") from error
