@@ -61,7 +61,7 @@ def larger(old: Sequence[float], new: Sequence[float], factor: float) -> Signifi
     if not old or not new:
         return Significance(1.0, 1.0)
     scaled = [factor * each for each in old]
-    least = 1.0 / math.comb(len(old) + len(new), len(old))
+    least = 1 / math.comb(len(old) + len(new), len(old))
     p = float(mannwhitneyu(new, scaled, alternative="greater", method="exact").pvalue)
     return Significance(p, least)
 
@@ -97,7 +97,7 @@ def shift(pairs: Sequence[tuple[float, float]], tolerance: float, confidence: fl
 @functools.cache
 def _at_least(count: int, statistic: int) -> float:
     """P(T+ >= statistic) of the signed-rank statistic of `count` differences, if none is real."""
-    return sum(_distribution(count)[max(0, statistic) :]) / 2**count
+    return math.ldexp(sum(_distribution(count)[max(0, statistic) :]), -count)
 
 
 @functools.cache
