@@ -17,7 +17,7 @@ from harness import __version__
 from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
-from harness.cli_bench import bench
+from harness.cli_bench import baseline, bench, gate
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
@@ -437,7 +437,8 @@ def print_schema() -> None:
     click.echo(json.dumps(schema(), indent=2))
 
 
-main.add_command(bench)
+for command in (bench, baseline, gate):
+    main.add_command(command)
 
 
 def _say(text: str) -> None:

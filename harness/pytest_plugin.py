@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from rich.console import Console
 from harness.adhoc import AD_HOC, script_case
 from harness.backend import Backend, LocalBackend, choose
 from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.report.console import print_result, story
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
@@ -50,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
     )
     group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
+    group.addoption(
+        "--harness-gate",
+        metavar="BASELINE",
+        nargs="?",
+        const="",
+        help="fail what got worse since this baseline (default: the one named as the scenario), or is over a threshold",
+    )
     parser.addini(
         "harness_trials_at_most",
         "cold starts of a case that is not expected to race: `harness run` makes as many as the file says",
@@ -63,7 +71,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "harness(**options): what harness_cold_start uses for this test; options as harness.adhoc.script_case",
     )
-    config.stash[_DOOR] = Door(config)
+    config.stash[_DOOR] = door = Door(config)
+    try:
+        _ = door.gate  # a baseline that is not there is told before minutes are spent
+    except BadInput as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -98,6 +110,8 @@ class Door:
         self._session: Session | None = None
         self._entered: Backend | None = None
         self.users = SPARE_USERS
+        self.cases = 0
+        """Scenario cases that were collected: the gate's error is shared by them."""
 
     def option(self, name: str, default: Any = None) -> Any:
         value = self._config.getoption(f"--harness-{name}")
@@ -142,6 +156,12 @@ class Door:
             raise KeyboardInterrupt
         return result
 
+    @functools.cached_property
+    def gate(self) -> ItemGate | None:
+        """What `--harness-gate` asks for. Raises BadInput."""
+        name = self._config.getoption("--harness-gate")
+        return None if name is None else ItemGate(name or None, self.directory("results", "results"))
+
     def close(self) -> None:
         if self._session is not None:
             self._session.write(self._session.result("complete"))
@@ -172,6 +192,7 @@ class ScenarioFile(pytest.File):
                 spec_named(case.runtime, door.declared)
         except BadInput as error:
             raise self.CollectError(str(error)) from error
+        door.cases += len(cases)
         for case in cases:
             door.users = max(door.users, case.users)
             yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=door.shortened(case))
@@ -191,17 +212,29 @@ class CaseItem(pytest.Item):
         except MissingRuntime as error:
             pytest.skip(f"runtime {self.case.runtime}: {error}")
         remember(self, result)
+        if door.gate is not None:
+            worse = door.gate.judge(self.case, result, door.backend, door.session(), door.cases)
+            self.user_properties += door.gate.properties(result)
+            if worse:
+                raise GotWorse(worse)
         if not result.met:
             raise NotMet(result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failure text is the explanation."""
-        if isinstance(excinfo.value, NotMet | HarnessError):
+        if isinstance(excinfo.value, NotMet | GotWorse | HarnessError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
+
+
+class GotWorse(Exception):
+    """A case that is worse than its baseline, or over a threshold."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
 
 
 class NotMet(Exception):
@@ -256,6 +289,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     ]
     if not cases:
         return
+    told = [
+        (report.nodeid, dict(report.user_properties))
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+    ]
+    if gated := gate_lines(told):
+        terminalreporter.section("gate")
+        for line in gated:
+            terminalreporter.write_line(line)
+        write_gate_summary(told)
     terminalreporter.section("cold starts")
     console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
     cases.sort(key=lambda case: case.case)

@@ -163,6 +163,10 @@ class Thresholds(_Model):
         text = self.first_request_over_warm
         return None if text is None else float(text.removeprefix("<="))
 
+    @property
+    def any(self) -> bool:
+        return any(each is not None for each in (self.lazy_in_request, self.bad_trials, self.ratio_limit))
+
     def of(self, script: str) -> Thresholds:
         return self if self.scripts is None or script in self.scripts else Thresholds()
 

@@ -34,6 +34,15 @@ FIRST = "the time to the first good answer of a cold process"
 LAST = "the time until all its first requests are answered"
 
 
+class BrokenSide(Inconclusive):
+    """The old or the new fails one request at a time: there is nothing to time."""
+
+    def __init__(self, case: Case, why: str) -> None:
+        super().__init__(f"{case.id} is broken: {why}")
+        self.case = case
+        self.why = why
+
+
 @dataclass(frozen=True)
 class Timed:
     """One trial, judged, and what it took: seconds, None where nothing good came of it."""
@@ -55,13 +64,13 @@ class Side:
     number: int = 0
 
     def ask_controls(self) -> None:
-        """Raises Inconclusive where it fails one request at a time: nothing can be compared then."""
+        """Raises BrokenSide where it fails one request at a time."""
         for number in range(1, CONTROLS + 1):
             self.controls.append(run_control(self.host, number))
             self.history.add(self.controls[-1])
         broken = judge_controls(self.controls, self.case.requests)
         if broken is not None:
-            raise Inconclusive(f"{self.case.id} is broken ({broken.broken_class}): {broken.summary}")
+            raise BrokenSide(self.case, broken.summary)
         self._baseline = Baseline.of(self.case.requests, self.controls)
         self._grace = grace_seconds(slowest(self.controls))
 

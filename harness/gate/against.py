@@ -1,0 +1,62 @@
+"""`--against REV|SCRIPT`: the old script of a case, from another file or from git."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+from harness.errors import BadInput
+from harness.scenario import Case, nearest
+
+
+def old_case(case: Case, against: str, directory: Path) -> Case:
+    """The case with its old script: a WSGI file, another script of its site by name, or itself in a git revision,
+    whose site is put into `directory`.
+
+    Raises:
+        BadInput: it is none of them.
+    """
+    beside = case.script_path.parent / f"{against}.wsgi"
+    if Path(against).is_file():
+        script = Path(against).resolve()
+    elif beside.is_file():
+        script = beside
+    else:
+        script = _at_revision(case, against, directory)
+    return case.model_copy(update={"script_path": script, "id": f"{case.id}::old"})
+
+
+def _at_revision(case: Case, revision: str, directory: Path) -> Path:
+    site = case.script_path.parent.parent
+    found = _git(site, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if found is None:
+        known = [each.stem for each in case.script_path.parent.glob("*.wsgi")]
+        raise BadInput(
+            f"--against {revision!r} is no script file, no script of {site} and no git revision there"
+            f"{nearest(revision, known)}"
+        )
+    commit = found.decode().strip()
+    top = Path((_git(site, "rev-parse", "--show-toplevel") or b"").decode().strip())
+    inside = site.relative_to(top)
+    place = directory / commit[:12]
+    script = place / inside / case.script_path.relative_to(site)
+    if not place.exists():
+        packed = _git(top, "archive", commit, "--", str(inside))
+        if packed is None:
+            raise BadInput(f"--against {revision}: {inside} is not in that revision")
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(place, filter="data")
+    if not script.is_file():
+        raise BadInput(f"--against {revision}: {script.relative_to(place)} is not in that revision")
+    return script
+
+
+def _git(directory: Path, *arguments: str) -> bytes | None:
+    """Standard output of git; None where it fails. Raises BadInput where there is no git."""
+    try:
+        done = subprocess.run(["git", "-C", directory, *arguments], capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise BadInput("--against needs git to find a revision: apt install git") from error
+    return done.stdout if done.returncode == 0 else None

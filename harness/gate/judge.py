@@ -1,0 +1,99 @@
+"""From what was measured, or is measured here in pairs, to an outcome of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from harness.backend import Backend
+from harness.errors import Inconclusive
+from harness.gate.compare import Test, compare_thresholds, compare_with
+from harness.gate.pairs import BrokenSide, PairRunner, check_enough, tests_of
+from harness.gate.records import Baseline, Observed, baseline_path, read_baseline
+from harness.gate.statistics import FAMILY_ERROR, Significance
+from harness.gate.summary import Outcome
+from harness.scenario import Case
+from harness.session import Session
+
+
+def find_baselines(scenarios: Iterable[str], name: str | None, results: Path) -> dict[str, Baseline]:
+    """The baseline of each scenario: the one that is named, or the one named as the scenario, where there is one.
+
+    Raises:
+        BadInput: the named one is not there, or one cannot be read.
+    """
+    if name is not None:
+        return dict.fromkeys(scenarios, read_baseline(name, results))
+    return {each: read_baseline(each, results) for each in scenarios if baseline_path(each, results).is_file()}
+
+
+def judge_observed(
+    cases: Sequence[Case],
+    observed: Sequence[Observed],
+    baselines: Mapping[str, Baseline],
+    notes: Iterable[str] = (),
+    error: float = FAMILY_ERROR,
+) -> Outcome:
+    """A run against its baselines and thresholds; `error` is the chance of any false alarm. Raises BadInput."""
+    tests: list[Test] = []
+    told = list(notes)
+    scenario_of = {case.id: case.scenario for case in cases}
+    for scenario in dict.fromkeys(scenario_of.values()):
+        here = [each for each in observed if scenario_of.get(each.case) == scenario]
+        if scenario not in baselines:
+            told.append(f"{scenario} has no baseline: `harness baseline {scenario}`")
+        elif here:
+            found, unknown = compare_with(baselines[scenario], here)
+            tests += found
+            told += [f"{each} is not in {baselines[scenario]}" for each in unknown]
+    by_id = {each.case: each for each in observed}
+    for case in cases:
+        if case.id in by_id and case.thresholds.any:
+            tests += compare_thresholds(case.thresholds, by_id[case.id])
+    with_limits = ["the scenario's thresholds"] if any(case.thresholds.any for case in cases) else []
+    return Outcome(
+        compared_with=" and ".join([*dict.fromkeys(map(str, baselines.values())), *with_limits]) or "nothing",
+        tests=tuple(tests),
+        observed=tuple(observed),
+        notes=tuple(told),
+        inconclusive=tuple(f"{each.case}: {each.reason}" for each in observed if each.verdict == "inconclusive"),
+        error=error,
+    )
+
+
+def compare_live(
+    sides: Sequence[tuple[Case, Case]],
+    backend: Backend,
+    session: Session,
+    *,
+    against: str,
+    pairs: int,
+    tolerance: float,
+    tell: Callable[[str], None],
+) -> Outcome:
+    """Old and new of each case in pairs of cold starts. Raises HarnessError."""
+    tests: list[Test] = []
+    notes: list[str] = []
+    inconclusive: list[str] = []
+    since = f"since {against}"
+    for old, new in sides:
+        tell(f"{new.id}: {pairs} pairs of cold starts")
+        try:
+            with PairRunner(old, new, backend, session.locust, session.directory / "cases") as runner:
+                done = runner.pairs(pairs)
+            check_enough(done, new)
+            tests += tests_of(old, new, done, since, tolerance)
+        except BrokenSide as broken:
+            if broken.case is old:
+                notes.append(f"{new.id} was broken in {against}: nothing of it can be worse")
+            else:
+                what = f"is broken now, one request at a time too ({broken.why})"
+                tests.append(Test(new.id, what, since, Significance(0.0, 0.0), certain=True))
+        except Inconclusive as error:
+            inconclusive.append(str(error))
+    return Outcome(
+        compared_with=f"{against}, side by side in run {session.run}",
+        tests=tuple(tests),
+        notes=tuple(notes),
+        inconclusive=tuple(inconclusive),
+    )

@@ -1,0 +1,105 @@
+"""Runs that the gate judges: trials and cold starts of a case, as what the gate compares."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.backend import Backend
+from harness.bench.cold import measure_cold
+from harness.errors import BadInput, MissingRuntime
+from harness.gate.observe import grades_of, observe
+from harness.gate.records import BASELINE_VERSION, Baseline, Observed
+from harness.history import read_case
+from harness.hosting.host import Host
+from harness.report.result import CaseResult, Result
+from harness.scenario import Case
+from harness.session import Session, Silent, Watcher, regrade
+
+# Cold starts for the ratio: enough for a sign test at 1 % in a family of a few (0.5 ** 12 = 0.0002).
+COLD_STARTS = 12
+SLOTS = 4
+
+
+def measure_all(
+    cases: Sequence[Case],
+    backend: Backend,
+    session: Session,
+    *,
+    cold_starts: int = COLD_STARTS,
+    watcher: Watcher | None = None,
+    skip: Callable[[Case, str], None] = lambda *_: None,
+) -> list[Observed]:
+    """Run the cases. One whose runtime is missing is skipped. Raises HarnessError, KeyboardInterrupt."""
+    session.announce(cases)
+    found = []
+    try:
+        for case in cases:
+            try:
+                result, stopped = session.run_one(case, backend, watcher or Silent())
+            except MissingRuntime as error:
+                skip(case, str(error))
+                continue
+            if stopped:
+                raise KeyboardInterrupt
+            found.append(of_run(case, result, backend, session, cold_starts))
+    finally:
+        session.write(session.result("complete" if len(found) == len(cases) else "interrupted"))
+    return found
+
+
+def of_run(
+    case: Case, result: CaseResult, backend: Backend, session: Session, cold_starts: int = COLD_STARTS
+) -> Observed:
+    """What the gate compares of a case that this session has just run, with its cold starts. Raises HarnessError."""
+    ratios = []
+    if cold_starts and result.verdict not in ("broken", "inconclusive") and case.restart != "reload":
+        with backend.host(case, 1, slots=SLOTS) as host:
+            ratios = [_ratio(host) for _ in range(cold_starts)]
+    return of_history(case, result, session.history_path(case), ratios)
+
+
+def _ratio(host: Host) -> float:
+    with host.cold() as slot:
+        cold = measure_cold(host, slot, host.case.timeout)
+    return cold.first_ms / cold.warm_ms
+
+
+def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[float] = ()) -> Observed:
+    """What the gate compares of a stored case. Raises BadInput."""
+    return observe(
+        case,
+        grades_of(history, case),
+        backend=result.backend,
+        verdict=result.verdict,
+        reason=result.reason,
+        ratios=ratios,
+    )
+
+
+def of_stored(directory: Path) -> tuple[Result, list[tuple[Case, Observed]]]:
+    """The cases of a stored run, from its histories alone: without cold starts, so without their ratio."""
+    result = regrade(directory)
+    by_id = {each.case: each for each in result.cases}
+    found = []
+    for path in sorted((directory / "cases").glob("*.jsonl")):
+        with contextlib.suppress(KeyError):
+            case = read_case(path)
+            found.append((case, of_history(case, by_id[case.id], path)))
+    if not found:
+        raise BadInput(f"{directory}: holds no case that could be compared")
+    return result, found
+
+
+def baseline_of(name: str, session: Session, observed: Sequence[Observed]) -> Baseline:
+    """What is stored of a run."""
+    return Baseline(
+        schema_version=BASELINE_VERSION,
+        name=name,
+        run=session.run,
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        environment=session.environment,
+        cases=tuple(observed),
+    )
