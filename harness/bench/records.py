@@ -84,9 +84,10 @@ class Latency(Record, frozen=True):
 
 
 class Phase(Record, frozen=True):
-    """What became of the requests intended in a phase, over all cycles.
+    """What became of the requests of a phase, over all cycles.
 
-    before: up to the first restart. during: the `during_s` seconds after each restart. after: the rest.
+    before: answered before the first restart. during: the `during_s` seconds after each restart, and what was on its
+    way when it came. after: the rest.
     """
 
     name: PhaseName

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +17,7 @@ from harness.bench.records import PHASES, Cycle, Latency, Phase, PhaseName, Samp
 WINDOW_S = 0.5
 STEP_S = 0.05
 RECOVERED = 1.10
+UNANSWERED_S = 1.0
 # With fewer answers in a window its p95 is but its largest.
 FEWEST_IN_WINDOW = 20
 # HdrHistogram: microseconds from 1 us to an hour, 3 significant digits.
@@ -24,10 +27,11 @@ _DIGITS = 3
 
 @dataclass(frozen=True)
 class Sample:
-    """A row of the columns, with when it was intended relative to the restart it belongs to (None: before any)."""
+    """A row of the columns."""
 
     intended: float
     since: float | None
+    """Seconds from the restart that it belongs to. None: before any; 0: it was on its way when the restart came."""
     latency_ms: float | None
     outcome: SampleOutcome
     process: int | None
@@ -42,15 +46,17 @@ def rows(cycle: Cycle) -> list[Sample]:
     samples = cycle.samples
     columns = zip(samples.intended_s, samples.latency_ms, samples.outcome, samples.process, strict=True)
     return [
-        Sample(
-            intended,
-            next((intended - each for each in reversed(cycle.restarts_s) if each <= intended), None),
-            latency,
-            outcome,
-            process,
-        )
+        Sample(intended, _since(intended, latency, cycle.restarts_s), latency, outcome, process)
         for intended, latency, outcome, process in columns
     ]
+
+
+def _since(intended: float, latency_ms: float | None, restarts: Sequence[float]) -> float | None:
+    # What has no complete answer ended some time; it was on its way for UNANSWERED_S at most, or it was before.
+    end = intended + (UNANSWERED_S if latency_ms is None else latency_ms / 1000)
+    if any(intended < each < end for each in restarts):
+        return 0.0
+    return next((intended - each for each in reversed(restarts) if each <= intended), None)
 
 
 def summarise(cycles: Sequence[Cycle], during_s: float) -> Summary | None:
@@ -101,7 +107,7 @@ class Restart:
 def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restart:
     """`number` counts the restarts of the cycle from 0."""
     begin = cycle.restarts_s[number]
-    end = cycle.restarts_s[number + 1] if number + 1 < len(cycle.restarts_s) else cycle.seconds
+    end = cycle.restarts_s[number + 1] if number + 1 < len(cycle.restarts_s) else math.inf
     good = [each for each in samples if each.outcome == "ok" and each.arrived is not None]
     arrivals = sorted(each.arrived for each in good if each.arrived is not None)
     to_new = [each.arrived for each in good if each.arrived and each.intended >= begin]
@@ -114,15 +120,15 @@ def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restar
 
 
 def longest_gap(moments: Sequence[float], begin: float, end: float) -> float | None:
-    """The longest stretch from `begin` to `end` in which none of the (sorted) moments lies; None: none lies there.
+    """The longest stretch from `begin` to `end` (which may be infinite) in which none of the sorted moments lies.
 
-    A stretch that is still open at `end` counts up to the next moment, if there is one.
+    None: none lies there. After the last of them the stretch counts up to a finite `end`.
     """
     within = [each for each in moments if begin < each <= end]
     if not within:
         return None
-    within += [each for each in moments if each > end][:1]
-    return max(later - earlier for earlier, later in zip([begin, *within], within, strict=False))
+    stops = [begin, *within, *([] if math.isinf(end) else [end])]
+    return max(later - earlier for earlier, later in itertools.pairwise(stops))
 
 
 def recovered_ms(samples: Iterable[Sample], p95_before: float | None) -> float | None:

@@ -1,0 +1,87 @@
+"""What a bench run compares, and in which order."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.bench.plan import Load, Variation, cells_of, check_load, interleave
+from harness.errors import BadInput
+from harness.scenario import parse_scenario
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = """
+title = "a test"
+site = "mysite"
+scripts = ["default", "improved"]
+runtime = "django52"
+
+[[expect]]
+verdict = ["hazard", "clean"]
+outcomes.ok = { grade = "expected", why = "it is the default script" }
+"""
+
+
+def names(vary, text=TEXT):
+    return [name for name, _ in cells(vary, text)]
+
+
+def cells(vary, text=TEXT):
+    return cells_of(parse_scenario(text, "s.toml"), Path("mine.toml"), ROOT / "sites", vary)
+
+
+def test_without_a_variation_a_scenario_is_its_scripts_in_its_modes():
+    """As its file says."""
+    assert [
+        "mine::daemon::default::respawn",
+        "mine::daemon::improved::respawn",
+        "mine::embedded::default::respawn",
+        "mine::embedded::improved::respawn",
+    ] == names(Variation())
+
+
+def test_what_is_given_more_than_once_is_crossed():
+    """Scripts that the scenario does not list, processes, threads, preload: each cell has a name of its own."""
+    vary = Variation(scripts=("deferred",), modes=("daemon",), processes=(1, 2), threads=(5, 15), preload=(False, True))
+    found = cells(vary)
+    assert 8 == len({name for name, _ in found})
+    assert "mine::daemon::deferred::respawn::2 processes::5 threads::preload" in dict(found)
+    assert {(1, 5), (1, 15), (2, 5), (2, 15)} == {
+        (case.hosting.daemon.processes, case.hosting.daemon.threads) for _, case in found
+    }
+
+
+def test_a_method_of_one_mode_only_is_compared_there():
+    """Where nobody asked for the other one."""
+    assert {"daemon"} == {case.mode for _, case in cells(Variation(restarts=("touch",)))}
+    assert 6 == len(names(Variation(restarts=("touch", "respawn"))))
+
+
+@pytest.mark.parametrize(
+    ("vary", "fragment"),
+    [
+        (Variation(modes=("embedded",), restarts=("touch",)), "does not exist in embedded mode"),
+        (Variation(restarts=("reload",)), "costs no cold start"),
+        (Variation(scripts=("defalt",)), "did you mean 'default'"),
+    ],
+)
+def test_what_cannot_be_measured_is_bad_input(vary, fragment):
+    """A method that the mode does not have, one that restarts nothing, a script that is not there."""
+    with pytest.raises(BadInput, match=fragment):
+        cells(vary)
+
+
+def test_every_cell_has_its_turn_in_every_round_and_the_order_differs():
+    """So that what the machine does meanwhile hits all alike; the same seed gives the same order."""
+    rounds = list(interleave(4, 20, 1))
+    assert all([0, 1, 2, 3] == sorted(order) for _, order in rounds)
+    assert len({tuple(order) for _, order in rounds}) > 5
+    assert rounds == list(interleave(4, 20, 1))
+    assert rounds != list(interleave(4, 20, 2))
+
+
+def test_a_load_of_which_no_percentile_comes_is_bad_input():
+    """Too few requests before; restarts out of order or on top of each other."""
+    assert 6.0 == check_load(Load(50, (1.5,), 3.0, 1.5)).seconds
+    for load in (Load(5, (1.5,), 3.0, 1.5), Load(50, (3.0, 1.0), 1.0, 1.5), Load(50, (1.0, 2.0), 3.0, 1.5)):
+        with pytest.raises(BadInput, match="--r"):
+            check_load(load)

@@ -1,0 +1,236 @@
+"""What the gate calls worse, and what it does not: each with its near-twin."""
+
+import msgspec
+import pytest
+
+from harness.errors import BadInput
+from harness.gate.compare import (
+    alarms,
+    compare_counts,
+    compare_observed,
+    compare_thresholds,
+    compare_times,
+    compare_with,
+)
+from harness.gate.records import BASELINE_VERSION, Baseline, Observed, read_baseline, write_baseline
+from harness.gate.summary import Outcome, lines, markdown, write_summary
+from harness.scenario import Thresholds
+
+SINCE = "since baseline main of 2026-11-25 (run r)"
+
+
+def observed(**changed):
+    """Twenty clean trials of a case."""
+    fields = {
+        "case": "mysite::daemon::default::natural",
+        "schedule": "natural",
+        "mode": "daemon",
+        "restart": "respawn",
+        "processes": 1,
+        "threads": 15,
+        "users": 15,
+        "runtime": "django52",
+        "backend": "local",
+        "verdict": "hazard",
+        "reason": "",
+        "trials": 20,
+        "bad_trials": 0,
+        "bad": {},
+        "cold": 20,
+        "lazy": {"import library.views": 20, "resolver library.urls": 9},
+        "lazy_in_request": 16,
+        "first_over_warm": tuple(30.0 + each for each in range(12)),
+    }
+    return Observed(**{**fields, **changed})
+
+
+def baseline(*cases):
+    return Baseline(
+        schema_version=BASELINE_VERSION,
+        name="main",
+        run="r",
+        made="2026-11-25T02:00:00Z",
+        environment={},
+        cases=cases or (observed(),),
+    )
+
+
+def sentences(old, new):
+    return [each.sentence for each in alarms(compare_observed(old, new, SINCE))]
+
+
+def test_the_same_again_is_no_alarm():
+    """Counts that differ as chance lets them differ."""
+    again = observed(lazy={"import library.views": 20, "resolver library.urls": 13}, bad={"dropped": 1})
+    assert [] == sentences(observed(), again)
+
+
+def test_initialisation_that_moved_into_the_requests_is_named():
+    """In 20 of 20 trials and never before; the sentence says what, how often, since when."""
+    new = observed(lazy={**observed().lazy, "urlconf mysite.urls": 20})
+    assert 1 == len(sentences(observed(), new))
+    for fragment in ("'urlconf mysite.urls'", "20 of 20 (before: 0 of 20)", "mysite::daemon", "since baseline main"):
+        assert fragment in sentences(observed(), new)[0]
+
+
+def test_initialisation_that_moved_out_of_the_requests_is_no_alarm():
+    """The near-twin: the same step, in the other direction."""
+    old = observed(lazy={**observed().lazy, "urlconf mysite.urls": 20})
+    assert [] == sentences(old, observed())
+
+
+def test_a_lost_lock_is_an_alarm():
+    """Trials that initialise twice where none did."""
+    new = observed(bad={"duplicate-init": 14}, bad_trials=14, verdict="race")
+    assert "trials initialise twice" in sentences(observed(), new)[0]
+
+
+def test_one_bad_trial_more_is_none():
+    """One in twenty may be chance: its near-twin."""
+    assert [] == sentences(observed(bad={"duplicate-init": 1}), observed(bad={"duplicate-init": 2}))
+
+
+def test_a_class_of_race_that_is_new_is_an_alarm_though_all_trials_were_bad_before():
+    """As many bad trials as before, but now requests fail."""
+    old = observed(bad={"duplicate-init": 20}, bad_trials=20)
+    new = observed(bad={"failed-request": 20, "duplicate-init": 20}, bad_trials=20)
+    assert "failed or wrong answers" in sentences(old, new)[0]
+
+
+def test_a_case_that_is_broken_now_is_an_alarm():
+    """Whatever its counts; and one that was broken before is none."""
+    new = observed(verdict="broken", reason="GET / fails", trials=0, cold=0, lazy={}, first_over_warm=())
+    assert "is broken now" in sentences(observed(), new)[0]
+    assert [] == sentences(new, new)
+
+
+def test_a_first_request_three_times_as_dear_is_an_alarm():
+    """A ratio within each run; a fifth more is its near-twin."""
+    old = observed()
+    assert "times a warm one" in sentences(old, observed(first_over_warm=tuple(3 * e for e in old.first_over_warm)))[0]
+    assert [] == sentences(old, observed(first_over_warm=tuple(1.2 * e for e in old.first_over_warm)))
+
+
+def test_what_was_made_in_another_way_is_not_compared():
+    """Other threads, another runtime: bad input that says which."""
+    with pytest.raises(BadInput, match="threads is 5 and was 15"):
+        compare_observed(observed(), observed(threads=5), SINCE)
+
+
+def test_a_baseline_of_another_scenario_is_refused():
+    """It says what it has; of one that knows a part, the rest is told."""
+    with pytest.raises(BadInput, match="of another scenario: it has mysite"):
+        compare_with(baseline(), [observed(case="shop::daemon::default::natural")])
+    _, unknown = compare_with(baseline(), [observed(), observed(case="mysite::daemon::new::natural")])
+    assert ["mysite::daemon::new::natural"] == unknown
+
+
+def test_thresholds_are_limits():
+    """At the limit is right; one over it is not."""
+    limits = Thresholds(lazy_in_request=16, bad_trials=0)
+    assert [] == compare_thresholds(limits, observed())
+    over = alarms(compare_thresholds(limits, observed(lazy_in_request=17, bad_trials=1)))
+    assert 2 == len(over)
+    assert any("threshold lazy_in_request allows 16" in each.sentence for each in over)
+
+
+def test_a_ratio_is_over_its_threshold_beyond_chance_only():
+    """All of twelve cold starts over it: worse. Seven of twelve: not shown."""
+    limits = Thresholds(first_request_over_warm="<= 3")
+    all_over = observed(first_over_warm=(4.0,) * 12)
+    assert 1 == len(alarms(compare_thresholds(limits, all_over)))
+    some = observed(first_over_warm=(4.0,) * 7 + (2.0,) * 5)
+    assert [] == alarms(compare_thresholds(limits, some))
+
+
+def test_times_are_told_with_their_bound():
+    """A start 30 % slower, in words; 5 % are within the tolerance."""
+    slower = [(0.20 + 0.001 * each, 1.3 * (0.20 + 0.0012 * each)) for each in range(16)]
+    found = alarms(compare_times("c", {"the CPU time of a cold start": slower}, "since v1"))
+    assert "the CPU time of a cold start is +3" in found[0].sentence
+    assert "at least +" in found[0].sentence
+    alike = [(old, 1.05 * old) for old, _ in slower]
+    assert [] == alarms(compare_times("c", {"the CPU time of a cold start": alike}, "since v1"))
+
+
+def test_an_item_in_every_trial_does_not_weaken_the_others():
+    """A hundred imports in each request, before and after: the one that came is still found in ten trials of ten."""
+    always = {f"import module{number}": 10 for number in range(100)}
+    old, new = observed(lazy=always, cold=10), observed(lazy={**always, "urlconf late": 10}, cold=10)
+    assert 1 == len(alarms(compare_counts(old, new, SINCE)))
+
+
+# -- stored baselines ------------------------------------------------------------------------------------
+
+
+def test_a_baseline_is_read_as_it_was_written(tmp_path):
+    """And holds no absolute time."""
+    path = write_baseline(baseline(), tmp_path)
+    assert tmp_path / "baselines" / "main.json" == path
+    assert baseline() == read_baseline("main", tmp_path)
+    assert not any(word in path.read_text() for word in ('_ms"', '_s"', "seconds"))
+
+
+def test_a_baseline_that_is_not_there_is_named(tmp_path):
+    """With the nearest one, and how to make it."""
+    write_baseline(baseline(), tmp_path)
+    with pytest.raises(
+        BadInput, match=r"mian.json: there is no such baseline; did you mean 'main'\?.*harness baseline"
+    ):
+        read_baseline("mian", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 2}', "[1]", "\xff"])
+def test_a_baseline_of_another_schema_is_bad_input(tmp_path, text):
+    """Whatever is in the file."""
+    write_baseline(baseline(), tmp_path).write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadInput, match="no baseline of this version"):
+        read_baseline("main", tmp_path)
+
+
+def test_a_path_is_no_name(tmp_path):
+    """Nothing is read or written outside of the directory."""
+    with pytest.raises(BadInput, match="expected letters"):
+        read_baseline("../main", tmp_path)
+
+
+# -- what is told ----------------------------------------------------------------------------------------
+
+
+def outcome(new=None, **more):
+    tests = compare_observed(observed(), new or observed(), SINCE)
+    return Outcome("baseline main", tuple(tests), observed=(new or observed(),), **more)
+
+
+def test_the_outcome_is_an_exit_code_and_a_headline():
+    """0, 1, 3; what got worse outweighs what is not known."""
+    worse = observed(lazy={**observed().lazy, "urlconf a|b<c>": 20})
+    assert (0, "gate: not worse") == (outcome().exit_code, outcome().headline[:15])
+    assert 1 == outcome(worse, inconclusive=("x",)).exit_code
+    assert 3 == outcome(inconclusive=("x",)).exit_code
+    assert "worse: mysite::daemon" in "\n".join(lines(outcome(worse)))
+
+
+def test_the_markdown_is_a_table_that_names_cannot_break():
+    """A bar or a bracket in a name is escaped."""
+    text = markdown(outcome(observed(lazy={**observed().lazy, "urlconf a|b<c>": 20})))
+    assert "❌" in text
+    assert "a\\|b&lt;c>" in text
+    assert "| mysite::daemon::default::natural | hazard | 20 |" in text
+
+
+def test_the_summary_goes_where_the_ci_service_asks(tmp_path, monkeypatch):
+    """Appended there; a file of one's own is written anew; a directory that is not there is bad input."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+    write_summary("a\n", None)
+    write_summary("b\n", None)
+    assert "a\nb\n" == (tmp_path / "step.md").read_text()
+    write_summary("c\n", tmp_path / "own.md")
+    assert "c\n" == (tmp_path / "own.md").read_text()
+    with pytest.raises(BadInput, match="cannot be written"):
+        write_summary("d\n", tmp_path / "none" / "own.md")
+
+
+def test_a_baseline_survives_json():
+    """Frozen records, all the way down."""
+    assert baseline() == msgspec.json.decode(msgspec.json.encode(baseline()), type=Baseline)
