@@ -32,8 +32,8 @@ from harness.records import (
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 Grade = Literal["expected", "acceptable", "forbidden"]
-DAEMON_RESTARTS = ("respawn", "restart", "graceful", "touch", "container")
-EMBEDDED_RESTARTS = ("respawn", "restart", "graceful", "container", "reload")
+DAEMON_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "touch", "container")
+EMBEDDED_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "container", "reload")
 
 
 class _Model(pydantic.BaseModel):

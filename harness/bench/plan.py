@@ -24,7 +24,7 @@ from harness.scenario import (
 
 # Bench judges no verdict: whatever a script does is what is measured.
 _ANYTHING = Expectation(verdict=["clean", "hazard", "race", "broken", "inconclusive"], outcomes={})
-METHODS: dict[Mode, tuple[str, ...]] = {
+METHODS: dict[Mode, tuple[RestartMethod, ...]] = {
     "daemon": DAEMON_RESTARTS,
     # A reload leaves the interpreter as it is: it is no cold start.
     "embedded": tuple(each for each in EMBEDDED_RESTARTS if each != "reload"),

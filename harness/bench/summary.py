@@ -63,13 +63,8 @@ def summarise(cycles: Sequence[Cycle], during_s: float) -> Summary | None:
     """The numbers of a cell; None where it has no cycle."""
     if not cycles:
         return None
-    of_cycles = [rows(cycle) for cycle in cycles]
-    samples = [sample for each in of_cycles for sample in each]
-    restarts = [
-        _one_restart(each, number, cycle)
-        for cycle, each in zip(cycles, of_cycles, strict=True)
-        for number in range(len(cycle.restarts_s))
-    ]
+    samples = [sample for cycle in cycles for sample in rows(cycle)]
+    restarts = each_restart(cycles)
     gaps = [each.without_good for each in restarts]
     goods = [each.first_good for each in restarts]
     before = [each.latency_ms for each in samples if each.since is None and each.latency_ms is not None]
@@ -102,6 +97,11 @@ class Restart:
     without_good: float | None
     first_good: float | None
     first_new: float | None
+
+
+def each_restart(cycles: Sequence[Cycle]) -> list[Restart]:
+    """What each restart of the cycles cost, in their order."""
+    return [_one_restart(rows(cycle), number, cycle) for cycle in cycles for number in range(len(cycle.restarts_s))]
 
 
 def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restart:
