@@ -19,7 +19,7 @@ from harness.bench.run import BenchRun
 from harness.bench.table import print_bench, rate_was_kept
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.gate.against import old_case
-from harness.gate.compare import TOLERANCE
+from harness.gate.compare import TOLERANCE, has_limits
 from harness.gate.judge import compare_live, find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, baseline_of, measure_all, of_stored
 from harness.gate.records import BASELINES, Observed, baseline_path, write_baseline
@@ -302,7 +302,7 @@ def _since_baseline(asked: _Asked, name: str | None, run_name: str | None) -> Ou
         cases = asked.cases()
     # Before anything is run: a name that is wrong costs no minutes.
     baselines = find_baselines({case.scenario for case in cases}, name, asked.results)
-    if not baselines and not any(case.thresholds.any for case in cases):
+    if not baselines and not any(has_limits(case.thresholds) for case in cases):
         raise BadInput(
             f"there is nothing to compare with: no baseline {asked.results / BASELINES}/{cases[0].scenario}.json "
             f"(`harness baseline {cases[0].scenario}` makes it), and no [thresholds] in the scenario"

@@ -151,7 +151,7 @@ class Expectation(_Model):
 
 
 class Thresholds(_Model):
-    """What `harness gate` allows at most, whatever the baseline says. Without `scripts`: of every script."""
+    """What is allowed at most, whatever else is expected. Without `scripts`: of every script."""
 
     scripts: list[str] | None = None
     lazy_in_request: int | None = Field(None, ge=0)
@@ -162,10 +162,6 @@ class Thresholds(_Model):
     def ratio_limit(self) -> float | None:
         text = self.first_request_over_warm
         return None if text is None else float(text.removeprefix("<="))
-
-    @property
-    def any(self) -> bool:
-        return any(each is not None for each in (self.lazy_in_request, self.bad_trials, self.ratio_limit))
 
     def of(self, script: str) -> Thresholds:
         return self if self.scripts is None or script in self.scripts else Thresholds()

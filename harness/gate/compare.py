@@ -138,6 +138,10 @@ def compare_with(baseline: Baseline, observed: Sequence[Observed]) -> tuple[list
 # -- thresholds ------------------------------------------------------------------------------------------
 
 
+def has_limits(thresholds: Thresholds) -> bool:
+    return any(each is not None for each in (thresholds.lazy_in_request, thresholds.bad_trials, thresholds.ratio_limit))
+
+
 def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Test]:
     """What the scenario allows at most. Counts are what they are; a ratio must be above its limit beyond chance."""
     tests = []

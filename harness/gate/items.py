@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.backend import Backend
+from harness.gate.compare import has_limits
 from harness.gate.judge import find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, of_run
 from harness.gate.records import read_baseline
@@ -38,7 +39,7 @@ class ItemGate:
         for scenario, each in list(baselines.items()):
             if case.id not in each.by_case:  # a baseline need not know every case that pytest collects
                 del baselines[scenario]
-        if not baselines and not case.thresholds.any:
+        if not baselines and not has_limits(case.thresholds):
             self._outcome = None
             return []
         wanted = case.thresholds.ratio_limit is not None or any(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.backend import Backend
 from harness.errors import Inconclusive
-from harness.gate.compare import Test, compare_thresholds, compare_with
+from harness.gate.compare import Test, compare_thresholds, compare_with, has_limits
 from harness.gate.pairs import BrokenSide, PairRunner, check_enough, tests_of
 from harness.gate.records import Baseline, Observed, baseline_path, read_baseline
 from harness.gate.statistics import FAMILY_ERROR, Significance
@@ -48,9 +48,9 @@ def judge_observed(
             told += [f"{each} is not in {baselines[scenario]}" for each in unknown]
     by_id = {each.case: each for each in observed}
     for case in cases:
-        if case.id in by_id and case.thresholds.any:
+        if case.id in by_id and has_limits(case.thresholds):
             tests += compare_thresholds(case.thresholds, by_id[case.id])
-    with_limits = ["the scenario's thresholds"] if any(case.thresholds.any for case in cases) else []
+    with_limits = ["the scenario's thresholds"] if any(has_limits(case.thresholds) for case in cases) else []
     return Outcome(
         compared_with=" and ".join([*dict.fromkeys(map(str, baselines.values())), *with_limits]) or "nothing",
         tests=tuple(tests),
