@@ -1,0 +1,136 @@
+"""`harness baseline` and `harness gate` on a real Apache, and the gate under pytest."""
+
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+SCENARIO = """
+title = "a site whose script is changed"
+site = "small"
+scripts = ["main"]
+runtime = "django52"
+modes = ["daemon"]
+
+[load]
+users = 6
+
+[thresholds]
+bad_trials = 0
+
+[[expect]]
+verdict = ["hazard", "clean", "race"]
+outcomes.ok = { grade = "expected", why = "it answers" }
+outcomes.duplicate-init = { grade = "acceptable", why = "not what is tested here" }
+"""
+EAGER = """
+import wsgiref.validate
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"x"]
+"""
+# The same step, moved into the request.
+LAZY = """
+def application(environ, start_response):
+    import wsgiref.validate
+    start_response("200 OK", [])
+    return [b"x"]
+"""
+SLOWER = "import time\nend = time.process_time() + 0.15\nwhile time.process_time() < end:\n    pass\n" + EAGER
+
+
+@pytest.fixture
+def project(open_tmp_path, command):
+    """A scenario of one small script, and the gate's commands on it."""
+
+    class Project:
+        directory = open_tmp_path
+        script = open_tmp_path / "sites" / "small" / "scripts" / "main.wsgi"
+        results = open_tmp_path / "results"
+        scenario = open_tmp_path / "scenarios" / "small.toml"
+
+        def run(self, what, *arguments):
+            places = ("--sites", self.directory / "sites", "--results", self.results, "--backend", "local")
+            few = ("--trials", 12, "--cold-starts", 6)
+            return command(what, self.scenario, *places, *few, *arguments)
+
+    for path in (Project.script, Project.scenario):
+        path.parent.mkdir(parents=True)
+    Project.script.write_text(EAGER)
+    Project.scenario.write_text(SCENARIO)
+    return Project()
+
+
+def test_a_step_moved_into_the_request_fails_the_gate(project):
+    """The same again passes; then the gate names the step, how often, since which baseline, in the terminal, in the
+    summary, and under pytest, whose JUnit file has it as a property."""
+    assert 0 == project.run("baseline").returncode
+    summary = project.directory / "summary.md"
+    again = project.run("gate", "--summary", summary)
+    assert 0 == again.returncode, again.stdout + again.stderr
+    assert "gate: not worse" in again.stdout
+    assert "✅" in summary.read_text()
+
+    project.script.write_text(LAZY)
+    worse = project.run("gate", "--summary", summary)
+    assert 1 == worse.returncode, worse.stdout + worse.stderr
+    (sentence,) = [line for line in worse.stdout.splitlines() if line.startswith("worse: ")]
+    for fragment in ("'import wsgiref.validate'", "in 12 of 12 (before: 0 of 12)", "since baseline small of"):
+        assert fragment in sentence
+    assert "❌" in summary.read_text()
+
+    stored = sorted(each.name for each in project.results.iterdir() if each.name != "baselines")[-1]
+    assert 1 == project.run("gate", "--run", stored).returncode
+
+    junit = project.directory / "junit.xml"
+    done = run_pytest(project, "--harness-gate", f"--junitxml={junit}")
+    assert 1 == done.returncode, done.stdout + done.stderr
+    assert "'import wsgiref.validate' runs inside requests" in done.stdout
+    properties = {each.get("name"): each.get("value") for each in ET.parse(junit).iter("property")}
+    assert properties["harness_gate"].startswith("gate: worse")
+    assert "wsgiref.validate" in properties["harness_gate_worse"]
+
+
+def run_pytest(project, *options):
+    """pytest on the project, as a user would."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            project.scenario,
+            "--harness-backend",
+            "local",
+            "--harness-trials",
+            "12",
+            "--harness-results",
+            project.results,
+            *options,
+        ],
+        cwd=project.directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_slower_start_fails_the_gate_against_its_old_script(project):
+    """0.15 s of CPU time more, found in pairs; the old script against itself is the near-twin."""
+    old = project.directory / "old.wsgi"
+    shutil.copy(project.script, old)
+    same = project.run("gate", "--against", old, "--pairs", 12)
+    assert 0 == same.returncode, same.stdout + same.stderr
+    project.script.write_text(SLOWER)
+    slower = project.run("gate", "--against", old, "--pairs", 12)
+    assert 1 == slower.returncode, slower.stdout + slower.stderr
+    assert "the CPU time of a cold start is +" in slower.stdout
+    assert f"since {old}" in slower.stdout
