@@ -58,6 +58,7 @@ def test_a_restart_under_load_is_measured(command, tmp_path):
 
 def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(tmp_path):
     """With Locust workers: exit code 3, a sentence, the file, no process."""
+    options = ("--script", "default", "--workers", "1", "--results", str(tmp_path))
     process = subprocess.Popen(
         [
             sys.executable,

@@ -88,7 +88,7 @@ def test_a_step_moved_into_the_request_fails_the_gate(project):
     assert 1 == project.run("gate", "--run", stored).returncode
 
     junit = project.directory / "junit.xml"
-    done = run_pytest(project, "--harness-gate", f"--junitxml={junit}")
+    done = run_pytest(project, "--harness-gate", "--harness-results", project.results, f"--junitxml={junit}")
     assert 1 == done.returncode, done.stdout + done.stderr
     assert "'import wsgiref.validate' runs inside requests" in done.stdout
     properties = {each.get("name"): each.get("value") for each in ET.parse(junit).iter("property")}
@@ -96,8 +96,18 @@ def test_a_step_moved_into_the_request_fails_the_gate(project):
     assert "wsgiref.validate" in properties["harness_gate_worse"]
 
 
-def run_pytest(project, *options):
+def run_pytest(project, *more):
     """pytest on the project, as a user would."""
+    options = (
+        "-p",
+        "no:cacheprovider",
+        project.scenario,
+        "--harness-backend",
+        "local",
+        "--harness-trials",
+        "12",
+        *more,
+    )
     return subprocess.run(
         [
             sys.executable,
