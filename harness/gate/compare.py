@@ -45,6 +45,8 @@ class Judged:
     test: Test
     p: float
     """Adjusted for the whole family (Holm)."""
+    family: int
+    """How many comparisons that is."""
     error: float
 
     @property
@@ -53,7 +55,7 @@ class Judged:
 
     @property
     def sentence(self) -> str:
-        chance = "" if self.test.certain else f" (p = {self.p:.2g} in a family of all that was compared)"
+        chance = "" if self.test.certain else f" (p = {self.p:.2g}, adjusted for {self.family} comparisons)"
         return f"{self.test.case}: {self.test.what}, {self.test.since}{chance}"
 
 
@@ -61,7 +63,7 @@ def judge(tests: Sequence[Test], error: float = FAMILY_ERROR) -> list[Judged]:
     """All tests as one family; `error` is the chance of any false alarm in it."""
     chances = [each for each in tests if not each.certain]
     adjusted = dict(zip(map(id, chances), holm([each.significance for each in chances], error), strict=True))
-    return [Judged(each, adjusted.get(id(each), 0.0), error) for each in tests]
+    return [Judged(each, adjusted.get(id(each), 0.0), len(chances), error) for each in tests]
 
 
 def alarms(tests: Sequence[Test], error: float = FAMILY_ERROR) -> list[Judged]:

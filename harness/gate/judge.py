@@ -75,7 +75,7 @@ def compare_live(
     tests: list[Test] = []
     notes: list[str] = []
     inconclusive: list[str] = []
-    since = f"since {against}"
+    since = f"compared with {against}"
     for old, new in sides:
         tell(f"{new.id}: {pairs} pairs of cold starts")
         try:

@@ -60,20 +60,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(tmp_path):
     """With Locust workers: exit code 3, a sentence, the file, no process."""
     options = ("--script", "default", "--workers", "1", "--results", str(tmp_path))
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "harness.cli",
-            "bench",
-            "mysite",
-            *SHORT,
-            "--script",
-            "default",
-            "--workers",
-            "1",
-            "--results",
-            str(tmp_path),
-        ],
+        [sys.executable, "-m", "harness.cli", "bench", "mysite", *SHORT, *options],
         cwd=ROOT,
         env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness")},
         stdout=subprocess.PIPE,
