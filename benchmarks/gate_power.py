@@ -31,7 +31,7 @@ import click
 from harness.adhoc import script_case
 from harness.backend import LocalBackend
 from harness.gate.compare import alarms
-from harness.gate.pairs import PairRunner, Timed, check_enough, tests_of
+from harness.gate.pairs import PairRunner, Timed, check_enough, compare_pairs
 from harness.gate.statistics import FAMILY_ERROR
 from harness.load.client import LocustClient
 from harness.runtime import Runtime, declared_runtimes, prepare
@@ -117,7 +117,7 @@ class Bench:
                     begin = time.monotonic()
                     pairs = runner.pairs(self._pairs)
                     check_enough(pairs, new)
-                    tests = tests_of(old, new, pairs, "since the old one")
+                    tests = compare_pairs(old, new, pairs, "since the old one")
                     found = alarms(tests)
                     yield {
                         "kind": kind,

@@ -17,7 +17,8 @@ from harness import __version__
 from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
-from harness.cli_bench import baseline, bench, gate
+from harness.cli_bench import bench
+from harness.cli_gate import baseline, gate
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime

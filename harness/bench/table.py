@@ -23,7 +23,12 @@ class Tabled:
 
 def tables(bench: Bench) -> tuple[Tabled, Tabled, Tabled]:
     """What was lost, the percentiles, and what a cold process costs by itself."""
-    measured = [(cell.name, cell.summary) for cell in bench.cells if cell.summary is not None]
+    of_one = len({cell.scenario for cell in bench.cells}) == 1
+    measured = [
+        (cell.name.removeprefix(f"{cell.scenario}::") if of_one else cell.name, cell.summary)
+        for cell in bench.cells
+        if cell.summary is not None
+    ]
     return (
         Tabled(
             f"{bench.rate:g} requests/s, a restart under load (ms: median, longest)",
@@ -112,7 +117,7 @@ def print_bench(console: Console, bench: Bench) -> None:
             continue
         table = Table(title=tabled.title, title_justify="left")
         for number, heading in enumerate(tabled.headings):
-            table.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+            table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
         for row in tabled.rows:
             table.add_row(*row)
         console.print(table)

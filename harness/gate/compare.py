@@ -25,7 +25,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Test:
+class Comparison:
     """One question to the data: what was compared, in words, and what came of it."""
 
     case: str
@@ -42,7 +42,7 @@ class Test:
 class Judged:
     """A test within its family."""
 
-    test: Test
+    comparison: Comparison
     p: float
     """Adjusted for the whole family (Holm)."""
     family: int
@@ -51,58 +51,58 @@ class Judged:
 
     @property
     def alarm(self) -> bool:
-        return self.test.certain or self.p <= self.error
+        return self.comparison.certain or self.p <= self.error
 
     @property
     def sentence(self) -> str:
-        chance = "" if self.test.certain else f" (p = {self.p:.2g}, adjusted for {self.family} comparisons)"
-        return f"{self.test.case}: {self.test.what}, {self.test.since}{chance}"
+        chance = "" if self.comparison.certain else f" (p = {self.p:.2g}, adjusted for {self.family} comparisons)"
+        return f"{self.comparison.case}: {self.comparison.what}, {self.comparison.since}{chance}"
 
 
-def judge(tests: Sequence[Test], error: float = FAMILY_ERROR) -> list[Judged]:
+def judge(tests: Sequence[Comparison], error: float = FAMILY_ERROR) -> list[Judged]:
     """All tests as one family; `error` is the chance of any false alarm in it."""
     chances = [each for each in tests if not each.certain]
     adjusted = dict(zip(map(id, chances), holm([each.significance for each in chances], error), strict=True))
     return [Judged(each, adjusted.get(id(each), 0.0), len(chances), error) for each in tests]
 
 
-def alarms(tests: Sequence[Test], error: float = FAMILY_ERROR) -> list[Judged]:
+def alarms(tests: Sequence[Comparison], error: float = FAMILY_ERROR) -> list[Judged]:
     """The tests that say that the new is worse, most certain first."""
-    return sorted((each for each in judge(tests, error) if each.alarm), key=lambda each: (each.p, each.test.what))
+    return sorted((each for each in judge(tests, error) if each.alarm), key=lambda each: (each.p, each.comparison.what))
 
 
 # -- counts ----------------------------------------------------------------------------------------------
 
 
-def compare_counts(old: Observed, new: Observed, since: str) -> list[Test]:
+def compare_counts(old: Observed, new: Observed, since: str) -> list[Comparison]:
     """Bad trials of each class, and each piece of initialisation inside requests."""
 
-    def test(what: str, old_count: int, old_of: int, new_count: int, new_of: int) -> Test:
+    def comparison(what: str, old_count: int, old_of: int, new_count: int, new_of: int) -> Comparison:
         numbers = f"{what} in {new_count} of {new_of} (before: {old_count} of {old_of})"
-        return Test(new.case, numbers, since, fisher(old_count, old_of, new_count, new_of))
+        return Comparison(new.case, numbers, since, fisher(old_count, old_of, new_count, new_of))
 
     tests = []
     for name, words in WORDS.items():
         was, now = old.bad.get(name, 0), new.bad.get(name, 0)
         if was or now:
-            tests.append(test(f"{words} ({name})", was, old.trials, now, new.trials))
+            tests.append(comparison(f"{words} ({name})", was, old.trials, now, new.trials))
     for item in sorted(old.lazy.keys() | new.lazy.keys()):
         was, now = old.lazy.get(item, 0), new.lazy.get(item, 0)
-        tests.append(test(f"'{item}' runs inside requests", was, old.cold, now, new.cold))
+        tests.append(comparison(f"'{item}' runs inside requests", was, old.cold, now, new.cold))
     return tests
 
 
-def compare_observed(old: Observed, new: Observed, since: str) -> list[Test]:
+def compare_observed(old: Observed, new: Observed, since: str) -> list[Comparison]:
     """A case against its stored baseline: verdict, counts, ratio."""
     check_comparable(old, new, since)
     tests = compare_counts(old, new, since)
     if new.verdict == "broken" and old.verdict != "broken":
         what = f"is broken now, one request at a time too ({new.reason}); it was {old.verdict}"
-        tests.append(Test(new.case, what, since, Significance(0.0, 0.0), certain=True))
+        tests.append(Comparison(new.case, what, since, Significance(0.0, 0.0), certain=True))
     if old.first_over_warm and new.first_over_warm:
         was, now = (statistics.median(each.first_over_warm) for each in (old, new))
         what = f"the first request to a cold process takes {now:.1f} times a warm one (before: {was:.1f} times)"
-        tests.append(Test(new.case, what, since, larger(old.first_over_warm, new.first_over_warm, RATIO_FACTOR)))
+        tests.append(Comparison(new.case, what, since, larger(old.first_over_warm, new.first_over_warm, RATIO_FACTOR)))
     return tests
 
 
@@ -117,7 +117,7 @@ def check_comparable(old: Observed, new: Observed, since: str) -> None:
             )
 
 
-def compare_with(baseline: Baseline, observed: Sequence[Observed]) -> tuple[list[Test], list[str]]:
+def compare_with(baseline: Baseline, observed: Sequence[Observed]) -> tuple[list[Comparison], list[str]]:
     """The tests of a run, and the cases of it that the baseline does not know.
 
     Raises:
@@ -144,7 +144,7 @@ def has_limits(thresholds: Thresholds) -> bool:
     return any(each is not None for each in (thresholds.lazy_in_request, thresholds.bad_trials, thresholds.ratio_limit))
 
 
-def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Test]:
+def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Comparison]:
     """What the scenario allows at most. Counts are what they are; a ratio must be above its limit beyond chance."""
     tests = []
     counts = {
@@ -155,12 +155,12 @@ def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Test]:
         limit = getattr(thresholds, name)
         if limit is not None and count > limit:
             since = f"and the scenario's threshold {name} allows {limit}"
-            tests.append(Test(new.case, f"{count} {words}", since, Significance(0.0, 0.0), certain=True))
+            tests.append(Comparison(new.case, f"{count} {words}", since, Significance(0.0, 0.0), certain=True))
     limit = thresholds.ratio_limit
     if limit is not None and new.first_over_warm:
         now = statistics.median(new.first_over_warm)
         tests.append(
-            Test(
+            Comparison(
                 new.case,
                 f"the first request to a cold process takes {now:.1f} times a warm one",
                 f"and the scenario's threshold first_request_over_warm allows {limit:g}",
@@ -175,14 +175,14 @@ def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Test]:
 
 def compare_times(
     case: str, pairs: Mapping[str, Sequence[tuple[float, float]]], since: str, tolerance: float = TOLERANCE
-) -> list[Test]:
+) -> list[Comparison]:
     """Pairs of (old, new) by what was timed: worse is longer by more than the tolerance."""
     tests = []
     for what, values in pairs.items():
         positive = [(old, new) for old, new in values if old > 0 and new > 0]
         if positive:
             found = shift(positive, tolerance)
-            tests.append(Test(case, _in_words(what, found, len(positive)), since, found.significance))
+            tests.append(Comparison(case, _in_words(what, found, len(positive)), since, found.significance))
     return tests
 
 

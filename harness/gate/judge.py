@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.backend import Backend
 from harness.errors import Inconclusive
-from harness.gate.compare import Test, compare_thresholds, compare_with, has_limits
-from harness.gate.pairs import BrokenSide, PairRunner, check_enough, tests_of
+from harness.gate.compare import Comparison, compare_thresholds, compare_with, has_limits
+from harness.gate.pairs import BrokenSide, PairRunner, check_enough, compare_pairs
 from harness.gate.records import Baseline, Observed, baseline_path, read_baseline
 from harness.gate.statistics import FAMILY_ERROR, Significance
 from harness.gate.summary import Outcome
@@ -35,7 +35,7 @@ def judge_observed(
     error: float = FAMILY_ERROR,
 ) -> Outcome:
     """A run against its baselines and thresholds; `error` is the chance of any false alarm. Raises BadInput."""
-    tests: list[Test] = []
+    tests: list[Comparison] = []
     told = list(notes)
     scenario_of = {case.id: case.scenario for case in cases}
     for scenario in dict.fromkeys(scenario_of.values()):
@@ -72,7 +72,7 @@ def compare_live(
     tell: Callable[[str], None],
 ) -> Outcome:
     """Old and new of each case in pairs of cold starts. Raises HarnessError."""
-    tests: list[Test] = []
+    tests: list[Comparison] = []
     notes: list[str] = []
     inconclusive: list[str] = []
     since = f"compared with {against}"
@@ -82,13 +82,13 @@ def compare_live(
             with PairRunner(old, new, backend, session.locust, session.directory / "cases") as runner:
                 done = runner.pairs(pairs)
             check_enough(done, new)
-            tests += tests_of(old, new, done, since, tolerance)
+            tests += compare_pairs(old, new, done, since, tolerance)
         except BrokenSide as broken:
             if broken.case is old:
                 notes.append(f"{new.id} was broken in {against}: nothing of it can be worse")
             else:
                 what = f"is broken now, one request at a time too ({broken.why})"
-                tests.append(Test(new.id, what, since, Significance(0.0, 0.0), certain=True))
+                tests.append(Comparison(new.id, what, since, Significance(0.0, 0.0), certain=True))
         except Inconclusive as error:
             inconclusive.append(str(error))
     return Outcome(

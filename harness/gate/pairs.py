@@ -19,7 +19,7 @@ from harness.checkers.controls import judge_controls
 from harness.checkers.findings import TrialGrade
 from harness.control import run_control, slowest
 from harness.errors import Inconclusive
-from harness.gate.compare import TOLERANCE, Test, compare_counts, compare_times
+from harness.gate.compare import TOLERANCE, Comparison, compare_counts, compare_times
 from harness.gate.observe import observe
 from harness.history import HistoryWriter
 from harness.hosting.host import SLOTS_PER_CORE, Host
@@ -156,9 +156,9 @@ class PairRunner:
         return old, new
 
 
-def tests_of(
+def compare_pairs(
     old: Case, new: Case, pairs: Sequence[tuple[Timed, Timed]], since: str, tolerance: float = TOLERANCE
-) -> list[Test]:
+) -> list[Comparison]:
     """All that pairs of cold starts are asked: counts and times. A pure function."""
     sides = [
         observe(case, [pair[side].grade for pair in pairs], backend="local", verdict="clean", reason="")

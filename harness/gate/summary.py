@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.gate.compare import Test, alarms
+from harness.gate.compare import Comparison, alarms
 from harness.gate.records import Observed
 from harness.gate.statistics import FAMILY_ERROR
 
@@ -22,7 +22,7 @@ class Outcome:
     """What a gated run came to."""
 
     compared_with: str
-    tests: tuple[Test, ...]
+    tests: tuple[Comparison, ...]
     observed: tuple[Observed, ...] = ()
     notes: tuple[str, ...] = ()
     """What was not compared, and why."""

@@ -1,0 +1,151 @@
+"""From judged trials to what the gate compares, and where the old of a comparison comes from."""
+
+import subprocess
+
+import pytest
+from build import make_answer, make_baseline, make_case, make_inside, make_lost_answer, make_request_span, make_span
+from build import make_trial as build_trial
+
+from harness.checkers import grade
+from harness.errors import BadInput
+from harness.gate.against import old_case
+from harness.gate.compare import alarms
+from harness.gate.observe import observe
+from harness.gate.pairs import Timed, compare_pairs, timed
+
+
+def make_trial(*spans, number=1, answers=(), **more):
+    """A cold trial of two requests that met, with these spans inside."""
+    inside = make_inside(make_request_span(0), make_request_span(1), *spans)
+    return build_trial(*(answers or (make_answer(0), make_answer(1))), inside=(inside,), number=number, **more)
+
+
+def graded(*spans, **more):
+    return grade(make_trial(*spans, **more), make_baseline())
+
+
+def seen(grades):
+    return observe(make_case(), grades, backend="local", verdict="hazard", reason="", ratios=(3.14159,))
+
+
+def test_initialisation_is_counted_by_trials():
+    """Twice in one trial and once in another are two trials of three."""
+    late = make_span("urlconf", name="mysite.urls")
+    found = seen([graded(late, make_span("urlconf", name="mysite.urls", thread=2)), graded(late), graded()])
+    assert ({"urlconf mysite.urls": 2}, 3, 2) == (found.lazy, found.cold, found.lazy_in_request)
+    assert (3, 0, {}) == (found.trials, found.bad_trials, found.bad)
+    assert (3.14,) == found.first_over_warm
+
+
+def test_bad_trials_are_counted_by_class():
+    """A trial with an error and one with duplicate settings: two bad trials, one of each class."""
+    error = graded(answers=(make_answer(0), make_answer(1, status=500, body="no")))
+    twice = graded(make_span("settings"), make_span("settings", thread=2))
+    found = seen([error, twice, graded()])
+    assert ({"duplicate-init": 1, "failed-request": 1}, 2) == (found.bad, found.bad_trials)
+
+
+def test_a_trial_that_was_not_effective_counts_for_nothing_but_what_was_dropped():
+    """One request alone is no trial; a refused one is told all the same."""
+    inside = (make_inside(make_request_span(0)),)
+    alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_baseline())
+    found = seen([alone])
+    assert (0, {"dropped": 1}) == (found.trials, found.bad)
+
+
+def test_what_a_trial_took_counts_from_the_release():
+    """First good answer, last answer; a failure is no good answer, and a missing one leaves the last unknown."""
+    answers = (make_answer(0, last_byte=1.5), make_answer(1, last_byte=2.5))
+    trial = make_trial(answers=answers)
+    assert (0.2, 0.5, 1.5) == as_tuple(timed(trial, grade(trial, make_baseline()), 0.2))
+    failing = make_trial(answers=(make_answer(0, status=500, last_byte=1.2), make_answer(1, last_byte=2.5)))
+    assert 1.5 == timed(failing, grade(failing, make_baseline()), 0.2).first
+    lost = make_trial(answers=(make_answer(0, last_byte=1.5), make_answer(2), make_lost_answer(1)))
+    assert timed(lost, grade(lost, make_baseline()), 0.2).last is None
+
+
+def as_tuple(each):
+    return each.cpu, each.first, each.last
+
+
+def test_a_trial_that_was_not_cold_is_not_timed():
+    """Its process had answered before."""
+    warm = make_trial(answers=(make_answer(0, count=7), make_answer(1, count=8)))
+    assert (None, None, None) == as_tuple(timed(warm, grade(warm, make_baseline()), 0.2))
+
+
+def pairs(old, new, factor):
+    """Sixteen pairs, the new `factor` times as slow."""
+    return [
+        (Timed(old, 0.2 + n / 1000, 0.3, 0.5), Timed(new, factor * (0.2 + n / 1000), factor * 0.3, factor * 0.5))
+        for n in range(16)
+    ]
+
+
+def test_pairs_are_asked_for_counts_and_times():
+    """A step that moved into the request, a slower start: each is found, alone or together; the same again is not."""
+    case, late = make_case(), graded(make_span("urlconf", name="late"))
+
+    def found(new, factor):
+        return [
+            each.comparison.what for each in alarms(compare_pairs(case, case, pairs(graded(), new, factor), "compared"))
+        ]
+
+    assert [] == found(graded(), 1.0)
+    assert 3 == len(found(graded(), 1.3))
+    assert ["'urlconf late' runs inside requests in 16 of 16 (before: 0 of 16)"] == found(late, 1.0)
+    assert 4 == len(found(late, 1.3))
+
+
+# -- the old one -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A git repository with a site whose script has changed since its first commit."""
+    script = tmp_path / "repo" / "sites" / "shop" / "scripts" / "main.wsgi"
+    script.parent.mkdir(parents=True)
+
+    def git(*arguments):
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        subprocess.run(["git", "-C", tmp_path / "repo", *who, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    script.write_text("old")
+    git("add", ".")
+    git("commit", "-qm", "old")
+    git("tag", "v1")
+    script.write_text("new")
+    (script.parent / "other.wsgi").write_text("other")
+    return script
+
+
+def test_the_old_script_comes_from_git(site, tmp_path):
+    """The whole site of that revision is put into a directory of its own; today's stays as it is."""
+    case = make_case().model_copy(update={"script_path": site})
+    old = old_case(case, "v1", tmp_path / "place")
+    assert ("old", "new") == (old.script_path.read_text(), site.read_text())
+    assert f"{case.id}::old" == old.id
+
+
+def test_the_old_script_may_be_another_one(site, tmp_path):
+    """By its name in the site, or by its path."""
+    case = make_case().model_copy(update={"script_path": site})
+    for against in ("other", str(site.parent / "other.wsgi")):
+        assert "other" == old_case(case, against, tmp_path / "place").script_path.read_text()
+
+
+@pytest.mark.parametrize("against", ["othr", "v2", "-x", "v1:sites"])
+def test_what_is_neither_is_bad_input(site, tmp_path, against):
+    """No file, no script, no revision; a mistyped script gets the nearest."""
+    case = make_case().model_copy(update={"script_path": site})
+    with pytest.raises(BadInput, match="no git revision") as caught:
+        old_case(case, against, tmp_path / "place")
+    assert against != "othr" or "did you mean 'other'" in str(caught.value)
+
+
+def test_a_site_that_was_not_there_yet_is_bad_input(site, tmp_path):
+    """The revision is right, and has no such script."""
+    case = make_case().model_copy(update={"script_path": site.parent / "other.wsgi"})
+    with pytest.raises(BadInput, match=r"other\.wsgi is not in that revision"):
+        old_case(case, "v1", tmp_path / "place")
