@@ -33,9 +33,11 @@ def observed(**changed):
         "backend": "local",
         "verdict": "hazard",
         "reason": "",
+        "made": 21,
         "trials": 20,
         "bad_trials": 0,
         "bad": {},
+        "dropped": 0,
         "cold": 20,
         "lazy": {"import library.views": 20, "resolver library.urls": 9},
         "lazy_in_request": 16,
@@ -61,7 +63,7 @@ def sentences(old, new):
 
 def test_the_same_again_is_no_alarm():
     """Counts that differ as chance lets them differ."""
-    again = observed(lazy={"import library.views": 20, "resolver library.urls": 13}, bad={"dropped": 1})
+    again = observed(lazy={"import library.views": 20, "resolver library.urls": 13}, dropped=1)
     assert [] == sentences(observed(), again)
 
 
@@ -83,6 +85,11 @@ def test_a_lost_lock_is_an_alarm():
     """Trials that initialise twice where none did."""
     new = observed(bad={"duplicate-init": 14}, bad_trials=14, verdict="race")
     assert "trials initialise twice" in sentences(observed(), new)[0]
+
+
+def test_dropped_requests_count_in_all_trials():
+    """A trial that lost its first request is seldom effective: its count may exceed the effective ones."""
+    assert "dropped requests in 21 of 21" in sentences(observed(), observed(dropped=21, trials=2))[0]
 
 
 def test_one_bad_trial_more_is_none():

@@ -50,7 +50,7 @@ def test_a_trial_that_was_not_effective_counts_for_nothing_but_what_was_dropped(
     inside = (make_inside(make_request_span(0)),)
     alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_baseline())
     found = seen([alone])
-    assert (0, {"dropped": 1}) == (found.trials, found.bad)
+    assert (0, 1, 1) == (found.trials, found.made, found.dropped)
 
 
 def test_what_a_trial_took_counts_from_the_release():

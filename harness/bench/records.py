@@ -67,6 +67,7 @@ class Cycle(Record, frozen=True):
     """When a restart was asked for."""
     samples: Samples
     cold: ColdStart | None
+    """None: that process did not answer."""
     late_sends: int
     """Requests that the load generator itself sent too late (LATE_MS): their latency counts from the intended send."""
     worst_late_ms: float

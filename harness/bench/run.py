@@ -14,7 +14,7 @@ from harness.bench.cycle import Broken, run_cycle
 from harness.bench.plan import Load, interleave, processes_and_threads
 from harness.bench.records import BENCH_FILE, BENCH_VERSION, Bench, Cell, Cycle, encode_bench
 from harness.bench.summary import summarise
-from harness.errors import BadInput, MissingRuntime
+from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.load.client import SteadyClient
 from harness.scenario import Case
 from harness.session import describe_machine, new_run_name
@@ -99,7 +99,7 @@ class BenchRun:
             with self._backend.host(case, flights, slots=1) as host:
                 column.versions = host.versions
                 column.cycles.append(run_cycle(host, client, self._load, number=number, order=order, run_begin=begin))
-        except (Broken, MissingRuntime) as error:
+        except (Broken, Inconclusive, MissingRuntime) as error:
             column.note = str(error)
 
     def _bench(self, status: Literal["complete", "interrupted"]) -> Bench:

@@ -20,7 +20,6 @@ WORDS = {
     "failed-request": "trials have failed or wrong answers",
     "wrong-state": "trials leave a changed process state",
     "duplicate-init": "trials initialise twice",
-    "dropped": "trials have dropped requests",
 }
 
 
@@ -86,6 +85,8 @@ def compare_counts(old: Observed, new: Observed, since: str) -> list[Comparison]
         was, now = old.bad.get(name, 0), new.bad.get(name, 0)
         if was or now:
             tests.append(comparison(f"{words} ({name})", was, old.trials, now, new.trials))
+    if old.dropped or new.dropped:
+        tests.append(comparison("trials have dropped requests", old.dropped, old.made, new.dropped, new.made))
     for item in sorted(old.lazy.keys() | new.lazy.keys()):
         was, now = old.lazy.get(item, 0), new.lazy.get(item, 0)
         tests.append(comparison(f"'{item}' runs inside requests", was, old.cold, now, new.cold))

@@ -41,7 +41,6 @@ def observe(
     for each in counting:
         bad.update({RACES[name] for name in each.outcomes if name in RACES})
     bad_trials = sum(bool(RACES.keys() & each.outcomes.keys()) for each in counting)
-    bad["dropped"] = sum("dropped" in each.outcomes for each in grades)
     lazy = Counter(item for each in looked_at for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in each.lazy})
     processes, threads = processes_and_threads(case)
     return Observed(
@@ -56,9 +55,11 @@ def observe(
         backend=backend,
         verdict=verdict,
         reason=reason,
+        made=len(grades),
         trials=len(counting),
         bad_trials=bad_trials,
-        bad={name: count for name, count in sorted(bad.items()) if count},
+        bad=dict(sorted(bad.items())),
+        dropped=sum("dropped" in each.outcomes for each in grades),
         cold=len(looked_at),
         lazy=dict(sorted(lazy.items())),
         lazy_in_request=max((len(each.lazy) for each in looked_at), default=0),

@@ -33,12 +33,16 @@ class Observed(Record, frozen=True):
     backend: BackendName
     verdict: VerdictName
     reason: str
+    made: int
+    """All trials."""
     trials: int
-    """That count: effective ones (reloads, where the scenario restarts by reload)."""
+    """Those that count: effective ones (reloads, where the scenario restarts by reload)."""
     bad_trials: int
     """Those with a race of any class."""
     bad: dict[str, int]
-    """Trials with a race of each class: hang, failed-request, wrong-state, duplicate-init; and dropped."""
+    """Of those, the trials with a race of each class: hang, failed-request, wrong-state, duplicate-init."""
+    dropped: int
+    """Of all, the trials with a dropped request."""
     cold: int
     """Trials whose initialisation was looked at."""
     lazy: dict[str, int]
