@@ -201,11 +201,16 @@ def _since_baseline(asked: _Asked, name: str | None, run_name: str | None) -> Ou
 
 def _against(asked: _Asked, against: str, pairs: int, tolerance: float) -> Outcome:
     cases = asked.cases()
+    hosts = asked.hosts()
+    if hosts.name != "local":
+        raise BadInput(
+            "--against hosts old and new side by side, for which a stack has too few services: --backend local"
+        )
     with tempfile.TemporaryDirectory(prefix="harness-old-") as text:
         directory = Path(text)
         directory.chmod(0o755)  # the server's user reads it
         olds = [old_case(case, against, directory) for case in cases]
-        with asked.hosts() as hosts, Session(asked.results, users=2 * max(case.users for case in cases)) as session:
+        with hosts, Session(asked.results, users=2 * max(case.users for case in cases)) as session:
             for case in cases:
                 hosts.prepare(case)
             session.announce(cases)
