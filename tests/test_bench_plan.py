@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench.plan import Load, Variation, cells_of, check_load, interleave
+from harness.bench.plan import Load, Variation, cells_of, check_load, interleave, shifts
 from harness.errors import BadInput
 from harness.scenario import parse_scenario
 
@@ -77,6 +77,13 @@ def test_every_cell_has_its_turn_in_every_round_and_the_order_differs():
     assert len({tuple(order) for _, order in rounds}) > 5
     assert rounds == list(interleave(4, 20, 1))
     assert rounds != list(interleave(4, 20, 2))
+
+
+def test_restarts_are_spread_over_the_tick():
+    """Each cycle's come at another phase, all phases alike; by the seed."""
+    assert [0.1, 0.3, 0.5, 0.7, 0.9] == pytest.approx(sorted(shifts(5, 1)))
+    assert shifts(5, 1) == shifts(5, 1)
+    assert Load(50, (1.7, 5.7), 3.0, 1.5) == Load(50, (1.5, 5.5), 3.0, 1.5).shifted(0.2)
 
 
 def test_a_load_of_which_no_percentile_comes_is_bad_input():

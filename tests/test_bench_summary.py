@@ -1,10 +1,11 @@
 """From samples to the numbers of a bench run."""
 
 import math
+import time
 
 import pytest
 
-from harness.bench.cycle import outcome_of, samples_of
+from harness.bench.cycle import births, outcome_of, samples_of
 from harness.bench.records import Bench, Cell, ColdStart, Cycle, Samples, encode_bench, read_bench
 from harness.bench.summary import latency_of, longest_gap, percentile, recovered_ms, rows, summarise
 from harness.bench.table import rate_was_kept, tables, warnings
@@ -26,6 +27,7 @@ def cycle(samples, restarts=(2.0,), seconds=6.0, **more):
         begin_s=0.0,
         seconds=seconds,
         restarts_s=restarts,
+        born_s=tuple(each + 0.1 for each in restarts),
         samples=Samples(
             intended_s=columns[0],
             latency_ms=columns[1],
@@ -159,6 +161,12 @@ def test_cold_starts_give_medians_of_ratios():
     assert (40.0, 145.0, 3.5) == (found.first_over_warm, found.first_ms, found.warm_ms)
 
 
+def test_the_start_of_a_process_counts_from_its_birth():
+    """It was born 0.1 s after the restart: the rest is the server's own doing."""
+    found = summarise([cycle(stall())], 3.0)
+    assert 403.0 == pytest.approx(found.start_ms, abs=1)
+
+
 # -- answers ---------------------------------------------------------------------------------------------
 
 
@@ -202,6 +210,21 @@ def test_samples_are_in_the_order_of_their_intended_sends():
     found = samples_of(answers, 10.0, EXPECTED, [frozenset({OLD})])
     assert ((0.0, 2.0, 3.0), (500.0, 250.0, None), (0, 1, None)) == (found.intended_s, found.latency_ms, found.process)
     assert ("ok", "ok", "dropped") == found.outcome
+
+
+def test_the_birth_of_the_first_new_process_that_answers_well_is_told():
+    """Not of the old one, nor of one whose answer was wrong; a start time is in ticks since the boot."""
+    early, late = (ProcessId(2, 100 * at) for at in (20, 21))
+    answers = [
+        answer(intended=12.0, last_byte=12.1),
+        answer(intended=12.0, last_byte=12.2, process=late, body="helo"),
+        answer(intended=12.0, last_byte=12.3, process=early),
+        answer(intended=12.0, last_byte=12.4, process=late),
+    ]
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    (born,) = births(answers, 10.0, EXPECTED, [frozenset({OLD})])
+    assert 10.0 - boot == pytest.approx(born, abs=0.01)
+    assert (None,) == births(answers[:2], 10.0, EXPECTED, [frozenset({OLD})])
 
 
 # -- what is stored and told -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from harness.checkers.controls import judge_controls
 from harness.control import control_on, slowest
 from harness.errors import HarnessError, InfrastructureError
 from harness.hosting.host import Host, Slot
+from harness.hosting.proc import TICKS_PER_SECOND
 from harness.load.client import SteadyClient
 from harness.records import Answer, ProcessId
 from harness.trial import grace_seconds
@@ -69,6 +70,7 @@ def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, orde
         begin_s=round(begun - run_begin, 3),
         seconds=load.seconds,
         restarts_s=tuple(round(each - begin, 4) for each in restarts),
+        born_s=births(answers, begin, expected, known),
         samples=samples_of(answers, begin, expected, known),
         cold=cold,
         late_sends=late_sends,
@@ -132,6 +134,27 @@ def samples_of(
         request=tuple(each.request for each in answers),
         process=tuple(_generation(each.process, known) for each in answers),
     )
+
+
+def births(
+    answers: Sequence[Answer], begin: float, expected: Mapping[int, Expected], known: Sequence[frozenset[ProcessId]]
+) -> tuple[float | None, ...]:
+    """When the process was born that gave the first good answer after each restart, in seconds from `begin`."""
+    # A start time counts from the boot of the machine, its sleep included (proc(5)); all else is CLOCK_MONOTONIC.
+    shift = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    found: list[float | None] = []
+    for number in range(1, len(known) + 1):
+        good = [
+            (each.last_byte, each.process)
+            for each in answers
+            if each.last_byte is not None
+            and each.process is not None
+            and _generation(each.process, known) == number
+            and outcome_of(each, expected.get(each.request)) == "ok"
+        ]
+        first = min(good, default=None)
+        found.append(None if first is None else round(first[1].start / TICKS_PER_SECOND - shift - begin, 3))
+    return tuple(found)
 
 
 def outcome_of(answer: Answer, expected: Expected | None) -> SampleOutcome:

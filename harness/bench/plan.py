@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,10 @@ METHODS: dict[Mode, tuple[RestartMethod, ...]] = {
 }
 
 
+# Apache looks after its processes once a second: a killed one is replaced 0 to 1 s later, by when it died.
+TICK_S = 1.0
+
+
 @dataclass(frozen=True)
 class Load:
     """A cycle's load: `rate` requests a second, restarts at these seconds, and so long afterwards."""
@@ -47,6 +52,20 @@ class Load:
     @property
     def count(self) -> int:
         return int(self.rate * self.seconds)
+
+    def shifted(self, seconds: float) -> Load:
+        """The same, with its restarts so much later."""
+        return dataclasses.replace(self, restarts_at=tuple(each + seconds for each in self.restarts_at))
+
+
+def shifts(cycles: int, seed: int) -> list[float]:
+    """By how much each cycle's restarts come later: spread evenly over a tick, in an order by the seed.
+
+    A cell whose restarts always came at one phase of the tick would be quick or slow by luck, cycle after cycle.
+    """
+    found = [TICK_S * (number + 0.5) / cycles for number in range(cycles)]
+    random.Random(f"{seed}.shifts").shuffle(found)
+    return found
 
 
 def check_load(load: Load) -> Load:

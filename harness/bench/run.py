@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.backend import Backend
 from harness.bench.cycle import Broken, run_cycle
-from harness.bench.plan import Load, interleave, processes_and_threads
+from harness.bench.plan import TICK_S, Load, interleave, processes_and_threads, shifts
 from harness.bench.records import BENCH_FILE, BENCH_VERSION, Bench, Cell, Cycle, encode_bench
 from harness.bench.summary import summarise
 from harness.errors import BadInput, Inconclusive, MissingRuntime
@@ -72,18 +72,19 @@ class BenchRun:
 
     def go(self, tell: Callable[[str], None]) -> Bench:
         """Run every cycle; Ctrl-C ends the run early. Raises HarnessError."""
-        users = min(MOST_OPEN, self._load.count)
+        users = min(MOST_OPEN, self._load.shifted(TICK_S).count)
         status: Literal["complete", "interrupted"] = "interrupted"
         begin = time.monotonic()
         try:
             with SteadyClient(users, self.directory / "locust.log", self._workers) as client:
                 order = 0
+                later = shifts(self._cycles, self._seed)
                 for number, chosen in interleave(len(self._columns), self._cycles, self._seed):
                     for column in (self._columns[each] for each in chosen):
                         if not column.note:
                             order += 1
                             tell(f"cycle {number} of {self._cycles}: {column.name}")
-                            self._one(column, client, number, order, begin)
+                            self._one(column, client, self._load.shifted(later[number - 1]), number, order, begin)
                 status = "complete"
         except KeyboardInterrupt:
             pass
@@ -92,13 +93,13 @@ class BenchRun:
             (self.directory / BENCH_FILE).write_bytes(encode_bench(bench))
         return bench
 
-    def _one(self, column: _Column, client: SteadyClient, number: int, order: int, begin: float) -> None:
+    def _one(self, column: _Column, client: SteadyClient, load: Load, number: int, order: int, begin: float) -> None:
         case = column.case
         flights = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
         try:
             with self._backend.host(case, flights, slots=1) as host:
                 column.versions = host.versions
-                column.cycles.append(run_cycle(host, client, self._load, number=number, order=order, run_begin=begin))
+                column.cycles.append(run_cycle(host, client, load, number=number, order=order, run_begin=begin))
         except (Broken, Inconclusive, MissingRuntime) as error:
             column.note = str(error)
 

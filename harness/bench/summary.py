@@ -79,6 +79,7 @@ def summarise(cycles: Sequence[Cycle], during_s: float) -> Summary | None:
         first_good_ms=_median_ms(goods),
         first_good_worst_ms=_worst_ms(goods),
         first_new_ms=_median_ms([each.first_new for each in restarts]),
+        start_ms=_median_ms([each.start for each in restarts]),
         recovered_ms=recovered_ms(samples, p95_before),
         p95_before_ms=p95_before,
         phases=tuple(_phase(name, samples, during_s) for name in PHASES),
@@ -97,6 +98,7 @@ class Restart:
     without_good: float | None
     first_good: float | None
     first_new: float | None
+    start: float | None
 
 
 def each_restart(cycles: Sequence[Cycle]) -> list[Restart]:
@@ -112,10 +114,14 @@ def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restar
     arrivals = sorted(each.arrived for each in good if each.arrived is not None)
     to_new = [each.arrived for each in good if each.arrived and each.intended >= begin]
     of_new = [each.arrived for each in good if each.arrived and each.process is not None and each.process > number]
+    new = min(of_new, default=None)
+    born = cycle.born_s[number]
     return Restart(
         without_good=longest_gap(arrivals, begin, end),
         first_good=min(to_new, default=begin) - begin if to_new else None,
-        first_new=min(of_new, default=begin) - begin if of_new else None,
+        first_new=None if new is None else new - begin,
+        # Its birth is told to a tick, and may seem to be after what it did.
+        start=None if new is None or born is None else max(0.0, new - born),
     )
 
 
