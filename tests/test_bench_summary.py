@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from harness.bench.cycle import births, outcome_of, samples_of
+from harness.bench.cycle import births, lateness, outcome_of, samples_of
 from harness.bench.records import Bench, Cell, ColdStart, Cycle, Samples, encode_bench, read_bench
 from harness.bench.summary import latency_of, longest_gap, percentile, recovered_ms, rows, summarise
 from harness.bench.table import rate_was_kept, tables, warnings
 from harness.checkers.baseline import Expected
 from harness.checkers.template import Template
-from harness.errors import BadInput
+from harness.errors import BadInput, InfrastructureError
 from harness.records import Answer, ProcessId
 
 EXPECTED = {0: Expected(frozenset({200}), Template.of(["hello"]), {})}
@@ -225,6 +225,18 @@ def test_the_birth_of_the_first_new_process_that_answers_well_is_told():
     (born,) = births(answers, 10.0, EXPECTED, [frozenset({OLD})])
     assert 10.0 - boot == pytest.approx(born, abs=0.01)
     assert (None,) == births(answers[:2], 10.0, EXPECTED, [frozenset({OLD})])
+
+
+def test_a_load_generator_that_is_late_most_of_the_time_proves_nothing():
+    """Three of four sends late: an error that names the rate. One of four: told, and no error."""
+
+    def sent(*late):
+        return [answer(intended=10.0, sent=10.0 + each) for each in late]
+
+    with pytest.raises(InfrastructureError, match=r"cannot keep 900 requests/s: 3 of 4 .*the worst 300 ms"):
+        lateness(sent(0.0, 0.2, 0.3, 0.2), 900.0)
+    count, worst = lateness(sent(0.0, 0.009, 0.2, 0.001), 900.0)
+    assert (1, 200.0) == (count, pytest.approx(worst))
 
 
 # -- what is stored and told -----------------------------------------------------------------------------

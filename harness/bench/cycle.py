@@ -56,13 +56,7 @@ def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, orde
     with contextlib.suppress(InfrastructureError):  # it does not answer: then there is nothing to tell
         cold = measure_cold(host, slot, host.case.timeout)
     host.release(slot)
-    late = [1000 * (each.sent - each.intended) for each in answers if each.sent is not None]
-    late_sends = sum(each > LATE_MS for each in late) + len(answers) - len(late)
-    if late_sends > MOST_LATE * len(answers):
-        raise InfrastructureError(
-            f"the load generator cannot keep {load.rate:g} requests/s: {late_sends} of {len(answers)} were sent more "
-            f"than {LATE_MS:g} ms late (the worst {max(late, default=0.0):.0f} ms); lower --rate, or add --workers"
-        )
+    late_sends, worst_late_ms = lateness(answers, load.rate)
     expected = Baseline.of(host.case.requests, controls).expected
     return Cycle(
         number=number,
@@ -74,8 +68,25 @@ def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, orde
         samples=samples_of(answers, begin, expected, known),
         cold=cold,
         late_sends=late_sends,
-        worst_late_ms=round(max(late, default=0.0), 3),
+        worst_late_ms=round(worst_late_ms, 3),
     )
+
+
+def lateness(answers: Sequence[Answer], rate: float) -> tuple[int, float]:
+    """How many requests the load generator itself sent late (or never), and by how many milliseconds the worst.
+
+    Raises:
+        InfrastructureError: so many that the rate was not kept, and nothing measured is about the server.
+    """
+    late = [1000 * (each.sent - each.intended) for each in answers if each.sent is not None]
+    count = sum(each > LATE_MS for each in late) + len(answers) - len(late)
+    worst = max(late, default=0.0)
+    if count > MOST_LATE * len(answers):
+        raise InfrastructureError(
+            f"the load generator cannot keep {rate:g} requests/s: {count} of {len(answers)} were sent more than "
+            f"{LATE_MS:g} ms late (the worst {worst:.0f} ms); lower --rate, or add --workers"
+        )
+    return count, worst
 
 
 def _warm_up(host: Host, client: SteadyClient, slot: Slot, rate: float, grace: float) -> None:
