@@ -79,8 +79,12 @@ def test_a_step_moved_into_the_request_fails_the_gate(project):
     project.script.write_text(LAZY)
     worse = project.run("gate", "--summary", summary)
     assert 1 == worse.returncode, worse.stdout + worse.stderr
-    (sentence,) = [line for line in worse.stdout.splitlines() if line.startswith("worse: ")]
-    for fragment in ("'import wsgiref.validate'", "in 12 of 12 (before: 0 of 12)", "since baseline small of"):
+    sentence = next(line for line in worse.stdout.splitlines() if "'import wsgiref.validate'" in line)
+    for fragment in (
+        "worse: small::daemon::main::natural: ",
+        "in 12 of 12 (before: 0 of 12)",
+        "since baseline small of",
+    ):
         assert fragment in sentence
     assert "❌" in summary.read_text()
 
