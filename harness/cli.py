@@ -20,7 +20,7 @@ from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
-from harness.records import Mode, RestartMethod
+from harness.records import Mode, Order, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
@@ -421,27 +421,36 @@ def replay(
     declared = declared_runtimes(runtimes)
     hosts = _hosts(backend, declared)
     disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
-    _say(f"trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    lane = "the snapshot lane's " if told.order else ""
+    _say(f"{lane}trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    known = Runtimes(declared, _say)
     with Session(results, users=told.case.users) as session, hosts:
 
-        def attempt(case: Case) -> replaying.Attempt:
+        def attempt(case: Case, like: Order | None = None, how: str = "") -> replaying.Attempt:
             case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
-            result, stopped = session.run_one(case, hosts, Silent())
-            if stopped:
-                raise KeyboardInterrupt
-            failed = replaying.count(session.history_path(case), told.race_class)
-            done = replaying.Attempt(case, failed, result.trials)
-            _say(f"{done} with {replaying.describe(case)}")
+            if told.order is None:
+                _, stopped = session.run_one(case, hosts, Silent())
+                if stopped:
+                    raise KeyboardInterrupt
+            else:
+                session.explore_one(case, known.get(case.runtime), Silent(), like or replaying.by_seed(told))
+            done = replaying.attempted(case, session.history_path(case), told.race_class)
+            kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
+            _say(f"{done} with {how or replaying.describe(case)}{kept}")
             return done
 
         numbers = itertools.count(1)
-        best = attempt(replaying.again(told, trials))
+        case = replaying.again(told, trials)
+        best = attempt(case)
+        failed = best.failed
+        for name, order in replaying.orders(told, best):
+            failed += attempt(case, order, f"{name} enforced").failed
         if best.failed and minimise:
             best = replaying.minimise(best, attempt)
             click.echo(f"least that still fails: {replaying.describe(best.case)}: {best}")
         session.write(session.result("complete"))
     click.echo(f"kept in {session.directory}")
-    click.get_current_context().exit(0 if best.failed else 3)
+    click.get_current_context().exit(0 if failed else 3)
 
 
 @main.command()

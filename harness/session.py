@@ -20,6 +20,7 @@ from harness.backend import Backend
 from harness.errors import BadInput, MissingRuntime
 from harness.explore import explore_case
 from harness.load.client import LocustClient
+from harness.records import Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
 from harness.runner import grade_history, run_case
 from harness.runtime import Runtime, check_syntax
@@ -114,12 +115,12 @@ class Session:
         watcher.case_ends(case, result)
         return result, stopped
 
-    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher) -> CaseResult:
-        """Run one case in the snapshot lane. Raises HarnessError."""
+    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher, like: Order | None = None) -> CaseResult:
+        """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
         tally, duration = explore_case(
-            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally)
+            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally), like
         )
         result = case_result(
             case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"

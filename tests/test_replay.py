@@ -71,10 +71,12 @@ class TestLookUp:
             replay.look_up(run, 2, "")
 
 
-def test_count(run):
+def test_attempted(run):
     """Only trials that were bad in that way count."""
     path = run / "cases" / "books.jsonl"
-    assert (1, 0) == (replay.count(path, "failed-request"), replay.count(path, "hang"))
+    failed = replay.attempted(make_case(), path, "failed-request")
+    assert (1, 2, None) == (failed.failed, failed.trials, failed.followed)
+    assert 0 == replay.attempted(make_case(), path, "hang").failed
 
 
 class TestMinimise:

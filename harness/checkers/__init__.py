@@ -16,6 +16,7 @@ from harness.checkers.state import changed_state
 from harness.records import OutcomeName, Trial
 
 NO_STRATEGY = "perturb: this Python can do none of the strategies that are wanted (3.11 cannot disturb lines)"
+NO_LINES = "perturb.packages: no request ran a line of them; name packages as they are imported, for example shop.views"
 Graded = Iterable[tuple[OutcomeName, Finding | None]]
 
 CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
@@ -43,6 +44,7 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
         failed.append("the probe's recording of a process is not whole: events are lost")
     failed += [f"state: {each}" for state in trial.states for each in state.failed]
     failed += [NO_STRATEGY for inside in trial.inside if inside.strategy == "none"]
+    failed += [NO_LINES for inside in trial.inside if inside.disturbed_files == 0]
     cold, reloaded = is_cold(trial), is_reloaded(trial)
     effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
     lazy = lazy_work(trial)

@@ -47,7 +47,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
     closed: dict[int, tuple[float, bool, int]] = {}
     mishaps: list[tuple[float, int, str, str, str]] = []
     again: list[str] = []
-    disturbed: list[Any] = ["", 0, 0]
+    disturbed: list[Any] = ["", 0, 0, -1]
     for at, thread, kind, *rest in events:
         if kind not in ("boot", "end") and at + shift < since:
             continue
@@ -91,6 +91,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         strategy=disturbed[0],
         seed=disturbed[1],
         delays=disturbed[2],
+        disturbed_files=disturbed[3],
         lost=lost,
     )
 

@@ -13,7 +13,7 @@ still there when the process is killed. One JSON array a line:
     [time, thread, "end",   span, failed, nested]
     [time, thread, "error", request, "Type: message", traceback]
     [time, thread, "again", module]
-    [time, thread, "disturbed", strategy, seed, delays]      at the end of a request: see perturb.py
+    [time, thread, "disturbed", strategy, seed, delays, files]      at the end of a request: see perturb.py
 """
 
 import itertools
@@ -198,6 +198,8 @@ class Probe(object):
             self._executed.add(name)
 
     def module_end(self, failed):
+        if self.disturb is not None:
+            self.disturb.executed()
         state = self._importing[get_ident()]
         state[0] -= 1
         if state[0] == 0:
@@ -236,7 +238,7 @@ class Probe(object):
             if self.disturb is None:
                 return application_object(environ, proving_start_response)
             # Here and not in the callbacks: Python 3.11 that begins to trace in one of them never comes back.
-            self.disturb.request_begins()
+            self.disturb.request_begins(name)
             try:
                 return application_object(environ, proving_start_response)
             finally:
