@@ -385,10 +385,9 @@ def explore(
             rate = found.trials / found.duration_s if found.duration_s else 0.0
             _say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
             if confirm and found.verdict == "race":
-                apache = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
-                result, _ = session.run_one(apache, local, Silent())
-                same = result.verdict == "race" and result.race_class == found.race_class
-                _say(f"{case.id}: {found.race_class}: {'confirmed' if same else 'candidate: not seen'} on Apache")
+                found = session.confirm(found, case, local)
+                seen = "seen on Apache too" if found.standing == "confirmed" else "not seen on Apache"
+                _say(f"{case.id}: {found.race_class}: {found.standing}, {seen}")
         result_of_all = session.result("complete")
         session.write(result_of_all)
     print_result(console, result_of_all)
@@ -439,6 +438,8 @@ def replay(
             _say(f"{done} with {how or replaying.describe(case)}{kept}")
             return done
 
+        host = hosts.host(told.case, session.flights)
+        replaying.check_runtime(told, known.get(told.case.runtime).versions if told.order else host.versions)
         numbers = itertools.count(1)
         case = replaying.again(told, trials)
         best = attempt(case)

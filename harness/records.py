@@ -97,6 +97,8 @@ class Span(Record, frozen=True):
     failed: bool = False
     nested: int = 0
     """Of an import: how many further modules it pulled in."""
+    callers: tuple[str, ...] = ()
+    """Who asked for it, the nearest first: `file:line function`."""
 
 
 class Mishap(Record, frozen=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from harness.checkers import grade
 from harness.checkers.baseline import Baseline
@@ -12,6 +14,7 @@ from harness.checkers.findings import TrialGrade
 from harness.errors import BadInput
 from harness.history import read, read_case
 from harness.records import Control, Inside, Order, RaceClass, Trial
+from harness.report.result import Result
 from harness.scenario import Case, site_digest
 from harness.verdict import GRAVITY, RACES
 
@@ -28,6 +31,8 @@ class Told:
     seed: int
     order: Order | None = None
     """Of a trial of the snapshot lane: how its threads were led."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What it ran on; empty where that was not written down."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
         BadInput: there is none, there are several, or the site has changed since.
     """
     found: list[Told] = []
+    versions = _versions(directory)
     for path in sorted((directory / "cases").glob("*.jsonl")):
         case = read_case(path)
         if pattern not in case.id:
@@ -94,7 +100,17 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
         for judged, trial in bad_trials(path):
             if trial.number == number:
                 inside = next((each for each in trial.inside if each.strategy), Inside(process=trial.inside[0].process))
-                found.append(Told(case, number, gravest(judged), inside.strategy, inside.seed, trial.order))
+                found.append(
+                    Told(
+                        case,
+                        number,
+                        gravest(judged),
+                        inside.strategy,
+                        inside.seed,
+                        trial.order,
+                        versions.get(case.id, {}),
+                    )
+                )
     if not found:
         raise BadInput(f"run {directory.name} has no bad trial {number}{f' of a case {pattern!r}' if pattern else ''}")
     if len(found) > 1:
@@ -109,6 +125,28 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
             f"what failed then need not fail now; run the scenario anew"
         )
     return told
+
+
+def _versions(directory: Path) -> dict[str, dict[str, str]]:
+    """By case, what a run ran on; nothing where it was killed before it could say."""
+    try:
+        result = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {each.case: each.versions for each in result.cases}
+
+
+def check_runtime(told: Told, versions: Mapping[str, str]) -> None:
+    """Raises BadInput: the runtime is not what it was, so that what failed then need not fail now."""
+    changed = [
+        f"{name} was {then} and is {versions[name]}"
+        for name, then in told.versions.items()
+        if versions.get(name, then) != then
+    ]
+    if changed:
+        raise BadInput(
+            f"runtime {told.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario anew"
+        )
 
 
 def again(told: Told, trials: int) -> Case:

@@ -129,6 +129,15 @@ class Session:
         watcher.case_ends(case, result)
         return result
 
+    def confirm(self, found: CaseResult, case: Case, backend: Backend) -> CaseResult:
+        """Ask Apache for a race of the snapshot lane: confirmed if it shows one of that class. Raises HarnessError."""
+        asked = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
+        result, _ = self.run_one(asked, backend, Silent())
+        same = result.verdict == "race" and result.race_class == found.race_class
+        told = msgspec.structs.replace(found, standing="confirmed" if same else "candidate")
+        self._results[self._results.index(found)] = told
+        return told
+
     def run_all(
         self,
         cases: Sequence[Case],
@@ -215,11 +224,14 @@ def _regraded(directory: Path, old: dict[str, CaseResult]) -> Iterator[CaseResul
     for path in sorted((directory / "cases").glob("*.jsonl"), key=lambda each: each.stat().st_ctime):
         case, tally = grade_history(path)
         before = old.get(case.id)
-        yield case_result(
+        judged = case_result(
             case,
             tally,
             duration=before.duration_s if before else 0.0,
             backend=before.backend if before else "local",
             versions=before.versions if before else {},
             stopped=before is None,
+            lane=before.lane if before else "apache",
         )
+        confirmed = before is not None and before.standing == "confirmed" and judged.standing is not None
+        yield msgspec.structs.replace(judged, standing="confirmed") if confirmed else judged

@@ -1,8 +1,8 @@
 """Disturbs the scheduling of threads inside the server process, by a seed, so that rare interleavings are met sooner.
 
-A process is given one strategy, drawn by its seed. Each has a budget of seconds for each request instead of a fixed
-sleep: it delays until the budget is spent, and lets the request go on undisturbed then. Only threads that are in a
-request are delayed; the script is imported under mod_wsgi's lock, where nothing can race.
+A process is given one strategy, drawn by its seed. Each has a budget of seconds for each request, and for the process,
+instead of a fixed sleep: it delays until the budget is spent, and lets the request go on undisturbed then. Only threads
+that are in a request are delayed; the script is imported under mod_wsgi's lock, where nothing can race.
 
 Why this finds anything: a race needs thread B between two steps of thread A. Left alone, A takes microseconds from the
 one to the other. A delay of d there is met by B with a probability near 1 if B is under way within d; so what counts is
@@ -56,12 +56,14 @@ class Strategy(object):
 
     SWITCH_SECONDS = None  # how long a thread keeps the interpreter lock while another wants it
     BUDGET_SECONDS = 0.4  # of delays in one request
+    PROCESS_SECONDS = 2.0  # ... and in all of them: requests that wait for one that is delayed add their delays to its
     LONGEST_SECONDS = 0.02  # of one delay
     lines = False
 
     def __init__(self, seed):
         self.random = Random(seed)
         self.left = {}  # thread -> seconds
+        self.unspent = self.PROCESS_SECONDS
         self.delays = 0
 
     def begin(self, thread):
@@ -77,10 +79,11 @@ class Strategy(object):
         pass
 
     def delay(self, thread, seconds):
-        left = self.left.get(thread, 0.0)
+        left = min(self.left.get(thread, 0.0), self.unspent)
         if left > 0.0:
             seconds = min(seconds, left)
-            self.left[thread] = left - seconds
+            self.left[thread] -= seconds
+            self.unspent -= seconds
             self.delays += 1
             time.sleep(seconds)
 
