@@ -22,7 +22,7 @@ from harness.cli_gate import baseline, gate
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
-from harness.records import Mode, RestartMethod
+from harness.records import Mode, Order, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
@@ -367,10 +367,9 @@ def explore(
             rate = found.trials / found.duration_s if found.duration_s else 0.0
             _say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
             if confirm and found.verdict == "race":
-                apache = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
-                result, _ = session.run_one(apache, local, Silent())
-                same = result.verdict == "race" and result.race_class == found.race_class
-                _say(f"{case.id}: {found.race_class}: {'confirmed' if same else 'candidate: not seen'} on Apache")
+                found = session.confirm(found, case, local)
+                seen = "seen on Apache too" if found.standing == "confirmed" else "not seen on Apache"
+                _say(f"{case.id}: {found.race_class}: {found.standing}, {seen}")
         result_of_all = session.result("complete")
         session.write(result_of_all)
     print_result(console, result_of_all)
@@ -403,27 +402,38 @@ def replay(
     declared = declared_runtimes(runtimes)
     hosts = _hosts(backend, declared)
     disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
-    _say(f"trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    lane = "the snapshot lane's " if told.order else ""
+    _say(f"{lane}trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    known = Runtimes(declared, _say)
     with Session(results, users=told.case.users) as session, hosts:
 
-        def attempt(case: Case) -> replaying.Attempt:
+        def attempt(case: Case, like: Order | None = None, how: str = "") -> replaying.Attempt:
             case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
-            result, stopped = session.run_one(case, hosts, Silent())
-            if stopped:
-                raise KeyboardInterrupt
-            failed = replaying.count(session.history_path(case), told.race_class)
-            done = replaying.Attempt(case, failed, result.trials)
-            _say(f"{done} with {replaying.describe(case)}")
+            if told.order is None:
+                _, stopped = session.run_one(case, hosts, Silent())
+                if stopped:
+                    raise KeyboardInterrupt
+            else:
+                session.explore_one(case, known.get(case.runtime), Silent(), like or replaying.by_seed(told))
+            done = replaying.attempted(case, session.history_path(case), told.race_class)
+            kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
+            _say(f"{done} with {how or replaying.describe(case)}{kept}")
             return done
 
+        host = hosts.host(told.case, session.flights)
+        replaying.check_runtime(told, known.get(told.case.runtime).versions if told.order else host.versions)
         numbers = itertools.count(1)
-        best = attempt(replaying.again(told, trials))
+        case = replaying.again(told, trials)
+        best = attempt(case)
+        failed = best.failed
+        for name, order in replaying.orders(told, best):
+            failed += attempt(case, order, f"{name} enforced").failed
         if best.failed and minimise:
             best = replaying.minimise(best, attempt)
             click.echo(f"least that still fails: {replaying.describe(best.case)}: {best}")
         session.write(session.result("complete"))
     click.echo(f"kept in {session.directory}")
-    click.get_current_context().exit(0 if best.failed else 3)
+    click.get_current_context().exit(0 if failed else 3)
 
 
 @main.command()

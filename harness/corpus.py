@@ -87,6 +87,12 @@ def print_corpus(console: Console, rows: Sequence[Row]) -> None:
         f"false alarms {sum(row.false_alarms for row in rows)}",
         highlight=False,
     )
+    sound = [case for row in rows for case in row.fixed]
+    schedules: tuple[Schedule, ...] = ("natural", "perturbed")
+    counts = {name: sum(case.effective_trials for case in sound if case.schedule == name) for name in schedules}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    bad = sum(case.bad_trials for case in sound)
+    console.print(f"fixed releases: {bad} bad of {sum(counts.values())} effective trials ({told})", highlight=False)
 
 
 def _verdicts(cases: Iterable[CaseResult]) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,12 @@ from harness.hosting import events, listener, proc
 from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.local import environment_of
 from harness.load.client import COMMON_HEADERS, Result, answer_of
-from harness.records import Answer, Control, ProcessId, Request, ThreadStack, Trial, Watched
+from harness.records import Answer, Control, Order, ProcessId, Request, State, ThreadStack, Trial, Watched
 from harness.runner import CONTROLS
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 from harness.trial import differing, grace_seconds
-from harness.verdict import Tally
+from harness.verdict import RACES, Tally
 
 
 class _Answered(msgspec.Struct):
@@ -55,6 +55,7 @@ class _Done(msgspec.Struct):
     states: listener.Told | None = None
     answers: list[_Answered] = []
     follow_up: list[_Answered] = []
+    order: Order | None = None
     died: int | None = None
     pid: int = 0
 
@@ -92,6 +93,8 @@ class Snapshot:
             stderr=(directory / "log").open("wb"),
             env={
                 **environment_of(self.case, self._runtime, user),
+                # Sets in the same order each time: the same seed is then the same trial, as far as that goes.
+                "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
                 "LD_LIBRARY_PATH": str(self._runtime.python.resolve().parent.parent / "lib"),
             },
@@ -134,9 +137,45 @@ class Snapshot:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def fork(self, number: str, *, together: bool, grace: float, seed: int) -> _Done:
-        """One trial in a child."""
+    def control(self, number: int, begin: float) -> Control:
+        """The requests one after another, in a child."""
+        done = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
+        brought = _records(self.case, done)
+        return Control(number=number, answers=brought.answers, begin=begin, **brought.rest)
+
+    def trial(
+        self,
+        number: int,
+        grace: float,
+        reference: State | None = None,
+        like: Order | None = None,
+    ) -> Trial:
+        """One stampede in a child, every second one lined up by a slow import; or `like` an earlier one: lined up as
+        that was, with points as fine, and made to follow its runs, if it has any."""
         case = self.case
+        begin = time.monotonic()
+        seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
+        led = like or Order(line_up=number % 2 == 0)
+        done = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
+        brought = _records(case, done)
+        states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
+        return Trial(
+            number=number,
+            slot="snapshot",
+            begin=begin,
+            end=time.monotonic(),
+            answers=brought.answers,
+            follow_up=brought.follow_up,
+            states=states,
+            order=msgspec.structs.replace(done.order or Order(), line_up=led.line_up, fine=led.fine),
+            **brought.rest,
+        )
+
+    def _fork(self, number: str, *, together: bool, grace: float, seed: int, led: Order | None = None) -> _Done:
+        """What a child brings home."""
+        case = self.case
+        led = led or Order()
+        plan = plan_of(case, case.script_path.parent.parent)
         assert self._process is not None
         assert self._process.stdin is not None
         chosen = case.requests_of_stampede()
@@ -146,10 +185,12 @@ class Snapshot:
                 _order(case.requests[turn % len(case.requests)], f"{number}.f{turn}") for turn in range(case.follow_up)
             ],
             "together": together,
+            "line_up": led.line_up,
+            "runs": led.runs,
             "grace": grace,
             "invariant": case.invariant,
             "seed": seed,
-            "plan": plan_of(case, case.script_path.parent.parent),
+            "plan": plan and {**plan, "fine": led.fine},
         }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
@@ -212,63 +253,65 @@ def _records(case: Case, done: _Done) -> _Brought:
     )
 
 
+class Explorer:
+    """One case in the snapshot lane: its controls, and then trials, judged as they come."""
+
+    def __init__(self, case: Case, runtime: Runtime, history: HistoryWriter) -> None:
+        self.case = case
+        self.tally = Tally(begin=time.monotonic())
+        self._runtime = runtime
+        self._history = history
+        self._lock = threading.Lock()
+
+    def control(self) -> bool:
+        """Run the controls; False when they fail one request at a time too, and no trial can tell more."""
+        controls: list[Control] = []
+        with Snapshot(self.case, self._runtime) as snapshot:
+            for number in range(1, CONTROLS + 1):
+                controls.append(snapshot.control(number, self.tally.begin))
+                self._history.add(controls[-1])
+        self.tally.broken = judge_controls(controls, self.case.requests)
+        if self.tally.broken:
+            return False
+        self._baseline = Baseline.of(self.case.requests, controls)
+        self._reference = controls[0].states[0] if controls[0].states else None
+        self._grace = grace_seconds(slowest(controls))
+        return True
+
+    def fly(self, numbers: Iterator[int], watch: Callable[[Tally], None], like: Order | None = None) -> None:
+        """Trials by these numbers until they, or the case, are done. May run on several threads with one iterator."""
+        with Snapshot(self.case, self._runtime) as snapshot:
+            while True:
+                with self._lock:
+                    settled = self.tally.settled(self.case.expectation) and not self.case.full
+                    number = None if settled else next(numbers, None)
+                if number is None:
+                    return
+                trial = snapshot.trial(number, self._grace, self._reference, like)
+                judged = grade(trial, self._baseline)
+                if not RACES.keys() & judged.outcomes.keys() and trial.order:
+                    # Thousands of steps, and nothing to do again.
+                    trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
+                self._history.add(trial)
+                with self._lock:
+                    self.tally.add(judged)
+                    watch(self.tally)
+
+
 def explore_case(
-    case: Case, runtime: Runtime, path: Path, flights: int, watch: Callable[[Tally], None]
+    case: Case, runtime: Runtime, path: Path, flights: int, watch: Callable[[Tally], None], like: Order | None = None
 ) -> tuple[Tally, float]:
-    """Controls, then the case's trials, each in a forked child; the history goes to `path`.
+    """Controls, then the case's trials, each in a forked child; the history goes to `path`. All trials can be led
+    `like` an earlier one.
 
     Raises:
         BadInput: the script does not import, or its process cannot be forked in isolation.
     """
-    begin = time.monotonic()
-    tally = Tally(begin=begin)
-    lock = threading.Lock()
     with HistoryWriter(path, case) as history:
-        controls: list[Control] = []
-        with Snapshot(case, runtime) as first:
-            for number in range(1, CONTROLS + 1):
-                brought = _records(case, first.fork(f"c{number}", together=False, grace=case.timeout, seed=case.seed))
-                controls.append(Control(number=number, answers=brought.answers, begin=begin, **brought.rest))
-                history.add(controls[-1])
-        tally.broken = judge_controls(controls, case.requests)
-        if tally.broken:
-            return tally, time.monotonic() - begin
-        baseline = Baseline.of(case.requests, controls)
-        reference = controls[0].states[0] if controls[0].states else None
-        grace = grace_seconds(slowest(controls))
-        numbers = iter(range(1, case.trials + 1))
-
-        def fly(_: int) -> None:
-            with Snapshot(case, runtime) as snapshot:
-                while True:
-                    with lock:
-                        number = None if tally.settled(case.expectation) and not case.full else next(numbers, None)
-                    if number is None:
-                        return
-                    at = time.monotonic()
-                    seed = (
-                        (case.seed * 1_000_003 + number) & 0xFFFFFFFF
-                        if case.perturb.seed is None
-                        else case.perturb.seed
-                    )
-                    brought = _records(case, snapshot.fork(str(number), together=True, grace=grace, seed=seed))
-                    states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
-                    trial = Trial(
-                        number=number,
-                        slot="snapshot",
-                        begin=at,
-                        end=time.monotonic(),
-                        answers=brought.answers,
-                        follow_up=brought.follow_up,
-                        states=states,
-                        **brought.rest,
-                    )
-                    history.add(trial)
-                    with lock:
-                        tally.add(grade(trial, baseline))
-                        watch(tally)
-
-        with ThreadPoolExecutor(flights) as pool:
-            for _ in pool.map(fly, range(flights)):
-                pass
-    return tally, time.monotonic() - begin
+        explorer = Explorer(case, runtime, history)
+        if explorer.control():
+            numbers = iter(range(1, case.trials + 1))
+            with ThreadPoolExecutor(flights) as pool:
+                for _ in pool.map(lambda _: explorer.fly(numbers, watch, like), range(flights)):
+                    pass
+    return explorer.tally, time.monotonic() - explorer.tally.begin

@@ -97,6 +97,8 @@ class Span(Record, frozen=True):
     failed: bool = False
     nested: int = 0
     """Of an import: how many further modules it pulled in."""
+    callers: tuple[str, ...] = ()
+    """Who asked for it, the nearest first: `file:line function`."""
 
 
 class Mishap(Record, frozen=True):
@@ -125,6 +127,8 @@ class Inside(Record, frozen=True):
     """How its threads were disturbed, where they were; by which seed, and how many delays."""
     seed: int = 0
     delays: int = 0
+    disturbed_files: int = -1
+    """Files of the chosen packages whose lines it has run, where the strategy disturbs lines; else -1."""
     lost: int = 0
     """Events dropped because the recorder was full."""
 
@@ -195,6 +199,20 @@ class Control(Record, frozen=True, tag="control"):
     begin: float = 0.0
 
 
+class Order(Record, frozen=True):
+    """The order in which the threads of a perturbed trial passed its points; see harness/inside/order.py."""
+
+    runs: tuple[tuple[int, int], ...] = ()
+    """(request, steps), one after another. Kept of bad trials."""
+    steps: int = 0
+    followed: int = 0
+    """Where an order was enforced: how many of its steps were made in its order."""
+    line_up: bool = False
+    """Were the threads lined up by a slow import, and not by the kernel alone?"""
+    fine: bool = False
+    """Was every line a point, whatever the strategy?"""
+
+
 class Trial(Record, frozen=True, tag="trial"):
     """One cold start, the stampede, the follow-up requests, and what was seen inside meanwhile."""
 
@@ -210,3 +228,5 @@ class Trial(Record, frozen=True, tag="trial"):
     stacks: tuple[ThreadStack, ...] = ()
     """Only of a trial that hangs."""
     log: tuple[LogLine, ...] = ()
+    order: Order | None = None
+    """Only of a trial of the snapshot lane."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from harness.checkers import grade
 from harness.checkers.baseline import Baseline
 from harness.checkers.findings import TrialGrade
 from harness.errors import BadInput
 from harness.history import read, read_case
-from harness.records import Control, Inside, RaceClass, Trial
+from harness.records import Control, Inside, Order, RaceClass, Trial
+from harness.report.result import Result
 from harness.scenario import Case, site_digest
 from harness.verdict import GRAVITY, RACES
 
@@ -26,6 +29,10 @@ class Told:
     """The gravest that was found in it."""
     strategy: str
     seed: int
+    order: Order | None = None
+    """Of a trial of the snapshot lane: how its threads were led."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What it ran on; empty where that was not written down."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,10 @@ class Attempt:
     case: Case
     failed: int
     trials: int
+    order: Order | None = None
+    """In the snapshot lane, the order of the first trial that failed so."""
+    followed: float | None = None
+    """Where an order was enforced: the share of its steps that were made in it."""
 
     def __str__(self) -> str:
         return f"reproduced {self.failed} of {self.trials}"
@@ -57,9 +68,21 @@ def gravest(judged: TrialGrade) -> RaceClass:
     return next(each for each in GRAVITY if each in classes)
 
 
-def count(path: Path, race_class: RaceClass) -> int:
-    """The trials of a history that were bad in this way."""
-    return sum(any(RACES.get(name) == race_class for name in judged.outcomes) for judged, _ in bad_trials(path))
+def attempted(case: Case, path: Path, race_class: RaceClass) -> Attempt:
+    """What a history tells of an attempt: which of its trials were bad in this way."""
+    same = [
+        trial for judged, trial in bad_trials(path) if any(RACES.get(name) == race_class for name in judged.outcomes)
+    ]
+    trials = [each for each in read(path) if isinstance(each, Trial)]
+    steps = sum(each.order.steps for each in trials if each.order)
+    followed = sum(each.order.followed for each in trials if each.order)
+    return Attempt(
+        case,
+        failed=len(same),
+        trials=len(trials),
+        order=next((each.order for each in same if each.order and each.order.runs), None),
+        followed=followed / steps if followed else None,
+    )
 
 
 def look_up(directory: Path, number: int, pattern: str) -> Told:
@@ -69,6 +92,7 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
         BadInput: there is none, there are several, or the site has changed since.
     """
     found: list[Told] = []
+    versions = _versions(directory)
     for path in sorted((directory / "cases").glob("*.jsonl")):
         case = read_case(path)
         if pattern not in case.id:
@@ -76,7 +100,17 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
         for judged, trial in bad_trials(path):
             if trial.number == number:
                 inside = next((each for each in trial.inside if each.strategy), Inside(process=trial.inside[0].process))
-                found.append(Told(case, number, gravest(judged), inside.strategy, inside.seed))
+                found.append(
+                    Told(
+                        case,
+                        number,
+                        gravest(judged),
+                        inside.strategy,
+                        inside.seed,
+                        trial.order,
+                        versions.get(case.id, {}),
+                    )
+                )
     if not found:
         raise BadInput(f"run {directory.name} has no bad trial {number}{f' of a case {pattern!r}' if pattern else ''}")
     if len(found) > 1:
@@ -93,12 +127,48 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
     return told
 
 
+def _versions(directory: Path) -> dict[str, dict[str, str]]:
+    """By case, what a run ran on; nothing where it was killed before it could say."""
+    try:
+        result = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {each.case: each.versions for each in result.cases}
+
+
+def check_runtime(told: Told, versions: Mapping[str, str]) -> None:
+    """Raises BadInput: the runtime is not what it was, so that what failed then need not fail now."""
+    changed = [
+        f"{name} was {then} and is {versions[name]}"
+        for name, then in told.versions.items()
+        if versions.get(name, then) != then
+    ]
+    if changed:
+        raise BadInput(
+            f"runtime {told.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario anew"
+        )
+
+
 def again(told: Told, trials: int) -> Case:
     """The case with every process disturbed by the seed of that trial."""
     perturb = told.case.perturb
     if told.strategy:
         perturb = perturb.model_copy(update={"seed": told.seed})
     return told.case.model_copy(update={"trials": trials, "full": True, "perturb": perturb, "expectation": None})
+
+
+def by_seed(told: Told) -> Order:
+    """How a trial of the snapshot lane is done again by its seed alone; each line is a point, so that the order of one
+    that fails can be enforced."""
+    return Order(line_up=bool(told.order and told.order.line_up), fine=bool(told.strategy))
+
+
+def orders(told: Told, again: Attempt) -> Iterator[tuple[str, Order]]:
+    """The orders that can be enforced: that of the trial itself, and that of one that failed like it, by its seed."""
+    if told.order and told.order.runs:
+        yield "its own order", told.order
+    if again.order:
+        yield "the order of one that failed by its seed, line by line", again.order
 
 
 def smaller(case: Case) -> Iterator[Case]:

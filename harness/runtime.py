@@ -433,8 +433,11 @@ def _environment_maker(cache: Path, interpreter: Interpreter, build: _Build) -> 
 def _complete_django(home: Path, requirement: str, packages: Path, build: _Build) -> None:
     """Add what a wheel lacks that pip has built from an old source archive: catalogues, templates."""
     archives = home / "sources"
-    pip = (str(home / "bin" / "python"), "-m", "pip", "download", "--disable-pip-version-check")
-    build.step(*pip, "--no-deps", "--no-binary", ":all:", "--dest", str(archives), requirement)
+    # This old pip takes a constraints file of the machine's for a requirement, and fails.
+    pip = ("env", "PIP_CONSTRAINT=/dev/null", str(home / "bin" / "python"), "-m", "pip", "download")
+    build.step(
+        *pip, "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:", "--dest", str(archives), requirement
+    )
     for archive in archives.glob("*.tar.gz"):
         build.step("tar", "-xf", str(archive), "-C", str(archives))
     for source in archives.glob("*/django"):

@@ -20,6 +20,7 @@ from harness.backend import Backend
 from harness.errors import BadInput, MissingRuntime
 from harness.explore import explore_case
 from harness.load.client import LocustClient
+from harness.records import Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
 from harness.runner import grade_history, run_case
 from harness.runtime import Runtime, check_syntax
@@ -114,12 +115,12 @@ class Session:
         watcher.case_ends(case, result)
         return result, stopped
 
-    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher) -> CaseResult:
-        """Run one case in the snapshot lane. Raises HarnessError."""
+    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher, like: Order | None = None) -> CaseResult:
+        """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
         tally, duration = explore_case(
-            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally)
+            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally), like
         )
         result = case_result(
             case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"
@@ -127,6 +128,15 @@ class Session:
         self._results.append(result)
         watcher.case_ends(case, result)
         return result
+
+    def confirm(self, found: CaseResult, case: Case, backend: Backend) -> CaseResult:
+        """Ask Apache for a race of the snapshot lane: confirmed if it shows one of that class. Raises HarnessError."""
+        asked = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
+        result, _ = self.run_one(asked, backend, Silent())
+        same = result.verdict == "race" and result.race_class == found.race_class
+        told = msgspec.structs.replace(found, standing="confirmed" if same else "candidate")
+        self._results[self._results.index(found)] = told
+        return told
 
     def run_all(
         self,
@@ -219,11 +229,14 @@ def _regraded(directory: Path, old: dict[str, CaseResult]) -> Iterator[CaseResul
     for path in sorted((directory / "cases").glob("*.jsonl"), key=lambda each: each.stat().st_ctime):
         case, tally = grade_history(path)
         before = old.get(case.id)
-        yield case_result(
+        judged = case_result(
             case,
             tally,
             duration=before.duration_s if before else 0.0,
             backend=before.backend if before else "local",
             versions=before.versions if before else {},
             stopped=before is None,
+            lane=before.lane if before else "apache",
         )
+        confirmed = before is not None and before.standing == "confirmed" and judged.standing is not None
+        yield msgspec.structs.replace(judged, standing="confirmed") if confirmed else judged

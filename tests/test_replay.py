@@ -1,5 +1,7 @@
 """Doing a bad trial again: which one is meant, and the least that still fails."""
 
+import dataclasses
+
 import pytest
 from build import make_answer, make_case, make_control, make_inside, make_request_span, make_trial
 
@@ -71,10 +73,24 @@ class TestLookUp:
             replay.look_up(run, 2, "")
 
 
-def test_count(run):
+@pytest.mark.parametrize(("django", "refused"), [("5.2.19", False), ("5.2.20", True), (None, False)])
+def test_changed_runtime(run, django, refused):
+    """A trial is not done again on another Django and passed off as the same; what was not written down cannot tell."""
+    told = dataclasses.replace(replay.look_up(run, 2, ""), versions={"django": "5.2.19", "python": "3.11.7"})
+    now = {"python": "3.11.7"} | ({"django": django} if django else {})
+    if refused:
+        with pytest.raises(BadInput, match=r"django was 5\.2\.19 and is 5\.2\.20; run the scenario anew"):
+            replay.check_runtime(told, now)
+    else:
+        replay.check_runtime(told, now)
+
+
+def test_attempted(run):
     """Only trials that were bad in that way count."""
     path = run / "cases" / "books.jsonl"
-    assert (1, 0) == (replay.count(path, "failed-request"), replay.count(path, "hang"))
+    failed = replay.attempted(make_case(), path, "failed-request")
+    assert (1, 2, None) == (failed.failed, failed.trials, failed.followed)
+    assert 0 == replay.attempted(make_case(), path, "hang").failed
 
 
 class TestMinimise:

@@ -13,9 +13,11 @@ from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
 from harness.checkers.findings import Finding, TrialGrade
 from harness.checkers.initialisation import duplicate_init, lazy_work
 from harness.checkers.state import changed_state
+from harness.checkers.story import tell
 from harness.records import OutcomeName, Trial
 
 NO_STRATEGY = "perturb: this Python can do none of the strategies that are wanted (3.11 cannot disturb lines)"
+NO_LINES = "perturb.packages: no request ran a line of them; name packages as they are imported, for example shop.views"
 Graded = Iterable[tuple[OutcomeName, Finding | None]]
 
 CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
@@ -43,6 +45,7 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
         failed.append("the probe's recording of a process is not whole: events are lost")
     failed += [f"state: {each}" for state in trial.states for each in state.failed]
     failed += [NO_STRATEGY for inside in trial.inside if inside.strategy == "none"]
+    failed += [NO_LINES for inside in trial.inside if inside.disturbed_files == 0]
     cold, reloaded = is_cold(trial), is_reloaded(trial)
     effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
     lazy = lazy_work(trial)
@@ -54,14 +57,18 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
         effective=effective,
         exposed=effective and any(each.waiters for each in lazy),
         outcomes=dict(outcomes),
-        findings=tuple(_with_schedule(each, trial) for each in findings),
+        findings=tuple(_told(findings, trial, baseline)),
         lazy=tuple(lazy),
         failed_checkers=tuple(failed),
         end=trial.end,
     )
 
 
-def _with_schedule(finding: Finding, trial: Trial) -> Finding:
-    """A finding of a perturbed trial says how its threads were disturbed, so that it can be done again."""
-    told = [f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy]
-    return msgspec.structs.replace(finding, evidence=(*finding.evidence, *told)) if told else finding
+def _told(findings: Iterable[Finding], trial: Trial, baseline: Baseline) -> Iterable[Finding]:
+    """The findings, the first of each kind with its story; all say how threads were disturbed, to be done again."""
+    disturbed = tuple(f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy)
+    known: set[str] = set()
+    for each in findings:
+        story = () if each.key in known else tell(each, trial, baseline.requests)
+        known.add(each.key)
+        yield msgspec.structs.replace(each, evidence=(*each.evidence, *disturbed), story=story)

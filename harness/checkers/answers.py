@@ -77,7 +77,8 @@ def _finding(
     outcome: OutcomeName, what: str, answer: Answer, trial: Trial, baseline: Baseline, user: int | str
 ) -> Finding:
     request = baseline.requests[answer.request]
-    error, evidence = explain(f"{trial.number}.{user}", trial)
+    name = f"{trial.number}.{user}"
+    error, evidence = explain(name, trial)
     if outcome == "hang":
         error, evidence = waiting_story(trial.stacks)
     summary = f"{_subject(request)} {what}" + (f": {error}" if error else "")
@@ -86,6 +87,7 @@ def _finding(
         summary=summary,
         trial=trial.number,
         request=str(request),
+        name=name,
         process=str(answer.process or ""),
         race_class=None
         if outcome in ("slow", "dropped", "unknown")

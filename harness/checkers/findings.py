@@ -17,6 +17,10 @@ class Finding(Record, frozen=True):
     race_class: RaceClass | None = None
     broken_class: BrokenClass | None = None
     evidence: tuple[str, ...] = ()
+    name: str = ""
+    """Of the request, within its run: trial.user, as the probe knows it."""
+    story: tuple[str, ...] = ()
+    """What happened, in sentences; see story.py."""
     key: str = ""
     """Findings with the same key tell the same story; a report shows the first and counts the rest."""
 

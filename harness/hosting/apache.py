@@ -23,7 +23,7 @@ from harness.scenario import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
 # What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
-PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "listener", "stacks", "state"))
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
 # Restart methods that hit a whole server.
 OF_SERVER = ("restart", "graceful", "container")
 

@@ -43,16 +43,16 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
                 lost += 1
     events.sort(key=lambda event: event[0])
     shift, booted = 0.0, None
-    opened: dict[int, tuple[int, float, str, str]] = {}
+    opened: dict[int, tuple[int, float, str, str, list[str]]] = {}
     closed: dict[int, tuple[float, bool, int]] = {}
     mishaps: list[tuple[float, int, str, str, str]] = []
     again: list[str] = []
-    disturbed: list[Any] = ["", 0, 0]
+    disturbed: list[Any] = ["", 0, 0, -1]
     for at, thread, kind, *rest in events:
         if kind not in ("boot", "end") and at + shift < since:
             continue
         if kind == "begin":
-            opened[rest[0]] = (thread, at, rest[1], rest[2])
+            opened[rest[0]] = (thread, at, rest[1], rest[2], rest[3:])
         elif kind == "end":
             closed[rest[0]] = (at, bool(rest[1]), rest[2])
         elif kind == "error":
@@ -65,7 +65,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
             shift = 0.0 if rest[0]["monotonic"] else _wall_to_monotonic()
             booted = at + shift
     spans = []
-    for number, (thread, begin_at, kind, name) in opened.items():
+    for number, (thread, begin_at, kind, name, callers) in opened.items():
         end_at, failed, nested = closed.get(number, (None, False, 0))
         spans.append(
             Span(
@@ -77,6 +77,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
                 end=None if end_at is None else end_at + shift,
                 failed=failed,
                 nested=nested,
+                callers=tuple(callers),
             )
         )
     return Inside(
@@ -91,6 +92,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         strategy=disturbed[0],
         seed=disturbed[1],
         delays=disturbed[2],
+        disturbed_files=disturbed[3],
         lost=lost,
     )
 

@@ -1,8 +1,8 @@
 """Disturbs the scheduling of threads inside the server process, by a seed, so that rare interleavings are met sooner.
 
-A process is given one strategy, drawn by its seed. Each has a budget of seconds for each request instead of a fixed
-sleep: it delays until the budget is spent, and lets the request go on undisturbed then. Only threads that are in a
-request are delayed; the script is imported under mod_wsgi's lock, where nothing can race.
+A process is given one strategy, drawn by its seed. Each has a budget of seconds for each request, and for the process,
+instead of a fixed sleep: it delays until the budget is spent, and lets the request go on undisturbed then. Only threads
+that are in a request are delayed; the script is imported under mod_wsgi's lock, where nothing can race.
 
 Why this finds anything: a race needs thread B between two steps of thread A. Left alone, A takes microseconds from the
 one to the other. A delay of d there is met by B with a probability near 1 if B is under way within d; so what counts is
@@ -56,12 +56,14 @@ class Strategy(object):
 
     SWITCH_SECONDS = None  # how long a thread keeps the interpreter lock while another wants it
     BUDGET_SECONDS = 0.4  # of delays in one request
+    PROCESS_SECONDS = 2.0  # ... and in all of them: requests that wait for one that is delayed add their delays to its
     LONGEST_SECONDS = 0.02  # of one delay
     lines = False
 
     def __init__(self, seed):
         self.random = Random(seed)
         self.left = {}  # thread -> seconds
+        self.unspent = self.PROCESS_SECONDS
         self.delays = 0
 
     def begin(self, thread):
@@ -77,10 +79,11 @@ class Strategy(object):
         pass
 
     def delay(self, thread, seconds):
-        left = self.left.get(thread, 0.0)
+        left = min(self.left.get(thread, 0.0), self.unspent)
         if left > 0.0:
             seconds = min(seconds, left)
-            self.left[thread] = left - seconds
+            self.left[thread] -= seconds
+            self.unspent -= seconds
             self.delays += 1
             time.sleep(seconds)
 
@@ -96,7 +99,8 @@ class Switching(Strategy):
 
 
 class AtInitialisation(Strategy):
-    """Delays where modules are executed and where Django's lazy objects are built.
+    """Delays at initialisation points: where modules are executed, where Django's lazy objects are built and written
+    to, and where the locks that guard them are taken and given back.
 
     There are some 100 such points in a first request, and the races of lazy initialisation are at a few of them; with
     a delay at every third, p is 1/3 for each, and the budget lasts for all of them.
@@ -176,6 +180,64 @@ STRATEGIES = {
 }
 
 
+class PointedLock(object):
+    """A lock that says when it is about to be taken, and when it has been given back."""
+
+    def __init__(self, lock, point):
+        self._harness_lock = lock
+        self._point = point
+
+    def acquire(self, *args, **kwargs):
+        self._point()
+        return self._harness_lock.acquire(*args, **kwargs)
+
+    def release(self):
+        self._harness_lock.release()
+        self._point()
+
+    def __enter__(self):
+        return self.acquire()
+
+    def __exit__(self, *_):
+        self.release()
+
+    def __getattr__(self, name):
+        return getattr(self._harness_lock, name)
+
+
+def _lock(owner, name):
+    """Watch a lock that a module has, or an object there, where this Django or Python has it."""
+
+    def watch(module, point):
+        holder = getattr(module, owner) if owner else module
+        setattr(holder, name, PointedLock(getattr(holder, name), point))
+
+    return watch
+
+
+def _lazy_objects(module, point):
+    """Every write to a lazy object, `settings` among them. What a subclass did before it calls this is done; its value
+    is not there yet: the very moment at which others must not look."""
+    plain = module.LazyObject.__dict__["__setattr__"]
+
+    def __setattr__(self, name, value):
+        point()
+        plain(self, name, value)
+        point()
+
+    module.LazyObject.__setattr__ = __setattr__
+
+
+# Module -> what to watch in it once it has been executed, by its own import or before.
+WATCHED = {
+    "logging": _lock(None, "_lock"),
+    "django.utils.functional": _lazy_objects,
+    "django.apps.registry": _lock("apps", "_lock"),
+    "django.db.models.loading": _lock("cache", "write_lock"),  # up to Django 1.6
+    "django.core.handlers.wsgi": _lock("WSGIHandler", "initLock"),  # up to Django 1.10
+}
+
+
 def chosen(path, packages):
     """Is this the path of a file whose lines are to be disturbed?"""
     return any(package in path for package in packages)
@@ -184,12 +246,15 @@ def chosen(path, packages):
 class Perturbation(object):
     """One strategy in this process, and what it is told of."""
 
-    def __init__(self, name, seed, strategy, packages):
+    def __init__(self, name, seed, strategy, packages, schedule=None, lines=False):
         self.name = name
         self.seed = seed
         self.strategy = strategy
+        self.schedule = schedule  # what order.py made, where the order of threads is kept or enforced
+        self._lines = strategy.lines or lines
         self._packages = packages
         self._known = {}  # file name -> chosen?
+        self._unwatched = dict(WATCHED)
 
     def _wanted(self, code):
         name = code.co_filename
@@ -198,61 +263,95 @@ class Perturbation(object):
             wanted = self._known[name] = chosen(name, self._packages)
         return wanted
 
-    def request_begins(self):
+    def request_begins(self, name=""):
         thread = get_ident()
         self.strategy.begin(thread)
-        if self.strategy.lines and MONITORING is None:
+        if self.schedule is not None:
+            self.schedule.begin(thread, name)
+        if self._lines and MONITORING is None:
             sys.settrace(self._trace_call)
 
     def request_ends(self):
-        """Returns what is recorded of it: strategy, seed, and how many delays there were in the process so far."""
-        if self.strategy.lines and MONITORING is None:
+        """Returns what is recorded of it: strategy, seed, and of the process so far how many delays there were, and
+        whether lines of the chosen packages were run, where lines matter (else -1)."""
+        if self._lines and MONITORING is None:
             sys.settrace(None)
-        self.strategy.end(get_ident())
-        return ',"%s",%d,%d' % (self.name, self.seed, self.strategy.delays)
+        thread = get_ident()
+        self.strategy.end(thread)
+        if self.schedule is not None:
+            self.schedule.end(thread)
+        chosen_files = sum(self._known.values()) if self.strategy.lines else -1
+        return ',"%s",%d,%d,%d' % (self.name, self.seed, self.strategy.delays, chosen_files)
 
     def point(self):
-        self.strategy.point(get_ident())
+        thread = get_ident()
+        self.strategy.point(thread)
+        if self.schedule is not None:
+            self.schedule.step(thread)
+
+    def executed(self):
+        """Some modules have been executed: watch what is to be watched in them."""
+        for name in list(self._unwatched):
+            module = sys.modules.get(name)
+            if module is not None:
+                try:
+                    self._unwatched[name](module, self.point)
+                except Exception:  # half executed, or a Django without it: asked again with the next module
+                    continue
+                self._unwatched.pop(name, None)
+
+    def _line(self, code, number):
+        thread = get_ident()
+        if thread in self.strategy.left:
+            self.strategy.line(thread, code, number)
+            if self.schedule is not None:
+                self.schedule.step(thread)
 
     def _trace_call(self, frame, event, _):
         return self._trace_line if self._wanted(frame.f_code) else None
 
     def _trace_line(self, frame, event, _):
         if event == "line":
-            self.strategy.line(get_ident(), frame.f_code, frame.f_lineno)
+            self._line(frame.f_code, frame.f_lineno)
         return self._trace_line
 
     def _monitor_line(self, code, number):
         if not self._wanted(code):
             return MONITORING.DISABLE
-        thread = get_ident()
-        if thread in self.strategy.left:
-            self.strategy.line(thread, code, number)
+        self._line(code, number)
         return None
 
     def start(self):
+        self.executed()
         strategy = self.strategy
         if strategy.SWITCH_SECONDS is not None:
             if PY2:
                 sys.setcheckinterval(1)
             else:
                 sys.setswitchinterval(strategy.SWITCH_SECONDS)
-        if strategy.lines and MONITORING is not None:
+        if self._lines and MONITORING is not None:
             MONITORING.use_tool_id(TOOL, "restart-harness")
             MONITORING.register_callback(TOOL, MONITORING.events.LINE, self._monitor_line)
             MONITORING.set_events(TOOL, MONITORING.events.LINE)
 
 
-def install(plan, process):
+def install(plan, process, schedule=None):
     """Start what the plan says; returns the perturbation. The seed of a process is its own, unless it is to be
-    repeated: the plan's, and the process's identity."""
+    repeated: the plan's, and the process's identity. With a `schedule` (see order.py) the order of threads is kept, or
+    enforced: then nothing delays but the schedule. The plan's `fine` makes every line a point of that order, whatever
+    the strategy."""
     seed = plan["seed"]
     if not plan["exact"]:
         for char in process:
             seed = (seed * 31 + ord(char)) & 0xFFFFFFFF
     draw = Random(seed)
-    usable = [each for each in plan["strategies"] if CAN_TRACE or not STRATEGIES[each].lines] or ["none"]
+    can_trace = CAN_TRACE or schedule is not None  # where the order is kept, the main thread runs Python
+    usable = [each for each in plan["strategies"] if can_trace or not STRATEGIES[each].lines] or ["none"]
     name = usable[draw.below(len(usable))]
-    perturbation = Perturbation(name, seed, STRATEGIES[name](draw.bits()), plan["packages"])
+    strategy = STRATEGIES[name](draw.bits())
+    lines = strategy.lines or bool(plan.get("fine"))
+    if schedule is not None and schedule.enforces:
+        strategy = Strategy(0)
+    perturbation = Perturbation(name, seed, strategy, plan["packages"], schedule, lines)
     perturbation.start()
     return perturbation

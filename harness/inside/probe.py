@@ -9,11 +9,11 @@ and does not release the GIL, so it does not reschedule the threads it watches, 
 still there when the process is killed. One JSON array a line:
 
     [time, thread, "boot",  {...}]
-    [time, thread, "begin", span, kind, name]
+    [time, thread, "begin", span, kind, name, caller, ...]      callers: "file:line function", the nearest first
     [time, thread, "end",   span, failed, nested]
     [time, thread, "error", request, "Type: message", traceback]
     [time, thread, "again", module]
-    [time, thread, "disturbed", strategy, seed, delays]      at the end of a request: see perturb.py
+    [time, thread, "disturbed", strategy, seed, delays, files]      at the end of a request: see perturb.py
 """
 
 import itertools
@@ -32,6 +32,8 @@ STRINGS = (str, unicode) if PY2 else (str,)  # noqa: F821
 CHUNK = 65536  # bytes of one thread's piece; the reader uses the same figure
 CHUNKS = 128  # the file is sparse: only what is written takes memory
 LOST = 12  # bytes of the count of lost events, at the end of the file
+CALLERS = 3  # frames that are told of who asked for a piece of work
+OURS = globals()
 now = getattr(time, "monotonic", time.time)
 
 
@@ -73,6 +75,19 @@ def message(exc_info):
         except Exception:
             pass
     return name + ": (a message that cannot be told)"
+
+
+def callers(frame):
+    """Who asked for a piece of work: the nearest frames that are neither ours nor the import system's, as JSON."""
+    found = ""
+    left = CALLERS
+    while frame is not None and left:
+        code = frame.f_code
+        if frame.f_globals is not OURS and not code.co_filename.startswith("<frozen"):
+            found += "," + quote("%s:%d %s" % (code.co_filename, frame.f_lineno or 0, code.co_name))
+            left -= 1
+        frame = frame.f_back
+    return found
 
 
 class Recorder(object):
@@ -138,7 +153,8 @@ class Probe(object):
 
     def begin(self, kind, name):
         span = next(self._spans)
-        self._recorder.write("begin", ",%d,%s,%s" % (span, quote(kind), quote(name)))
+        by = callers(sys._getframe(1)) if kind not in ("request", "script") else ""
+        self._recorder.write("begin", ",%d,%s,%s%s" % (span, quote(kind), quote(name), by))
         if self.disturb is not None:
             self.disturb.point()
         return span
@@ -198,6 +214,8 @@ class Probe(object):
             self._executed.add(name)
 
     def module_end(self, failed):
+        if self.disturb is not None:
+            self.disturb.executed()
         state = self._importing[get_ident()]
         state[0] -= 1
         if state[0] == 0:
@@ -236,7 +254,7 @@ class Probe(object):
             if self.disturb is None:
                 return application_object(environ, proving_start_response)
             # Here and not in the callbacks: Python 3.11 that begins to trace in one of them never comes back.
-            self.disturb.request_begins()
+            self.disturb.request_begins(name)
             try:
                 return application_object(environ, proving_start_response)
             finally:

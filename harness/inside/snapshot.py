@@ -5,7 +5,7 @@
 DIRECTORY holds the probe and its companions, compiled, and the recordings. A line of JSON on standard input is a
 trial; a line of JSON on standard output is what came of it. The process that forks has one thread and holds nothing
 that children could share: it refuses to fork otherwise. In the child each request is a thread; all of them wait in
-the kernel for one moment and then answer as threads of a server would.
+the kernel for one moment, some trials then at the import of a slow module, and answer as threads of a server would.
 
 Python 2.7 and 3.x, standard library only.
 """
@@ -61,6 +61,33 @@ def shared():
         if int(each) > 2 and (target.startswith("socket:") or os.path.isfile(target)) and "/events/" not in target:
             found.append(target)
     return found
+
+
+class LineUp(object):
+    """A module whose import takes a while. Threads that import it at one moment wait for each other there, and leave
+    within microseconds: what wakes them is one thread of this process, and not the kernel one after another."""
+
+    NAME = "_harness_line_up"
+    SECONDS = 0.01
+
+    def find_spec(self, name, path=None, target=None):
+        return sys.modules["_frozen_importlib"].ModuleSpec(name, self) if name == self.NAME else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        time.sleep(self.SECONDS)
+
+    if PY2:  # what has find_spec is not asked for find_module, but warned of
+
+        def find_module(self, name, path=None):
+            return self if name == self.NAME else None
+
+        def load_module(self, name):
+            module = sys.modules.setdefault(name, types.ModuleType(name))
+            time.sleep(self.SECONDS)
+            return module
 
 
 class Request(object):
@@ -124,16 +151,22 @@ class Child(object):
         self._application = application
         self._probe = probe
         self._order = order
+        self._schedule = None
 
     def _stampede(self, requests):
         """All at once; returns when all are done or the grace is over."""
         left, gate = [len(requests)], os.pipe()
         lock, finished = allocate_lock(), allocate_lock()
         finished.acquire()
+        line_up = self._order["line_up"]
+        if line_up:
+            sys.meta_path.insert(0, LineUp())
 
         def serve(request):
             os.read(gate[0], 1)  # in the kernel, without the interpreter lock
             try:
+                if line_up:
+                    __import__(LineUp.NAME)
                 request.run(self._application, self._probe)
             finally:
                 with lock:
@@ -148,6 +181,8 @@ class Child(object):
         while now() < deadline:  # Python 2's locks have no timeout
             if finished.acquire(False):
                 return
+            if self._schedule is not None:
+                self._schedule.tick()
             time.sleep(0.001)
 
     def run(self):
@@ -156,13 +191,16 @@ class Child(object):
         recording = self._probe.follow(os.path.join(self._directory, "events"))
         if plan:
             plan = dict(plan, seed=self._order["seed"], exact=1)
-            self._probe.disturb = load(self._directory, "perturb")["install"](plan, "")
+            self._schedule = load(self._directory, "order")["install"](self._order["runs"])
+            self._probe.disturb = load(self._directory, "perturb")["install"](plan, "", self._schedule)
         if self._order["together"]:
             self._stampede(requests)
         else:
             for each in requests:
                 each.run(self._application, self._probe)
-        done = {"recording": recording, "idle": None, "stacks": [], "states": None}
+        done = {"recording": recording, "idle": None, "stacks": [], "states": None, "order": None}
+        if self._schedule is not None:
+            done["order"] = self._schedule.told()
         follow_up = []
         if any(each.answer["last_byte"] is None for each in requests):
             before = os.times()

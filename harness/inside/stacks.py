@@ -10,6 +10,7 @@ if "sys" not in globals():
 
 DEPTH = 60  # frames of a thread, the innermost ones
 VALUES = 40  # names looked through for a lock
+OURS = ("_harness_perturb", "_harness_order")  # a lock that is watched is taken through them
 
 
 def quote(text):
@@ -45,6 +46,8 @@ def source_line(path, number, known):
 
 def lock_name(frame, known):
     """The lock that a thread may be waiting for, by its innermost frame: (name, owner's thread or 0, id) or None."""
+    while frame.f_globals.get("__name__") in OURS and frame.f_back is not None:
+        frame = frame.f_back
     code = frame.f_code
     holder = frame.f_locals.get("self")
     if "importlib" in code.co_filename and holder is not None and hasattr(holder, "owner"):
@@ -59,6 +62,7 @@ def lock_name(frame, known):
         if each is not None:
             line = source_line(each.f_code.co_filename, each.f_lineno, known)
             for name, value in candidates(each, line):
+                value = getattr(value, "_harness_lock", value)
                 kind = type(value).__name__.lower().strip("_")
                 if "lock" in kind or "condition" in kind or "semaphore" in kind:
                     return lasting_name(each, name, value, kind), owner_of(value), id(value)
@@ -83,7 +87,7 @@ def importing_thread():
 def lasting_name(frame, name, lock, kind):
     """What the frame's module calls the lock, where a function only has a name of its own for it."""
     for each, value in list(frame.f_globals.items()):
-        if value is lock:
+        if value is lock or (type(value).__name__ == "PointedLock" and value._harness_lock is lock):
             return "%s.%s" % (frame.f_globals.get("__name__", "?").partition("_mod_wsgi_")[0] or "(script)", each)
     if name.startswith("self.") and "self" in frame.f_locals:
         name = type(frame.f_locals["self"]).__name__ + name[4:]

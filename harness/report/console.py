@@ -151,9 +151,12 @@ def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
     lines = [f"{case.case}: {verdict_text(case)}"]
     if case.verdict == "race":
         lines[0] += f": {case.bad_trials} of {_judged(case)} trials, none of the controls"
+        if case.standing == "candidate":
+            lines[0] += "; a candidate: only what Apache shows counts (--confirm)"
     for finding in _shown(case):
         where = f"trial {finding.trial}, " if finding.trial is not None else ""
         lines.append(f"  {finding.outcome}: {finding.summary} ({where}seen {finding.count} times)")
+        lines += [f"    {sentence}" for sentence in finding.story]
         if evidence:
             lines += [f"    | {line.rstrip()}" for line in _evidence(finding)]
     if case.verdict in ("clean", "hazard") and case.upper_bound is not None:

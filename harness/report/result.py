@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from harness.checkers.findings import Finding
 from harness.records import (
@@ -92,6 +92,10 @@ class CaseResult(Record, frozen=True):
     versions: dict[str, str]
     cold_proof: Literal["probe", "external"]
     duration_s: Annotated[float, Meta(ge=0)]
+    standing: Annotated[
+        Literal["confirmed", "candidate"] | None,
+        Meta(description="of a race found in the snapshot lane: seen in the Apache lane too, or not (yet)"),
+    ] = None
 
 
 class FindingResult(Record, frozen=True):
@@ -105,6 +109,9 @@ class FindingResult(Record, frozen=True):
     request: str
     process: str
     evidence: list[str]
+    story: Annotated[list[str], Meta(description="what happened in that trial, in sentences")] = field(
+        default_factory=list
+    )
 
 
 class Skipped(Record, frozen=True):
@@ -198,6 +205,7 @@ def case_result(
         findings=_findings(tally),
         versions=versions,
         cold_proof="external" if case.black_box else "probe",
+        standing="candidate" if lane == "snapshot" and verdict.name == "race" else None,
         duration_s=round(duration, 3),
     )
 
@@ -238,6 +246,7 @@ def _finding(finding: Finding, count: int) -> FindingResult:
         request=finding.request,
         process=finding.process,
         evidence=list(finding.evidence),
+        story=list(finding.story),
     )
 
 

@@ -23,6 +23,15 @@ def graded(*answers, **trial):
     return grade(make_trial(*answers, **trial), make_baseline())
 
 
+@pytest.mark.parametrize(("files", "told"), [(0, True), (1, False), (-1, False)])
+def test_disturbed_lines(files, told):
+    """A strategy of lines that met none of the chosen packages did nothing: that never passes for clean. One that
+    needs no lines did its work."""
+    spans = (make_request_span(0), make_request_span(1))
+    inside = make_inside(*spans, strategy="at-lines", disturbed_files=files)
+    assert told == bool(graded(inside=(inside,)).failed_checkers)
+
+
 class TestEffective:
     def test_met(self):
         """Two requests that met in one cold process make the trial effective."""

@@ -40,7 +40,7 @@ def command(tmp_path):
             arguments += ["--results", str(tmp_path / "results")]
         if arguments and arguments[0] == "run" and "--backend" not in arguments:
             arguments += ["--backend", "local"]  # whatever else is running on the machine
-        environment = {**os.environ, "HARNESS_CACHE": str(ROOT / ".harness"), **more.pop("env", {})}
+        environment = {"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ, **more.pop("env", {})}
         return subprocess.run(
             [sys.executable, "-m", "harness.cli", *arguments],
             cwd=more.pop("cwd", ROOT),

@@ -44,7 +44,7 @@ def explore(command, open_tmp_path):
         results = open_tmp_path / "results"
         arguments = ("--sites", open_tmp_path / "sites", "--results", results, *options)
         done = command("explore", scenario, *arguments, timeout=timeout)
-        (history,) = results.glob("*/cases/*natural.jsonl")
+        (history,) = (each for each in results.glob("*/cases/*.jsonl") if "apache" not in each.name)
         trials = [each for each in read(history) if isinstance(each, Trial)] if history.stat().st_size else []
         return done, trials
 
@@ -55,7 +55,7 @@ def test_a_race_is_found_and_confirmed_on_apache(explore):
     """What the snapshot lane finds, Apache is asked for too."""
     done, trials = explore("check_then_act", "--confirm")
     assert "race (failed-request)" in done.stdout, done.stdout + done.stderr
-    assert "confirmed on Apache" in done.stderr
+    assert "failed-request: confirmed, seen on Apache too" in done.stderr
     assert len({each.processes[0].process for each in trials}) == len(trials)
 
 
@@ -92,3 +92,24 @@ def test_a_script_that_does_not_import_is_told(explore):
     done, _ = explore("import nowhere_to_be_found\n")
     assert 2 == done.returncode
     assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr
+
+
+def test_an_order_is_enforced_on_replay(explore, command, open_tmp_path):
+    """The order in which the threads of a bad trial passed their points is kept, and followed when it is done again."""
+    _, trials = explore("check_then_act", more='schedules = ["perturbed"]')
+    bad = next(each for each in trials if any(answer.status == 500 for answer in each.answers))
+    assert bad.order.runs
+    (run,) = (open_tmp_path / "results").iterdir()
+    options = ("--trials", "4", "--no-minimise", "--results", open_tmp_path / "results")
+    done = command("replay", f"{run.name}#{bad.number}", *options)
+    assert 0 == done.returncode, done.stderr
+    assert "its own order enforced" in done.stderr
+    assert "of its steps followed" in done.stderr
+
+
+def test_a_pattern_that_matches_nothing_is_told(explore):
+    """Packages that no request ran a line of: inconclusive, not clean."""
+    strategies = 'perturb = { packages = ["no_such_package"], strategies = ["at-lines", "priorities"] }'
+    done, _ = explore("check_then_act_fixed", more=f'schedules = ["perturbed"]\n{strategies}')
+    assert 3 == done.returncode, done.stdout
+    assert "perturb.packages: no request ran a line of them" in done.stdout

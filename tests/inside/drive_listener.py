@@ -47,18 +47,18 @@ def start(function, *arguments, **keywords):
 # -- a Django, as far as its state goes -------------------------------------------------------------------
 
 
-class Settings(object):  # noqa: UP004
+class Settings(object):
     DEBUG = False
     PLACES = {"b": 1, "a": [2, 3]}
 
 
-class Registry(object):  # noqa: UP004
+class Registry(object):
     apps_ready = models_ready = ready = True
     app_configs = {"books": None}
     all_models = {"books": {"book": None}}
 
 
-class Signal(object):  # noqa: UP004
+class Signal(object):
     def __init__(self):
         self.receivers = []
 

@@ -1,0 +1,80 @@
+"""Effective trials a second of the snapshot lane against the Apache lane, on mysite, side by side in one run.
+
+    python -m benchmarks.snapshot_rate
+
+Both as they always run: probe on, 15 users, state told, history written, every trial graded, natural scheduling. The
+clock of a lane begins when its first few trials are over.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
+from harness.adhoc import script_case
+from harness.explore import Explorer
+from harness.history import HistoryWriter
+from harness.runtime import Runtime, declared_runtimes, prepare
+from harness.scenario import Case
+from harness.verdict import Tally
+
+SCRIPTS = ("default", "improved")
+
+
+def measure_snapshot(case: Case, runtime: Runtime, flights: int, directory: Path) -> float:
+    """Effective trials a second."""
+    marks: list[tuple[float, int]] = []
+
+    def watch(tally: Tally) -> None:
+        if tally.trials in (WARM_UP, case.trials - 2):
+            marks.append((time.monotonic(), tally.effective))
+
+    numbers = iter(range(1, case.trials + 1))
+    with HistoryWriter(directory / f"snapshot-{time.monotonic_ns()}.jsonl", case) as history:
+        explorer = Explorer(case, runtime, history)
+        explorer.control()
+        with ThreadPoolExecutor(flights) as pool:
+            list(pool.map(lambda _: explorer.fly(numbers, watch), range(flights)))
+    (begin, before), (end, after) = marks
+    return (after - before) / (end - begin)
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of a lane, a round")
+@click.option("--runtime", "name", default="django52", show_default=True)
+def main(rounds: int, trials: int, name: str) -> None:
+    """Print the rates and their ratio, the median of the rounds."""
+    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    flights = os.cpu_count() or 1
+    table = Table("script", "Apache lane/s", "snapshot lane/s", "snapshot : Apache", title="effective trials")
+    for script in SCRIPTS:
+        pairs = []
+        for number in range(1, rounds + 1):
+            with tempfile.TemporaryDirectory() as directory:
+                path = Path(f"sites/mysite/scripts/{script}.wsgi")
+                case = script_case(path, users=USERS, trials=trials + WARM_UP)
+                apache, *_ = measure_harness(case, runtime, flights, Path(directory))
+                pairs.append((apache, measure_snapshot(case, runtime, flights, Path(directory))))
+            click.echo(f"{script} round {number}: Apache {pairs[-1][0]:.2f}/s, snapshot {pairs[-1][1]:.2f}/s", err=True)
+        table.add_row(
+            script,
+            f"{statistics.median(each[0] for each in pairs):.2f}",
+            f"{statistics.median(each[1] for each in pairs):.2f}",
+            f"{statistics.median(snapshot / apache for apache, snapshot in pairs):.1f}",
+        )
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""The shortest true story of a finding: who was initialising what, who met it half done and what it saw, whom it cost,
+and what would have prevented it. Pure: from one trial's record; nothing is told that is not in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from harness.checkers.findings import Finding
+from harness.records import Answer, Inside, Mishap, Request, Span, Trial
+
+WORDS = {
+    "settings": "building the settings",
+    "app-registry": "populating the app registry",
+    "middleware": "building the handler and its middleware",
+    "urlconf": "importing the URLconf",
+    "resolver": "building the resolver's tables",
+    "template-engine": "building a template engine",
+    "catalogue": "loading a catalogue",
+    "import": "executing module",
+    "script": "importing the script",
+}
+PREVENTION = {
+    "settings": "load the settings while the script is imported, under the server's lock: django.setup() in it",
+    "app-registry": "call django.setup() once, at the script's top level, where the server's lock keeps requests out",
+    "middleware": "build the handler once, at the script's top level: application = get_wsgi_application()",
+    "urlconf": "import the URLconf while the script is imported",
+    "resolver": "build the resolver's tables while the script is imported: a reverse() for each language does it",
+    "template-engine": "build the template engines while the script is imported: django.template.engines.all()",
+    "catalogue": "load the catalogue of every language in use while the script is imported",
+    "import": "import {name} while the script is imported, by one thread",
+}
+# What an error says it missed, and the work that would have made it.
+_MISSED = (
+    (re.compile(r"partially initialized module|circular import|cannot import name|No module named"), ("import",)),
+    (re.compile(r"AppRegistryNotReady|Apps aren't loaded|populate\(\)"), ("app-registry", "settings")),
+    (re.compile(r"attribute '[A-Z][A-Z_]+'|settings"), ("settings", "app-registry")),
+    (re.compile(r"_info|_catalog|translation"), ("catalogue",)),
+    (re.compile(r"TemplateDoesNotExist|[Tt]emplate"), ("template-engine", "import")),
+    (re.compile(r"NoReverseMatch|urlconf|URLconf"), ("resolver", "urlconf")),
+)
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_NAMED = 3  # requests or threads that a sentence names
+
+
+def tell(finding: Finding, trial: Trial, requests: Sequence[Request]) -> tuple[str, ...]:
+    """The sentences of a finding's story; () where the record holds no more than its summary."""
+    told = _Telling(trial, requests)
+    if finding.race_class == "failed-request":
+        return told.failed(finding)
+    if finding.race_class == "duplicate-init":
+        return told.duplicate(finding)
+    if finding.race_class in ("hang", "wrong-state"):
+        return told.cost(finding)
+    return ()
+
+
+class _Telling:
+    """One trial, with the names that its sentences use."""
+
+    def __init__(self, trial: Trial, requests: Sequence[Request]) -> None:
+        self._trial = trial
+        self._requests = requests
+        sent = [each.sent for each in trial.answers if each.sent is not None]
+        self._release = min(sent, default=trial.begin)
+        self._asked = {f"{trial.number}.{each.user}": each for each in trial.answers}
+        self._threads: dict[tuple[object, int], int] = {}
+        for span in sorted((each for inside in trial.inside for each in inside.spans), key=lambda each: each.begin):
+            self._threads.setdefault((span.process, span.thread), len(self._threads) + 1)
+
+    # -- the three kinds of stories ------------------------------------------------------------------
+
+    def failed(self, finding: Finding) -> tuple[str, ...]:
+        inside, mishap = self._mishap(finding.name)
+        if inside is None or mishap is None:
+            return self.cost(finding)
+        worker = self._culprit(inside, mishap)
+        sentences = []
+        if worker is not None:
+            sentences.append(f"{self._who(worker, inside)} was {_work(worker)} {self._when(worker)}{_called(worker)}.")
+        seen = f"{self._thread(mishap)} ({self._request(mishap.request)})"
+        met = "met it half done" if worker is not None else "failed"
+        sentences.append(f"{seen} {met} at {self._at(mishap.at)}{_place(mishap.traceback)}: {mishap.error}.")
+        return (*sentences, *self.cost(finding, worker))
+
+    def duplicate(self, finding: Finding) -> tuple[str, ...]:
+        kind, _, name = finding.key.partition("|")
+        inside = next((each for each in self._trial.inside if str(each.process) == finding.process), None)
+        all_spans = inside.spans if inside else ()
+        same = [each for each in all_spans if each.kind == kind or (kind == "module" and each.name == name)]
+        spans = sorted(same, key=lambda each: each.begin)
+        if inside is None or len(spans) < 2:
+            return self.cost(finding)
+        first, *others = spans
+        early = [each for each in others if first.end is None or each.begin < first.end]
+        when = "before that was done" if early else "once more, later"
+        who = _listed([self._who(each, inside) for each in early or others])
+        return (
+            f"{self._who(first, inside)} was {_work(first)} {self._when(first)}{_called(first)}.",
+            f"{who} began the same {when}.",
+            *self.cost(finding, first),
+        )
+
+    def cost(self, finding: Finding, worker: Span | None = None) -> tuple[str, ...]:
+        """Whom it cost, whether the process recovered, and what would have prevented it."""
+        trial = self._trial
+        failed = [each for each in trial.answers if _has_failed(each, self._requests)]
+        if failed:
+            paths = Counter(str(self._requests[each.request]) for each in failed)
+            what = _listed([f"{path} ({count})" for path, count in sorted(paths.items())])
+            after = _after(trial.follow_up, self._requests)
+            told = f"{len(failed)} of {len(trial.answers)} requests failed: {what}{after}."
+        else:
+            told = f"All {len(trial.answers)} requests were answered as they should: nobody outside can see it."
+        prevented = prevention(finding, worker)
+        return (told, f"To prevent it: {prevented}.") if prevented else (told,)
+
+    # -- who and when --------------------------------------------------------------------------------
+
+    def _mishap(self, name: str) -> tuple[Inside | None, Mishap | None]:
+        for inside in self._trial.inside:
+            for each in inside.mishaps:
+                if each.request == name:
+                    return inside, each
+        return None, None
+
+    def _culprit(self, inside: Inside, mishap: Mishap) -> Span | None:
+        """The work of another thread that was not done when this one failed, or had been begun within its request."""
+        begin = next(
+            (each.begin for each in inside.spans if each.kind == "request" and each.name == mishap.request), mishap.at
+        )
+        kinds = next((kinds for pattern, kinds in _MISSED if pattern.search(mishap.error)), ())
+        others = [
+            each
+            for each in inside.spans
+            if each.kind not in ("request", "script")
+            and each.thread != mishap.thread
+            and each.begin <= mishap.at
+            and (each.end is None or each.end >= begin)
+        ]
+
+        def fit(span: Span) -> tuple[bool, int, float]:
+            return _is_named(span, mishap), span.kind in kinds and len(kinds) - kinds.index(span.kind), span.begin
+
+        best = max(others, key=fit, default=None)
+        # An error that tells what it missed is not explained by any other work that went on at that time.
+        return None if best is None or (kinds and not any(fit(best)[:2])) else best
+
+    def _thread(self, what: Span | Mishap) -> str:
+        return f"Thread {self._threads.get((what.process, what.thread), '?')}"
+
+    def _who(self, span: Span, inside: Inside) -> str:
+        name = next(
+            (
+                each.name
+                for each in inside.spans
+                if each.kind == "request"
+                and each.thread == span.thread
+                and each.begin <= span.begin
+                and (each.end is None or each.end >= span.begin)
+            ),
+            "",
+        )
+        return f"{self._thread(span)} ({self._request(name)})" if name else self._thread(span)
+
+    def _request(self, name: str) -> str:
+        answer = self._asked.get(name)
+        return f"{self._requests[answer.request]}, request {name}" if answer else f"request {name}"
+
+    def _at(self, moment: float) -> str:
+        return f"{1000 * (moment - self._release):+.1f} ms"
+
+    def _when(self, span: Span) -> str:
+        return f"from {self._at(span.begin)} " + (f"to {self._at(span.end)}" if span.end is not None else "on")
+
+
+def prevention(finding: Finding, worker: Span | None = None) -> str:
+    """What would have prevented a race, in half a sentence; "" where that is not known."""
+    if worker is not None:
+        return PREVENTION.get(worker.kind, "").format(name=worker.name or "it")
+    kind, _, name = finding.key.partition("|")
+    if kind == "module":
+        return PREVENTION["import"].format(name=name)
+    if finding.race_class == "hang":
+        return "take the two locks in one order, or do what takes them while the script is imported"
+    if kind == "state":
+        return "set it once, while the script is imported, and not in requests"
+    return PREVENTION.get(kind, "")
+
+
+def _work(span: Span) -> str:
+    words = WORDS.get(span.kind, span.kind)
+    return f"{words} {span.name}" if span.name else words
+
+
+def _called(span: Span) -> str:
+    return f" (called from {span.callers[0]})" if span.callers else ""
+
+
+def _place(traceback: str) -> str:
+    frames = _FRAME.findall(traceback)
+    if not frames:
+        return ""
+    path, line, function = frames[-1]
+    return f" in {'/'.join(path.split('/')[-2:])} line {line} ({function})"
+
+
+def _is_named(span: Span, mishap: Mishap) -> bool:
+    return span.kind == "import" and bool(span.name) and f"'{span.name}'" in mishap.error
+
+
+def _has_failed(answer: Answer, requests: Sequence[Request]) -> bool:
+    right = requests[answer.request].status
+    status = answer.status
+    return status is None or (status >= 400 if right is None else status != right)
+
+
+def _after(follow_up: Sequence[Answer], requests: Sequence[Request]) -> str:
+    if not follow_up:
+        return ""
+    if any(_has_failed(each, requests) for each in follow_up):
+        return "; the process answers wrongly ever since"
+    return "; the process has answered rightly since"
+
+
+def _listed(names: Iterable[str]) -> str:
+    named = list(names)
+    rest = len(named) - _NAMED
+    if rest > 0:
+        return f"{', '.join(named[:_NAMED])} and {rest} more"
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
