@@ -8,6 +8,7 @@ for none in time.
 from __future__ import annotations
 
 import json
+import random
 import sys
 import time
 from collections import Counter
@@ -22,28 +23,27 @@ STATUSES: Counter[int] = Counter()
 
 
 class PlainUser(HttpUser):
-    """Asks for one path after another."""
+    """Asks for any of the paths, again and again."""
 
     host = ""
     wait_time = constant(0)
 
     @task
     def ask(self) -> None:
-        for path in RUN["paths"]:
-            answer = self.client.get(path, headers=RUN["headers"], timeout=RUN["seconds"])
-            STATUSES[answer.status_code] += 1
+        answer = self.client.get(random.choice(RUN["paths"]), headers=RUN["headers"], timeout=RUN["seconds"])
+        STATUSES[answer.status_code] += 1
 
 
 def main() -> None:
-    environment = Environment(user_classes=[PlainUser])
     for line in sys.stdin:
         RUN.update(json.loads(line))
         STATUSES.clear()
-        environment.host = PlainUser.host = RUN["host"]
+        PlainUser.host = RUN["host"]
+        environment = Environment(user_classes=[PlainUser])
         runner = environment.create_local_runner()
         begin = time.monotonic()
-        runner.start(RUN["users"], spawn_rate=1000)
-        # Until each user has had an answer to each path, or one of them has got none.
+        runner.start(RUN["users"], spawn_rate=100)
+        # Until there is an answer for each user and path, or one of them has got none.
         enough = RUN["users"] * len(RUN["paths"])
         while STATUSES.total() < enough and time.monotonic() - begin < RUN["seconds"] and not STATUSES[0]:
             gevent.sleep(0.01)

@@ -118,7 +118,7 @@ def plain_locust() -> Iterator[Fire]:
     """One Locust process for all restarts."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.plain_locust"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, text=True,
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None

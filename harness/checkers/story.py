@@ -80,8 +80,10 @@ class _Telling:
         if worker is not None:
             sentences.append(f"{self._who(worker, inside)} was {_work(worker)} {self._when(worker)}{_called(worker)}.")
         seen = f"{self._thread(mishap)} ({self._request(mishap.request)})"
-        met = "met it half done" if worker is not None else "failed"
-        sentences.append(f"{seen} {met} at {self._at(mishap.at)}{_place(mishap.traceback)}: {mishap.error}.")
+        met = f"met it half done{_place(mishap.traceback)} and failed" if worker is not None else "failed"
+        where = "" if worker is not None else _place(mishap.traceback)
+        # The probe learns of an exception when it has left the view: what was read was read before that.
+        sentences.append(f"{seen} {met} at {self._at(mishap.at)}{where}: {mishap.error}.")
         return (*sentences, *self.cost(finding, worker))
 
     def duplicate(self, finding: Finding) -> tuple[str, ...]:

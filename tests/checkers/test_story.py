@@ -42,8 +42,8 @@ class TestFailedRequest:
         assert story(trial_of(other)) == (
             "Thread 2 (GET /two/, request 1.1) was executing module shop.orders from +200.0 ms to +900.0 ms "
             "(called from /srv/shop/views.py:9 order).",
-            "Thread 1 (GET /, request 1.0) met it half done at +500.0 ms "
-            f"in shop/invoices.py line 7 (net): {CIRCULAR}.",
+            "Thread 1 (GET /, request 1.0) met it half done in shop/invoices.py line 7 (net) "
+            f"and failed at +500.0 ms: {CIRCULAR}.",
             "1 of 2 requests failed: GET / (1).",
             "To prevent it: import shop.orders while the script is imported, by one thread.",
         )

@@ -1,5 +1,6 @@
 """The snapshot lane: what it finds, what it refuses, and that its children share nothing."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,19 @@ def test_a_pattern_that_matches_nothing_is_told(explore):
     done, _ = explore("check_then_act_fixed", more=f'schedules = ["perturbed"]\n{strategies}')
     assert 3 == done.returncode, done.stdout
     assert "perturb.packages: no request ran a line of them" in done.stdout
+
+
+def test_the_story_of_a_race_is_told(command, tmp_path):
+    """Which thread was executing what for whom, which one met it half done, what it cost, and the cure."""
+    options = ("--trials", "4", "--case", "natural", "--results", tmp_path / "results")
+    done = command("explore", "circular-import", *options)
+    assert 0 == done.returncode, done.stderr
+    told = done.stdout
+    assert re.search(
+        r"Thread \d+ \(GET /[ab]/, request 1\.\d+\) was executing module shop\.\w+ from .*called from .*shop", told
+    )
+    assert re.search(
+        r"met it half done in shop/\w+\.py line \d+ \(describe\) and failed at .*partially initialized", told
+    )
+    assert re.search(r"\d+ of 15 requests failed: GET /", told)
+    assert re.search(r"To prevent it: import shop\.\w+ while the script is imported, by one thread", told)
