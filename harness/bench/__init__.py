@@ -1,0 +1,1 @@
+"""What a restart costs the users: requests at a constant rate, restarts at chosen moments, and what became of each."""

@@ -1,0 +1,185 @@
+"""`results/<run>/bench.json`: the frozen records of a bench run. Reports and other programs read them.
+
+A *cell* is one column of the comparison: a script in a mode with a restart method, a number of processes and threads,
+with or without preload. It is measured in several *cycles*, one restart (or more) each; the cycles of all cells are
+interleaved, so that a machine that gets slower meanwhile does so for all of them.
+
+Times in a cycle are seconds from its own begin; latencies are milliseconds from the *intended* send to the last byte.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from harness.errors import BadInput
+from harness.records import BackendName, Mode, Record, RestartMethod
+
+BENCH_VERSION: Literal[1] = 1
+BENCH_FILE = "bench.json"
+
+# ok: the right answer. error: a 5xx from the site or the server. wrong: another answer than the control's.
+# dropped: refused or reset. hung: still open when the cycle's grace was over. Only ok is a good answer.
+SampleOutcome = Literal["ok", "error", "wrong", "dropped", "hung"]
+PhaseName = Literal["before", "during", "after"]
+PHASES: tuple[PhaseName, ...] = ("before", "during", "after")
+
+
+class Samples(Record, frozen=True):
+    """Every request of a cycle, in the order of their intended sends: columns of one length."""
+
+    intended_s: tuple[float, ...]
+    latency_ms: tuple[float | None, ...]
+    """From the intended send to the last byte; None where no complete answer came."""
+    outcome: tuple[SampleOutcome, ...]
+    request: tuple[int, ...]
+    """Index into the cell's `requests`."""
+    process: tuple[int | None, ...]
+    """Who answered: 0 is a process from before the first restart, n one that came after the n-th; None: not known."""
+
+
+class ColdStart(Record, frozen=True):
+    """One request alone to a cold process, then some to the process that is now warm, and nothing else meanwhile."""
+
+    first_ms: float
+    """From the send to the last byte. The script's import is in it, unless it was preloaded."""
+    warm_ms: float
+    """Median of the warm requests."""
+    cpu_s: float | None
+    """CPU time of the process from its birth to the end of that first answer (resolution: a tick, 10 ms)."""
+    resident_mib: float | None
+    """Resident memory of the process after the warm requests."""
+
+
+class Cycle(Record, frozen=True):
+    """Load before, one or more restarts, load after; then, with the load gone, a cold start by itself."""
+
+    number: int
+    order: int
+    """Its place among all the cycles of the run."""
+    begin_s: float
+    """When it began, in seconds from the begin of the run."""
+    seconds: float
+    """How long requests were sent."""
+    restarts_s: tuple[float, ...]
+    """When a restart was asked for."""
+    samples: Samples
+    cold: ColdStart | None
+    late_sends: int
+    """Requests that the load generator itself sent too late (LATE_MS): their latency counts from the intended send."""
+    worst_late_ms: float
+
+
+class Latency(Record, frozen=True):
+    """Percentiles of the answered requests of a phase over all cycles, by HdrHistogram (3 digits). Milliseconds."""
+
+    answered: int
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    p999: float | None
+    max: float | None
+
+
+class Phase(Record, frozen=True):
+    """What became of the requests of a phase, over all cycles.
+
+    before: answered before the first restart. during: the `during_s` seconds after each restart, and what was on its
+    way when it came. after: the rest.
+    """
+
+    name: PhaseName
+    requests: int
+    outcomes: dict[SampleOutcome, int]
+    errors_5xx: int
+    latency: Latency
+
+
+class Summary(Record, frozen=True):
+    """What a cell comes to. Medians and worsts are over its restarts; None: it did not happen within the cycle."""
+
+    restarts: int
+    requests: int
+    outcomes: dict[SampleOutcome, int]
+    without_good_ms: float | None
+    """Median over restarts: the longest stretch after a restart in which no good answer arrived."""
+    without_good_worst_ms: float | None
+    first_good_ms: float | None
+    """Median: from the restart to the first good answer to a request that was intended after it."""
+    first_good_worst_ms: float | None
+    first_new_ms: float | None
+    """Median: from the restart to the first good answer of a new process."""
+    recovered_ms: float | None
+    """From the restart until p95 is back within 10 % of its level before, all restarts pooled (windows of 0.5 s)."""
+    p95_before_ms: float | None
+    phases: tuple[Phase, ...]
+    first_ms: float | None
+    """Median of the cold starts, as are the next four."""
+    warm_ms: float | None
+    first_over_warm: float | None
+    """Median of the ratios, each of one process."""
+    cpu_s: float | None
+    resident_mib: float | None
+
+
+class Cell(Record, frozen=True):
+    """One column of the comparison."""
+
+    name: str
+    """Unique in the run: script / mode / restart / what else differs between the cells."""
+    scenario: str
+    site: str
+    script: str
+    mode: Mode
+    restart: RestartMethod
+    processes: int
+    threads: int
+    preload: bool
+    runtime: str
+    versions: dict[str, str]
+    requests: tuple[str, ...]
+    """`METHOD /path`, dealt round to the arrivals."""
+    note: str
+    """Why it has no cycles (a script that is broken, a runtime that is missing); else empty."""
+    cycles: tuple[Cycle, ...]
+    summary: Summary | None
+
+
+class Bench(Record, frozen=True):
+    """A whole bench run."""
+
+    schema_version: Literal[1]
+    run: str
+    status: Literal["complete", "interrupted"]
+    command: str
+    environment: dict[str, Any]
+    backend: BackendName
+    rate: float
+    """Intended requests a second, evenly spaced."""
+    workers: int
+    """Locust worker processes under a Locust master; 0: one Locust process."""
+    seed: int
+    during_s: float
+    cells: tuple[Cell, ...]
+
+
+def encode_bench(bench: Bench) -> bytes:
+    """As compact JSON: a run has tens of thousands of samples."""
+    return msgspec.json.encode(bench) + b"\n"
+
+
+def read_bench(directory: Path) -> Bench:
+    """The bench records of a stored run.
+
+    Raises:
+        BadInput: there are none, or another version of the harness wrote them.
+    """
+    path = directory / BENCH_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Bench)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}; `harness bench SCENARIO` writes it") from error
+    except msgspec.DecodeError as error:
+        raise BadInput(f"{path}: was written by another version of the harness: {error}") from error
