@@ -240,6 +240,8 @@ class _Layout:
         notes = [f"inside request {host.partition('.')[2]}" if host else "outside any request"]
         if others:
             notes.append(f"{others} other request{'s' * (others > 1)} in the process meanwhile")
+        if span.callers:
+            notes.append(f"asked for by {span.callers[0]}")
         if span.nested:
             notes.append(f"pulled in {span.nested} further module{'s' * (span.nested > 1)}")
         if doubled:
