@@ -65,8 +65,11 @@ class Cycle(Record, frozen=True):
     """How long requests were sent."""
     restarts_s: tuple[float, ...]
     """When a restart was asked for."""
+    born_s: tuple[float | None, ...]
+    """When the process was born that gave the first good answer after each restart (to a kernel tick, 10 ms)."""
     samples: Samples
     cold: ColdStart | None
+    """None: that process did not answer."""
     late_sends: int
     """Requests that the load generator itself sent too late (LATE_MS): their latency counts from the intended send."""
     worst_late_ms: float
@@ -111,6 +114,8 @@ class Summary(Record, frozen=True):
     first_good_worst_ms: float | None
     first_new_ms: float | None
     """Median: from the restart to the first good answer of a new process."""
+    start_ms: float | None
+    """Median: from the birth of that process to that answer. The rest of `first_new_ms` is the server's own doing."""
     recovered_ms: float | None
     """From the restart until p95 is back within 10 % of its level before, all restarts pooled (windows of 0.5 s)."""
     p95_before_ms: float | None

@@ -23,18 +23,23 @@ class Tabled:
 
 def tables(bench: Bench) -> tuple[Tabled, Tabled, Tabled]:
     """What was lost, the percentiles, and what a cold process costs by itself."""
-    measured = [(cell.name, cell.summary) for cell in bench.cells if cell.summary is not None]
+    of_one = len({cell.scenario for cell in bench.cells}) == 1
+    measured = [
+        (cell.name.removeprefix(f"{cell.scenario}::") if of_one else cell.name, cell.summary)
+        for cell in bench.cells
+        if cell.summary is not None
+    ]
     return (
         Tabled(
             f"{bench.rate:g} requests/s, a restart under load (ms: median, longest)",
             ("cell", "restarts", "requests", "dropped", "5xx", "wrong", "hung", "without a good answer",
-             "first good answer", "new process answers", "p95 back within 10 %"),
+             "first good answer", "a new process answers", "after its birth", "p95 back within 10 %"),
             tuple(
                 (name, str(each.restarts), str(each.requests),
                  *(str(each.outcomes.get(outcome, 0)) for outcome in _LOST),
                  _pair(each.without_good_ms, each.without_good_worst_ms),
                  _pair(each.first_good_ms, each.first_good_worst_ms),
-                 _number(each.first_new_ms), _number(each.recovered_ms))
+                 _number(each.first_new_ms), _number(each.start_ms), _number(each.recovered_ms))
                 for name, each in measured
             ),
         ),
@@ -112,7 +117,7 @@ def print_bench(console: Console, bench: Bench) -> None:
             continue
         table = Table(title=tabled.title, title_justify="left")
         for number, heading in enumerate(tabled.headings):
-            table.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+            table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
         for row in tabled.rows:
             table.add_row(*row)
         console.print(table)

@@ -10,6 +10,12 @@ from harness.report.bench_page import MOST_POINTS, headline, render
 from harness.report.markdown import render_bench
 
 
+def filled(kind, **given):
+    """A record of which a test names what matters to it; the rest is not known."""
+    missing = [each.name for each in msgspec.structs.fields(kind) if each.required and each.name not in given]
+    return kind(**given, **dict.fromkeys(missing))
+
+
 def make_cycle(latencies, outcome="ok", every=0.02):
     """Requests at even distances, a restart after a third of them."""
     count = len(latencies)
@@ -20,10 +26,15 @@ def make_cycle(latencies, outcome="ok", every=0.02):
         request=(0,) * count,
         process=(0,) * count,
     )
-    return Cycle(
-        number=1, order=1, begin_s=0, seconds=count * every, restarts_s=(count * every / 3,), samples=samples,
-        cold=None, late_sends=0, worst_late_ms=0,
-    )  # fmt: skip
+    return filled(
+        Cycle,
+        number=1,
+        seconds=count * every,
+        restarts_s=(count * every / 3,),
+        samples=samples,
+        late_sends=0,
+        worst_late_ms=0,
+    )
 
 
 def make_summary(gap=250.0, **changes):
@@ -32,23 +43,27 @@ def make_summary(gap=250.0, **changes):
         Phase(name=name, requests=1, outcomes={"ok": 1}, errors_5xx=0, latency=latency)
         for name in ("before", "during", "after")
     )
-    nothing = dict.fromkeys(
-        ("first_good_ms", "first_good_worst_ms", "first_new_ms", "recovered_ms", "p95_before_ms", "first_ms", "warm_ms",
-         "first_over_warm", "cpu_s", "resident_mib")
-    )  # fmt: skip
     fields = {
-        "restarts": 5, "requests": 300, "outcomes": {"ok": 298, "hung": 2}, "without_good_ms": gap,
-        "without_good_worst_ms": gap, "phases": phases,
-    }  # fmt: skip
-    return Summary(**nothing | fields | changes)
+        "restarts": 5,
+        "requests": 300,
+        "outcomes": {"ok": 298, "hung": 2},
+        "without_good_ms": gap,
+        "without_good_worst_ms": gap,
+        "phases": phases,
+    }
+    return filled(Summary, **fields | changes)
 
 
 def make_cell(name="mysite::daemon::default::respawn", cycles=(), summary=None, note=""):
-    return Cell(
-        name=name, scenario="mysite", site="mysite", script="default", mode="daemon", restart="respawn", processes=1,
-        threads=15, preload=False, runtime="django52", versions={}, requests=("GET /",), note=note,
-        cycles=tuple(cycles), summary=summary,
-    )  # fmt: skip
+    return filled(
+        Cell,
+        name=name,
+        scenario="mysite",
+        requests=("GET /",),
+        note=note,
+        cycles=tuple(cycles),
+        summary=summary,
+    )
 
 
 def make_bench(*cells, **changes):
