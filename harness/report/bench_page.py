@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bench.records import PHASES, Bench, Cell, Cycle
+from harness.bench.summary import phase_of, rows
 from harness.bench.table import tables, warnings
 from harness.report.page import FILE, Headline, render_page, write_page
 
@@ -135,13 +136,11 @@ def _curves(phase: str, bench: Bench) -> dict[str, Any]:
 
 
 def _latencies(cell: Cell, phase: str, during_s: float) -> Iterable[float]:
-    """Of the answered requests that were intended in a phase: see harness.bench.records.Phase."""
+    """Of the answered requests of a phase."""
     for cycle in cell.cycles:
-        for at, latency in zip(cycle.samples.intended_s, cycle.samples.latency_ms, strict=True):
-            since = min((at - each for each in cycle.restarts_s if each <= at), default=None)
-            here = "before" if since is None else "during" if since < during_s else "after"
-            if here == phase and latency is not None:
-                yield latency
+        for sample in rows(cycle):
+            if sample.latency_ms is not None and phase_of(sample, during_s) == phase:
+                yield sample.latency_ms
 
 
 def _curve(ordered: Sequence[float]) -> list[float | None]:

@@ -118,7 +118,7 @@ def test_curves():
     known = [each for each in line["ms"] if each is not None]
     assert known == sorted(known)
     assert 10 ** during["nines"][-1] <= 200
-    assert 100.0 == known[0]
+    assert 96.0 == known[0]  # it was on its way when the restart came
 
 
 def test_is_bounded():
