@@ -106,7 +106,8 @@ class _Layout:
             by_thread[span.thread].append(span)
         counts = Counter(span.kind for span in inside.spans)
         waits = {
-            each.thread: f"waits for {each.waits_for}{_held_by(each.owner, numbers)}"
+            # With the number that the evidence knows it by.
+            each.thread: f"waits for {each.waits_for}{_held_by(each.owner, numbers)} (this is {each.thread})"
             for each in self.record.stacks
             if each.waits_for and each.process in (inside.process, NOBODY)
         }

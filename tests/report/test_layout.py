@@ -94,7 +94,9 @@ class TestLanes:
             thread=1, frames=(Frame("a.py", 1, "f"),), waits_for="import lock", owner=2, process=PROCESS
         )
         trial = make_trial(make_lost_answer(0), make_lost_answer(1), stacks=(stack,))
-        assert "waits for import lock, held by thread 2" in [lane.note for lane in laid(trial).groups[0].lanes]
+        assert "waits for import lock, held by thread 2 (this is 1)" in [
+            lane.note for lane in laid(trial).groups[0].lanes
+        ]
 
 
 class TestMarks:
