@@ -41,7 +41,7 @@ _results = click.option("--results", type=click.Path(path_type=Path), default=Pa
     help="perfetto: one trial as a trace for ui.perfetto.dev",
 )
 @click.option("--case", "pattern", help="only cases whose id contains this")
-@click.option("--trial", type=click.IntRange(1), help="of a trace (default: one that was bad, or else the first)")
+@click.option("--trial", type=click.IntRange(1), help="to be shown (default: one that was bad, or else the first)")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
@@ -62,8 +62,8 @@ def report(
 
     The exit code is that of the run: 0 as expected, 1 not, 3 inconclusive or interrupted. Of a trace it is 0.
     """
-    if trial is not None and form != "perfetto":
-        raise BadInput("--trial: only a trace is of one trial (--format perfetto)")
+    if trial is not None and form not in ("html", "perfetto"):
+        raise BadInput("--trial: only a page and a trace show a trial (--format html or perfetto)")
     if output is not None and form == "console":
         raise BadInput("--output: what is printed goes to standard output; choose a --format to write a file")
     directory = stored_run(run_name, results)
@@ -77,8 +77,10 @@ def report(
         return
     match form:
         case "html":
-            of_one = f"report.{_stem(result.cases[0])}.html" if pattern is not None else FILE
-            _write(encode_page(html.render(directory, result)), output or directory / of_one)
+            _write(
+                encode_page(html.render(directory, result, trial)),
+                output or directory / _page_name(result, pattern, trial),
+            )
         case "json":
             _write(encode(result), output or Path("-"))
         case "markdown":
@@ -113,6 +115,13 @@ def _console(json_file: Path | None) -> Console:
     return open_console(stderr=json_file is not None and str(json_file) == "-")
 
 
+def _page_name(result: Result, pattern: str | None, trial: int | None) -> str:
+    """A page of some of the run does not take the place of the run's."""
+    if trial is not None:
+        return f"report.{_stem(_only_case(result))}.trial-{trial}.html"
+    return FILE if pattern is None else f"report.{_stem(result.cases[0])}.html"
+
+
 def _stem(case: CaseResult) -> str:
     return file_name(case.case).removesuffix(".jsonl")
 
@@ -133,15 +142,16 @@ def _only_case(result: Result) -> CaseResult:
     if not result.cases:
         raise BadInput(f"run {result.run} has no case")
     known = [case.case for case in result.cases]
-    raise BadInput(f"a trace is of one trial of one case: choose with --case{listing('cases', known)}")
+    raise BadInput(f"a trial is of one case: choose with --case{listing('cases', known)}")
 
 
 def _write_trace(directory: Path, case: CaseResult, trial: int | None, output: Path | None) -> None:
     bad = next((each.trial for each in case.findings if each.trial is not None), None)
-    witness, stored = find_record(directory / "cases" / file_name(case.case), trial or bad)
+    stored = find_record(directory / "cases" / file_name(case.case), trial or bad)
+    (witness,) = stored.witnesses
     what = f"{type(witness.record).__name__.lower()}-{witness.record.number}"
     path = directory / f"{_stem(case)}.{what}.perfetto.json"
-    _write(perfetto.encode_trace(stored, witness, directory.name), output or path)
+    _write(perfetto.encode_trace(stored.case, witness, directory.name), output or path)
 
 
 def _write(content: bytes, path: Path, *, silent: bool = False) -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.history import file_name
-from harness.records import OutcomeName, VerdictName
+from harness.records import OutcomeName, Trial, VerdictName
 from harness.report.console import shown, verdict_text
 from harness.report.page import FILE, Headline, render_page, write_page
 from harness.report.result import CaseResult, FindingResult, Result
 from harness.report.timeline import Timeline
-from harness.report.witness import Stored, find_witnesses
+from harness.report.witness import Stored, Witness, find_record, find_witnesses
 
 # Bars in a page at most, which is what its size comes from (200 bytes a bar): the cases that matter most come first.
 MOST_BARS_OF_A_PAGE = 3000
@@ -74,8 +74,12 @@ def write_html(directory: Path, result: Result) -> Path:
     return write_page(directory / FILE, render(directory, result))
 
 
-def render(directory: Path, result: Result) -> str:
-    """The page of a stored run. Raises BadInput: a history cannot be read."""
+def render(directory: Path, result: Result, trial: int | None = None) -> str:
+    """The page of a stored run. With a `trial`: that one of every case is shown, and not the witness of its findings.
+
+    Raises:
+        BadInput: a history cannot be read, or has no such trial.
+    """
     return render_page(
         "report.html.j2",
         headline(result),
@@ -84,7 +88,7 @@ def render(directory: Path, result: Result) -> str:
         run=result,
         counts=Counter(case.verdict for case in result.cases),
         order=_ORDER,
-        sections=_sections(directory, result),
+        sections=_sections(directory, result, trial),
         story=story,
         views=_views,
         seconds=sum(case.duration_s for case in result.cases),
@@ -165,33 +169,40 @@ def advice(case: CaseResult, paths: Sequence[str]) -> Sequence[Advice]:
 # -- what is shown -----------------------------------------------------------------------------------------------
 
 
-def _sections(directory: Path, result: Result) -> list[Section]:
+def _sections(directory: Path, result: Result, trial: int | None) -> list[Section]:
     """The cases, those first that a reader should see first."""
     paths = {path.name: path for path in (directory / "cases").glob("*.jsonl")}
     room = MOST_BARS_OF_A_PAGE
     sections = []
     for number, case in enumerate(sorted(result.cases, key=_gravity), 1):
         path = paths.get(file_name(case.case))
-        stored = find_witnesses(path, case) if path is not None else None
-        timelines = [(each, each.timeline()) for each in stored.witnesses] if stored else []
-        shown_here = []
-        for each, timeline in timelines:
-            if len(timeline.bars) <= room:
-                room -= len(timeline.bars)
-                trial = each.record.number if timeline.title.startswith("Trial") else None
-                shown_here.append(Shown(timeline, _caption(case, trial), trial))
+        stored = None
+        if path is not None:
+            stored = find_witnesses(path, case) if trial is None else find_record(path, trial)
+        found = [_shown(each, case, trial is not None) for each in stored.witnesses] if stored else []
+        fitting = []
+        for each in found:
+            if len(each.timeline.bars) <= room:
+                room -= len(each.timeline.bars)
+                fitting.append(each)
         sections.append(
             Section(
                 anchor=f"case-{number}",
                 result=case,
                 findings=tuple(shown(case)),
-                shown=tuple(shown_here),
+                shown=tuple(fitting),
                 declared=_declared(stored, case),
                 advice=tuple(advice(case, _paths(stored))),
-                left_out=len(shown_here) < len(timelines),
+                left_out=len(fitting) < len(found),
             )
         )
     return sections
+
+
+def _shown(witness: Witness, case: CaseResult, chosen: bool) -> Shown:
+    """A witness laid out; `chosen` by the reader, not by what was found."""
+    trial = witness.record.number if isinstance(witness.record, Trial) else None
+    return Shown(witness.timeline(), _caption(case, trial, chosen), trial)
 
 
 def _views(timeline: Timeline) -> str:
@@ -206,14 +217,14 @@ def _gravity(case: CaseResult) -> tuple[bool, int]:
     return case.met, _ORDER.index(case.verdict)
 
 
-def _caption(case: CaseResult, trial: int | None) -> str:
+def _caption(case: CaseResult, trial: int | None, chosen: bool) -> str:
     if trial is None:
         return "the same requests one after another, on a cold process"
     if any(each.trial == trial for each in case.findings):
         return "a cold process and its simultaneous first requests"
-    if case.verdict == "hazard":
+    if case.verdict == "hazard" and not chosen:
         return "of all trials the one with the longest initialisation inside a request"
-    return "one of the trials, as all of them went"
+    return "one of the trials"
 
 
 def _declared(stored: Stored | None, case: CaseResult) -> tuple[Declaration, ...]:

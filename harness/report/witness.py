@@ -72,8 +72,8 @@ def find_witnesses(path: Path, result: CaseResult) -> Stored:
     return Stored(case, tuple(witness(each, case.requests, baseline) for each in shown))
 
 
-def find_record(path: Path, number: int | None) -> tuple[Witness, Case]:
-    """One trial of a history. Without a number: the first that was bad, or else the first.
+def find_record(path: Path, number: int | None) -> Stored:
+    """One trial of a history; without a number the first, or a control where there is none.
 
     Raises:
         BadInput: the file is not a history, or has no such trial.
@@ -86,11 +86,10 @@ def find_record(path: Path, number: int | None) -> tuple[Witness, Case]:
             controls.append(each)
         elif chosen is None and number in (None, each.number):
             chosen = each
-    if number is None and not chosen and controls:
-        return witness(controls[0], case.requests, Baseline.of(case.requests, controls)), case
-    if chosen is None:
+    record = controls[0] if number is None and chosen is None and controls else chosen
+    if record is None:
         raise BadInput(f"{path}: there is no trial {number} in it" if number else f"{path}: there is no trial in it")
-    return witness(chosen, case.requests, Baseline.of(case.requests, controls)), case
+    return Stored(case, (witness(record, case.requests, Baseline.of(case.requests, controls)),))
 
 
 def witness(record: Trial | Control, requests: tuple[Request, ...], baseline: Baseline) -> Witness:

@@ -70,6 +70,12 @@ class TestReport:
         assert path.endswith("report.books.daemon.failing.natural.html")
         assert "daemon.fine" not in (results / path).read_text()
 
+    def test_html_of_one_trial(self, harness, results):
+        """A page can show any trial of a case, bad or not."""
+        path = harness("report", RUN, "--format", "html", "--case", FINE, "--trial", 7).output.strip()
+        assert path.endswith("report.books.daemon.fine.natural.trial-7.html")
+        assert "Trial 7" in (results / path).read_text()
+
     def test_json(self, harness, results):
         """JSON goes to standard output, or to a file; --json writes it beside another format."""
         told = json.loads(harness("report", RUN, "--format", "json").output)
@@ -97,7 +103,8 @@ class TestReport:
             ((RUN, "--format", "perfetto"), ("choose with --case", FAILING)),
             ((RUN, "--case", "failng"), ("matches none", FAILING)),
             ((RUN, "--format", "perfetto", "--case", "fine", "--trial", "99"), ("no trial 99",)),
-            ((RUN, "--trial", "1"), ("--format perfetto",)),
+            ((RUN, "--trial", "1"), ("--format html or perfetto",)),
+            ((RUN, "--trial", "1", "--format", "html"), ("choose with --case",)),
             ((RUN, "--output", "x"), ("choose a --format",)),
             ((RUN, "--format", "html", "--output", "/nowhere/x.html"), ("/nowhere/x.html", "cannot be written")),
             ((BENCH, "--format", "perfetto"), ("bench run",)),

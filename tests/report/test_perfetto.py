@@ -22,7 +22,7 @@ from build import (
 )
 
 from harness.errors import BadInput
-from harness.records import Frame, ThreadStack
+from harness.records import Control, Frame, ThreadStack
 from harness.report.perfetto import encode_trace
 from harness.report.witness import find_record, witness
 
@@ -159,12 +159,13 @@ class TestChoice:
     def test_by_number(self, tmp_path):
         """A trial is found by its number, wherever in the history it is."""
         path = self.path(tmp_path, make_trial(number=2), make_trial(number=1))
-        assert 1 == find_record(path, 1)[0].record.number
+        assert 1 == find_record(path, 1).witnesses[0].record.number
 
     def test_without_a_number(self, tmp_path):
         """Without a number it is the first of the history; where there is none, a control."""
-        assert 2 == find_record(self.path(tmp_path, make_trial(number=2)), None)[0].record.number
-        assert "Control" == type(find_record(self.path(tmp_path / "other"), None)[0].record).__name__
+        assert 2 == find_record(self.path(tmp_path, make_trial(number=2)), None).witnesses[0].record.number
+        (found,) = find_record(self.path(tmp_path / "other"), None).witnesses
+        assert isinstance(found.record, Control)
 
     def test_no_such_trial(self, tmp_path):
         """A trial that is not there is bad input."""
