@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.advice import Advice, advise
 from harness.history import file_name
 from harness.records import OutcomeName, Trial, VerdictName
 from harness.report.console import shown, verdict_text
@@ -39,16 +40,6 @@ class Declaration:
     grade: str
     why: str
     count: int
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One thing to do about what was found."""
-
-    about: str
-    says: str
-    lines: tuple[str, ...] = ()
-    """Of the WSGI script; none where no line of a script is a cure."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +152,6 @@ def story(finding: FindingResult) -> Sequence[str]:
     return [finding.summary, *finding.story]
 
 
-def advice(case: CaseResult, paths: Sequence[str]) -> Sequence[Advice]:
-    """How to mend what was found: a seam. Whoever knows puts it here; the page has a place for it."""
-    return ()
-
-
 # -- what is shown -----------------------------------------------------------------------------------------------
 
 
@@ -192,7 +178,7 @@ def _sections(directory: Path, result: Result, trial: int | None) -> list[Sectio
                 findings=tuple(shown(case)),
                 shown=tuple(fitting),
                 declared=_declared(stored, case),
-                advice=tuple(advice(case, _paths(stored))),
+                advice=advise(case, _paths(stored)),
                 left_out=len(fitting) < len(found),
             )
         )

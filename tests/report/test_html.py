@@ -19,9 +19,10 @@ from build import (
     store_run,
 )
 
+from harness.advice import Advice
 from harness.errors import BadInput
 from harness.records import Request
-from harness.report.html import MOST_BARS_OF_A_PAGE, Advice, headline, render, write_html
+from harness.report.html import MOST_BARS_OF_A_PAGE, headline, render, write_html
 from harness.report.result import Result, Skipped
 from harness.session import regrade
 
@@ -254,11 +255,11 @@ class TestStoryAndFix:
     def test_the_fix(self, tmp_path, monkeypatch):
         """What to do stands under what was found, with the lines of a script escaped."""
         told = [Advice(about="urlconf", says="import the URLconf", lines=("a <b> = 1",))]
-        monkeypatch.setattr("harness.report.html.advice", lambda case, paths: told)
+        monkeypatch.setattr("harness.report.html.advise", lambda case, paths: told)
         seen = page(store_run(tmp_path, racing()))
         assert seen.text.index("got status 500") < seen.text.index("The fix") < seen.text.index("a <b> = 1")
 
     def test_nothing_to_advise(self, tmp_path, monkeypatch):
         """Where there is no advice there is no heading for it."""
-        monkeypatch.setattr("harness.report.html.advice", lambda case, paths: [])
+        monkeypatch.setattr("harness.report.html.advise", lambda case, paths: ())
         assert "The fix" not in page(store_run(tmp_path, racing())).text
