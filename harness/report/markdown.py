@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from harness.advice import advise
 from harness.bench.records import Bench
 from harness.bench.table import tables, warnings
 from harness.report.bench_page import headline as bench_headline
@@ -81,12 +82,16 @@ def _story(case: CaseResult) -> Iterator[str]:
         yield f"- **not met**: {plain(each)}"
     for finding in shown(case):
         yield from _finding(finding)
+    for advice in advise(case):
+        yield f"- **fix** ({plain(advice.about)}): {plain(advice.says)}"
+    yield ""
     yield "</details>"
 
 
 def _finding(finding: FindingResult) -> Iterator[str]:
     where = f"trial {finding.trial}, " if finding.trial is not None else ""
-    yield f"**{finding.outcome}** ({where}seen {finding.count} times): " + " ".join(map(plain, story(finding)))
+    times = f"{finding.count} time{'s' * (finding.count != 1)}"
+    yield f"**{finding.outcome}** ({where}seen {times}): " + " ".join(map(plain, story(finding)))
     yield ""
     evidence = [line.rstrip() for line in evidence_lines(finding)]
     if evidence:
