@@ -12,7 +12,7 @@ import jinja2
 import msgspec
 from rich.console import Console
 
-from harness.bench.records import BENCH_FILE, encode_bench, read_bench
+from harness.bench.records import BENCH_FILE, Bench, encode_bench, read_bench
 from harness.bench.table import print_bench
 from harness.errors import BadInput, HarnessError
 from harness.history import file_name
@@ -168,10 +168,14 @@ def _write(content: bytes, path: Path, *, silent: bool = False) -> None:
         click.echo(path)
 
 
-def keep_page(directory: Path, result: Result, say: Callable[[str], None]) -> None:
+def keep_page(directory: Path, result: Result | Bench, say: Callable[[str], None]) -> None:
     """Write the page of a run that has just ended, and say where all is kept. It never fails the run."""
     try:
-        say(f"kept in {directory}, to read: {html.write_html(directory, result)}")
+        if isinstance(result, Bench):
+            page = bench_page.write_bench_html(directory, result)
+        else:
+            page = html.write_html(directory, result)
+        say(f"kept in {directory}, to read: {page}")
     except (HarnessError, jinja2.TemplateError) as error:
         say(f"kept in {directory}; its page could not be made: {error}")
 

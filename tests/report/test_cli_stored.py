@@ -6,6 +6,7 @@ import pytest
 from build import CONTROLS, make_case, make_expectation, make_failing_trial, make_trial, store_run
 from click.testing import CliRunner
 
+from harness.bench.records import read_bench
 from harness.cli import main
 from harness.cli_stored import keep_page
 from harness.session import regrade
@@ -160,6 +161,12 @@ class TestKeeping:
         said = []
         keep_page(results / RUN, regrade(results / RUN), said.append)
         assert [f"kept in {results / RUN}, to read: {results / RUN / 'report.html'}"] == said
+
+    def test_a_bench_run(self, results):
+        """A bench run has its page too."""
+        said = []
+        keep_page(results / BENCH, read_bench(results / BENCH), said.append)
+        assert (results / BENCH / "report.html").is_file()
 
     def test_never_fails_the_run(self, results):
         """A page that cannot be made is told, and is no error."""
