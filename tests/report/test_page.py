@@ -1,7 +1,5 @@
 """The page of a run in a real Chromium: it opens from a file, without errors, and answers to the keyboard."""
 
-import shutil
-
 import msgspec
 import pytest
 from build import (
@@ -22,22 +20,6 @@ from harness.report.html import write_html
 from harness.session import regrade
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-if not (CHROMIUM and DRIVER):
-    pytest.skip("no Chromium here: apt install chromium chromium-driver", allow_module_level=True)
-
-# As root Chromium has no sandbox; and it is not to look for updates or anything else of its own.
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 LONG_PATH = "/" + "a-very-long-path-without-a-break/" * 9
 
 
@@ -63,18 +45,6 @@ def address(tmp_path_factory):
     return write_html(directory, regrade(directory)).as_uri()
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}", "--window-size=1280,900"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture(params=["light", "dark"])
 def scheme(request):
     return request.param
@@ -92,6 +62,7 @@ def opened(chromium, address):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        chromium.get_log("browser")  # what another page said is none of this one's
         chromium.get(address)
         return chromium
 
