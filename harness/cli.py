@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from harness import __version__
 from harness import replay as replaying
@@ -19,6 +20,7 @@ from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.cli_bench import bench
 from harness.cli_gate import baseline, gate
+from harness.cli_stored import compare_runs, keep_page, report, runs
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
@@ -27,7 +29,7 @@ from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, listing, load_scenario, nearest, scenario_files
-from harness.session import Session, Silent, regrade, stored_run
+from harness.session import Session, Silent, stored_run
 
 
 class _Group(click.Group):
@@ -283,10 +285,10 @@ def _run(
         ProgressWatcher(console, cases) as watcher,
     ):
         if backend.note:
-            console.print(f"backend {backend.name}: {backend.note}", markup=False, highlight=False, soft_wrap=True)
+            _print(console, f"backend {backend.name}: {backend.note}")
         result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
     print_result(console, result, told=None if told else [])
-    console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
+    keep_page(session.directory, result, lambda text: _print(console, text))
     _write_json(json_file, result)
     if result.status != "complete":
         click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
@@ -305,19 +307,6 @@ def _write_json(file: Path | None, result: Result) -> None:
         file.write_bytes(encode(result))
     except OSError as error:
         raise BadInput(f"--json {file}: cannot be written: {error.strerror}") from error
-
-
-@main.command()
-@click.argument("run_name", metavar="RUN")
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False))
-def report(run_name: str, results: Path, json_file: Path | None) -> None:
-    """Judge a stored RUN anew, from its histories alone, and print it."""
-    result = regrade(stored_run(run_name, results))
-    to_stdout = json_file is not None and str(json_file) == "-"
-    print_result(open_console(stderr=to_stdout), result)
-    _write_json(json_file, result)
-    click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 @main.command()
@@ -373,7 +362,7 @@ def explore(
         result_of_all = session.result("complete")
         session.write(result_of_all)
     print_result(console, result_of_all)
-    console.print(f"kept in {session.directory}", markup=False, highlight=False, soft_wrap=True)
+    keep_page(session.directory, result_of_all, lambda text: _print(console, text))
     click.get_current_context().exit(exit_code(result_of_all.cases))
 
 
@@ -448,12 +437,16 @@ def print_schema() -> None:
     click.echo(json.dumps(schema(), indent=2))
 
 
-for command in (bench, baseline, gate):
+for command in (bench, baseline, gate, report, runs, compare_runs):
     main.add_command(command)
 
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,11 @@ class HistoryWriter:
         self._stream.flush()
 
 
+def file_name(case: str) -> str:
+    """The name of the file that holds the history of the case with this id."""
+    return f"{case.replace('::', '.').replace('/', '_')}.jsonl"
+
+
 def read_case(path: Path) -> Case:
     """The case of a history. Raises BadInput if the file is not one."""
     first = next(_lines(path), None)

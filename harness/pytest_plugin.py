@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import msgspec
 import pytest
 from rich.console import Console
@@ -23,6 +24,7 @@ from harness.backend import Backend, LocalBackend, choose
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.report.console import print_result, story
+from harness.report.html import write_html
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario
@@ -162,9 +164,19 @@ class Door:
         name = self._config.getoption("--harness-gate")
         return None if name is None else ItemGate(name or None, self.directory("results", "results"))
 
+    def finish(self) -> str:
+        """Write what came of it, and the page: its path, or "" where nothing ran or it cannot be made."""
+        if self._session is None:
+            return ""
+        result = self._session.result("complete")
+        self._session.write(result)
+        try:
+            return str(write_html(self._session.directory, result))
+        except (HarnessError, jinja2.TemplateError):
+            return ""
+
     def close(self) -> None:
         if self._session is not None:
-            self._session.write(self._session.result("complete"))
             self._session.__exit__()
             self._session = None
         if self._entered is not None:
@@ -173,6 +185,22 @@ class Door:
 
 
 _DOOR = pytest.StashKey[Door]()
+_PAGES = pytest.StashKey[list[str]]()
+_PAGE_OF_WORKER = "harness_page"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    page = session.config.stash[_DOOR].finish()
+    if hasattr(session.config, "workeroutput"):  # pytest-xdist: the controller tells
+        session.config.workeroutput[_PAGE_OF_WORKER] = page
+    else:
+        session.config.stash.setdefault(_PAGES, []).append(page)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    page = getattr(node, "workeroutput", {}).get(_PAGE_OF_WORKER, "")
+    node.config.stash.setdefault(_PAGES, []).append(page)
 
 
 class ScenarioFile(pytest.File):
@@ -308,3 +336,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     )
     # A test that uses the fixture judges for itself: of those only the table tells.
     print_result(console, run, evidence=False, told=[case for case in cases if case.scenario != AD_HOC])
+    for page in filter(None, terminalreporter.config.stash.get(_PAGES, [])):
+        terminalreporter.write_line(f"to read: {page}")

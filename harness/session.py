@@ -17,10 +17,12 @@ import psutil
 
 from harness import __version__
 from harness.backend import Backend
+from harness.bench.records import BENCH_FILE
 from harness.errors import BadInput, MissingRuntime
 from harness.explore import explore_case
+from harness.history import file_name
 from harness.load.client import LocustClient
-from harness.records import Order
+from harness.records import BackendName, Lane, Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
 from harness.runner import grade_history, run_case
 from harness.runtime import Runtime, check_syntax
@@ -86,7 +88,7 @@ class Session:
         (self.directory / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
 
     def history_path(self, case: Case) -> Path:
-        return self.directory / "cases" / f"{case.id.replace('::', '.').replace('/', '_')}.jsonl"
+        return self.directory / "cases" / file_name(case.id)
 
     def run_one(
         self, case: Case, backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
@@ -204,39 +206,71 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def is_run(directory: Path) -> bool:
+    """Did a run leave this directory?"""
+    return (directory / "cases").is_dir() or (directory / BENCH_FILE).is_file()
+
+
 def stored_run(name: str, results: Path) -> Path:
     """The directory of a stored run, by path or by its name in the results directory. Raises BadInput."""
     for directory in (Path(name), results / name):
-        if (directory / "cases").is_dir():
+        if is_run(directory):
             return directory
-    known = sorted(each.name for each in results.iterdir() if (each / "cases").is_dir()) if results.is_dir() else []
+    known = sorted(each.name for each in results.iterdir() if is_run(each)) if results.is_dir() else []
     latest = f"; the latest is {known[-1]}" if known else ""
     raise BadInput(f"there is no stored run {name!r} in {results}{latest}")
 
 
+class _StoredCase(msgspec.Struct):
+    """What a result says of a case that its history does not."""
+
+    case: str
+    duration_s: float = 0.0
+    backend: BackendName = "local"
+    lane: Lane = "apache"
+    versions: dict[str, str] = {}
+    standing: Literal["confirmed", "candidate"] | None = None
+
+
+class _StoredResult(msgspec.Struct):
+    """The same of a run. Whatever else a version of the harness wrote is not looked at."""
+
+    status: Literal["complete", "interrupted"] = "interrupted"
+    environment: dict[str, Any] = {}
+    skipped: list[Skipped] = []
+    cases: list[_StoredCase] = []
+
+
 def regrade(directory: Path) -> Result:
     """Judge the stored histories of a run anew. Raises BadInput."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        old = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
-        return msgspec.structs.replace(old, cases=list(_regraded(directory, {each.case: each for each in old.cases})))
-    cases = list(_regraded(directory, {}))
+    old = _StoredResult()
+    for name in ("run.json", "result.json"):  # of a run that was killed only the first is there
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            old = msgspec.json.decode((directory / name).read_bytes(), type=_StoredResult)
+    finished = {each.case: each for each in old.cases} if (directory / "result.json").is_file() else {}
     return Result(
-        schema_version=SCHEMA_VERSION, run=directory.name, status="interrupted", environment={}, cases=cases, skipped=[]
+        schema_version=SCHEMA_VERSION,
+        run=directory.name,
+        status=old.status,
+        environment=old.environment,
+        cases=list(_regraded(directory, finished)),
+        skipped=old.skipped,
     )
 
 
-def _regraded(directory: Path, old: dict[str, CaseResult]) -> Iterator[CaseResult]:
+def _regraded(directory: Path, old: dict[str, _StoredCase]) -> Iterator[CaseResult]:
     for path in sorted((directory / "cases").glob("*.jsonl"), key=lambda each: each.stat().st_ctime):
         case, tally = grade_history(path)
         before = old.get(case.id)
+        known = before or _StoredCase(case=case.id)
         judged = case_result(
             case,
             tally,
-            duration=before.duration_s if before else 0.0,
-            backend=before.backend if before else "local",
-            versions=before.versions if before else {},
+            duration=known.duration_s,
+            backend=known.backend,
+            lane=known.lane,
+            versions=known.versions,
             stopped=before is None,
-            lane=before.lane if before else "apache",
         )
-        confirmed = before is not None and before.standing == "confirmed" and judged.standing is not None
+        confirmed = known.standing == "confirmed" and judged.standing is not None
         yield msgspec.structs.replace(judged, standing="confirmed") if confirmed else judged

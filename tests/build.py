@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.checkers.baseline import Baseline
 from harness.checkers.findings import Finding, Lazy, TrialGrade
+from harness.history import HistoryWriter, file_name
 from harness.records import (
     Answer,
     Control,
@@ -20,6 +21,8 @@ from harness.records import (
     Trial,
     Watched,
 )
+from harness.report.result import Result, case_result, encode
+from harness.runner import grade_history
 from harness.scenario import Case, Expectation, Hosting
 from harness.verdict import Tally
 
@@ -187,3 +190,50 @@ def make_interpreter(path, minor="3.77", **changes):
     path.write_text(f"#!/bin/sh\necho '{json.dumps(described | changes)}'\n")
     path.chmod(0o755)
     return path
+
+
+def make_failing_trial(number=1, error="ValueError: no", **changes):
+    """Two requests on threads 1 and 2 of a cold process. The first imports a module, the second builds the settings
+    meanwhile and fails."""
+    fields = {
+        "number": number,
+        "inside": (
+            make_inside(
+                make_request_span(0, name=f"{number}.0"),
+                make_span("import", 1.2, 1.6, name="shop.orders", nested=3),
+                make_request_span(1, name=f"{number}.1"),
+                make_span("settings", 1.3, 1.4, thread=2, name="shop.settings"),
+                mishaps=(
+                    Mishap(
+                        process=PROCESS,
+                        thread=2,
+                        at=1.5,
+                        request=f"{number}.1",
+                        error=error,
+                        traceback=f'Traceback (most recent call last):\n  File "views.py", line 3, in view\n{error}',
+                    ),
+                ),
+            ),
+        ),
+    }
+    return make_trial(make_answer(0), make_answer(1, status=500, body=ERROR_PAGE), **fields | changes)
+
+
+def store_run(results, *stored, name="20261125-101500-ab12", **changes):
+    """A run as the harness leaves it: each of `stored` is a case, followed by the records of its history."""
+    directory = results / name
+    (directory / "cases").mkdir(parents=True)
+    cases = []
+    for case, *records in stored:
+        path = directory / "cases" / file_name(case.id)
+        with HistoryWriter(path, case) as history:
+            for record in records:
+                history.add(record)
+        _, tally = grade_history(path)
+        cases.append(case_result(case, tally, duration=1.5, backend="local", versions={"django": "5.2.19"}))
+    fields = {"schema_version": 1, "run": name, "status": "complete", "environment": {"cores": 2}, "skipped": []}
+    (directory / "result.json").write_bytes(encode(Result(**fields | {"cases": cases} | changes)))
+    return directory
+
+
+CONTROLS = (make_control(), make_control(number=2))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -16,6 +17,8 @@ from harness.verdict import Tally
 
 _COLOURS = {"clean": "green", "hazard": "yellow", "race": "red", "broken": "magenta", "inconclusive": "cyan"}
 EVIDENCE_LINES = 6
+# Where no terminal shows a bar, a long case says this often that it goes on: a silent log looks like a hung job.
+QUIET_SECONDS = 60.0
 LOG_WIDTH = 130
 
 
@@ -26,10 +29,12 @@ def open_console(*, stderr: bool = False) -> Console:
 
 
 class ProgressWatcher:
-    """A progress bar on a terminal; elsewhere one quiet line a case. A context manager."""
+    """A progress bar on a terminal; elsewhere a line a case, and one a minute of a long one. A context manager."""
 
-    def __init__(self, console: Console, cases: Sequence[Case]) -> None:
+    def __init__(self, console: Console, cases: Sequence[Case], clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
+        self._told = self._began = clock()
         self._total = sum(case.trials for case in cases)
         self._cases = len(cases)
         self._number = 0
@@ -60,6 +65,7 @@ class ProgressWatcher:
 
     def case_begins(self, case: Case) -> None:
         self._number += 1
+        self._told = self._began = self._clock()
         self._progress.update(
             self._task, description=f"{self._number}/{self._cases} {escape(case.id.removesuffix('::natural'))}"
         )
@@ -71,6 +77,12 @@ class ProgressWatcher:
             effective=self._effective + tally.judged,
             bad=self._bad + tally.bad,
         )
+        if not self._console.is_terminal and self._clock() - self._told >= QUIET_SECONDS:
+            self._told = self._clock()
+            self._print(
+                f"[{self._number}/{self._cases}] {case.id}: {tally.trials} of {case.trials} trials, "
+                f"{tally.judged} effective, {tally.bad} bad, {self._told - self._began:.0f} s so far"
+            )
 
     def case_ends(self, case: Case, result: CaseResult) -> None:
         # What a settled race leaves undone is done as far as the time left is concerned.
@@ -79,18 +91,19 @@ class ProgressWatcher:
         self._bad += result.bad_trials
         self._progress.update(self._task, completed=self._before, effective=self._effective, bad=self._bad)
         mark = "met" if result.met else "NOT MET"
-        self._console.print(
+        self._print(
             f"[{self._number}/{self._cases}] {case.id}: {verdict_text(result)} in {result.trials} trials, "
-            f"{result.duration_s:.0f} s, {mark}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+            f"{result.duration_s:.0f} s, {mark}"
         )
 
     def case_skipped(self, case: Case, reason: str) -> None:
         self._number += 1
         self._before += case.trials
         self._progress.update(self._task, completed=self._before)
+        self._print(f"[{self._number}/{self._cases}] {case.id}: skipped: {reason}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def verdict_text(case: CaseResult) -> str:
@@ -150,18 +163,18 @@ def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
     """A case in sentences: what was found, the evidence, and what a clean verdict does and does not say."""
     lines = [f"{case.case}: {verdict_text(case)}"]
     if case.verdict == "race":
-        lines[0] += f": {case.bad_trials} of {_judged(case)} trials, none of the controls"
+        lines[0] += f": {case.bad_trials} of {judged(case)} trials, none of the controls"
         if case.standing == "candidate":
             lines[0] += "; a candidate: only what Apache shows counts (--confirm)"
-    for finding in _shown(case):
+    for finding in shown(case):
         where = f"trial {finding.trial}, " if finding.trial is not None else ""
         lines.append(f"  {finding.outcome}: {finding.summary} ({where}seen {finding.count} times)")
         lines += [f"    {sentence}" for sentence in finding.story]
         if evidence:
-            lines += [f"    | {line.rstrip()}" for line in _evidence(finding)]
+            lines += [f"    | {line.rstrip()}" for line in evidence_lines(finding)]
     if case.verdict in ("clean", "hazard") and case.upper_bound is not None:
         lines.append(
-            f"  no race in {_judged(case)} trials: "
+            f"  no race in {judged(case)} trials: "
             f"at 95 % confidence at most {case.upper_bound:.2%} of cold starts are bad"
         )
     if case.hazards and case.verdict in ("hazard", "race"):
@@ -174,7 +187,7 @@ def story(case: CaseResult, *, evidence: bool = True) -> list[str]:
     return lines
 
 
-def _evidence(finding: FindingResult) -> list[str]:
+def evidence_lines(finding: FindingResult) -> list[str]:
     """The end of a traceback is enough; of a hang all stacks are needed, for they tell only together."""
     return finding.evidence if finding.outcome == "hang" else finding.evidence[-EVIDENCE_LINES:]
 
@@ -187,7 +200,7 @@ def _hazard_text(hazard: Hazard) -> str:
     )
 
 
-def _shown(case: CaseResult) -> list[FindingResult]:
+def shown(case: CaseResult) -> list[FindingResult]:
     if case.verdict == "broken":
         return case.findings[:1]
     grave = [each for each in case.findings if each.race_class == case.race_class and case.race_class]
@@ -195,7 +208,7 @@ def _shown(case: CaseResult) -> list[FindingResult]:
     return (grave + others)[:4]
 
 
-def _judged(case: CaseResult) -> int:
+def judged(case: CaseResult) -> int:
     return case.reload_trials if case.restart == "reload" else case.effective_trials
 
 

@@ -1,0 +1,142 @@
+"""A trial as a timeline: threads as lanes, requests and initialisation as bars. Only what is drawn, not how.
+
+All times are milliseconds since the stampede was released (of a control: since its first request).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Mark = Literal["", "bad", "twice", "failed"]
+
+# Of a view's length, left free on either side of it.
+_MARGIN = 0.03
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A piece of work, or a request as its client saw it (`wait`)."""
+
+    kind: str
+    name: str
+    begin: float
+    end: float
+    """Where it is drawn to; a bar that is `open` never ended while it was watched."""
+    row: int
+    """Of its lane: 0 for requests, 1 and deeper for initialisation by its nesting."""
+    thread: int
+    open: bool = False
+    mark: Mark = ""
+    text: str = ""
+    """What stands on the bar, and is its name to a screen reader."""
+    notes: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    """Lines of a traceback."""
+
+    @property
+    def length(self) -> float:
+        return self.end - self.begin
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A thread of a process; or a request that no recording tells of, as its client saw it."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    note: str = ""
+    bad: bool = False
+
+    @property
+    def rows(self) -> int:
+        return 1 + max((bar.row for bar in self.bars), default=0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The lanes of one process."""
+
+    title: str
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A stretch of time to look at."""
+
+    name: str
+    begin: float
+    end: float
+
+    @property
+    def length(self) -> float:
+        return self.end - self.begin
+
+    @property
+    def ticks(self) -> list[float]:
+        """Round numbers in the stretch: four to ten of them."""
+        step = _round_step(self.length / 6)
+        first = -int(-self.begin // step)
+        return [round(step * each, 6) for each in range(first, int(self.end // step) + 1)]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One trial, laid out. `views[0]` is the one to begin with."""
+
+    title: str
+    groups: tuple[Group, ...]
+    views: tuple[View, ...]
+    left_out: int = 0
+    """Short pieces of initialisation that are not drawn."""
+
+    @property
+    def bars(self) -> list[Bar]:
+        return [bar for group in self.groups for lane in group.lanes for bar in lane.bars]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of bars, in the order in which they are first met."""
+        return list(dict.fromkeys(bar.kind for bar in sorted(self.bars, key=lambda each: each.begin)))
+
+    @property
+    def marks(self) -> set[Mark]:
+        return {bar.mark for bar in self.bars}
+
+
+def views_of(groups: Sequence[Group]) -> tuple[View, ...]:
+    """The requests inside the process, the failure, and the whole trial; each only where it differs from the others."""
+    bars = [bar for group in groups for lane in group.lanes for bar in lane.bars]
+    if not bars:
+        return (View("Whole trial", 0.0, 1.0),)
+    whole = _view("Whole trial", bars)
+    served = [bar for bar in bars if bar.kind == "request"]
+    stampede = [bar for bar in served if not bar.notes[0].startswith("request f")]
+    found = [_view("Requests", stampede)] if stampede else []
+    marked = [bar for bar in bars if bar.mark and not bar.open]
+    if marked:
+        found.append(_view("What went wrong", marked))
+    views = [*found, whole]
+    return tuple(
+        view
+        for index, view in enumerate(views)
+        if not any(view.length < 1.15 * each.length and each.length < 1.15 * view.length for each in views[:index])
+    )
+
+
+def _view(name: str, bars: Sequence[Bar]) -> View:
+    begin, end = min(bar.begin for bar in bars), max(bar.end for bar in bars)
+    margin = _MARGIN * max(end - begin, 0.1)
+    return View(name, round(begin - margin, 3), round(end + margin, 3))
+
+
+def _round_step(at_least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is no less."""
+    step = 0.001
+    while True:
+        for factor in (1, 2, 5):
+            if factor * step >= at_least:
+                return factor * step
+        step *= 10
