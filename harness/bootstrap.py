@@ -14,6 +14,7 @@ and the start goes on from the step that failed, unless that would enter a half-
 One file, standard library only, Python 2.7 and 3.6 or newer, Django 1.1 or newer. It may be copied.
 """
 
+import codecs
 import io
 import os
 import re
@@ -36,6 +37,19 @@ NAME = "DJANGO_SETTINGS_MODULE"
 IN_MANAGE_PY = re.compile(r"os\.environ(?:\.setdefault\(|\[)\s*['\"]%s['\"]\s*(?:,|\]\s*=)\s*['\"]([\w.]+)['\"]" % NAME)
 GRACEFUL_SECONDS = 30.0  # that requests in flight are given when a process ends; mod_wsgi's own default is 15
 TEMPLATES_AT_MOST = 500  # of the site's own, that are compiled beforehand
+# What Django itself imports inside functions: template filters, error pages, mail.
+LATE = (
+    "django.conf.locale",
+    "django.core.mail",
+    "django.utils.dateformat",
+    "django.utils.html",
+    "django.utils.http",
+    "django.utils.text",
+    "django.utils.timesince",
+    "django.views.debug",
+)
+# Python imports a codec when it is first used: for paths, headers, addresses.
+CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode")
 NOBODY = "-bootstrap-"  # a name that no template, view or URL has
 
 
@@ -381,9 +395,13 @@ def discover_admin(start):
         _module("django.contrib.admin").autodiscover()
 
 
-def load_named(start):
-    """Modules and classes that settings name, and that are imported when they are first needed."""
+def load_late(start):
+    """What is imported when it is first needed: what settings name, and what Django imports inside functions."""
     settings = _settings()
+    for name in LATE:
+        _module(name)
+    for name in CODECS:
+        codecs.lookup(name)
     single = (
         "SESSION_ENGINE",
         "SESSION_SERIALIZER",
@@ -597,7 +615,7 @@ STEPS = (
     Kind("time zone", load_time_zone, ""),
     Kind("urlconf", load_urlconf, "to serve"),
     Kind("admin", discover_admin, "to serve"),
-    Kind("named", load_named, ""),
+    Kind("late", load_late, ""),
     Kind("middleware", load_middleware, "always"),
     Kind("templates", load_templates, ""),
     Kind("storages", load_storages, ""),

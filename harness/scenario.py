@@ -150,6 +150,23 @@ class Expectation(_Model):
         )
 
 
+class Thresholds(_Model):
+    """What is allowed at most, whatever else is expected. Without `scripts`: of every script."""
+
+    scripts: list[str] | None = None
+    lazy_in_request: int | None = Field(None, ge=0)
+    bad_trials: int | None = Field(None, ge=0)
+    first_request_over_warm: str | None = Field(None, pattern=r"^<= ?\d+(\.\d+)?$")
+
+    @property
+    def ratio_limit(self) -> float | None:
+        text = self.first_request_over_warm
+        return None if text is None else float(text.removeprefix("<="))
+
+    def of(self, script: str) -> Thresholds:
+        return self if self.scripts is None or script in self.scripts else Thresholds()
+
+
 class Scenario(_Model):
     """A scenario file. See scenarios/README.md for each key."""
 
@@ -168,6 +185,7 @@ class Scenario(_Model):
     invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
     hosting: Hosting = Hosting()
     load: Load = Load()
+    thresholds: Thresholds = Thresholds()
     expect: list[Expectation] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -226,6 +244,7 @@ class Case(_Model):
     follow_up: int
     timeout: float
     expectation: Expectation | None = None
+    thresholds: Thresholds = Thresholds()
     apache_conf: str = ""
     black_box: bool = False
 
@@ -343,6 +362,7 @@ def expand(
                 follow_up=scenario.load.follow_up,
                 timeout=scenario.load.timeout,
                 expectation=next(each for each in scenario.expect if each.selects(mode, script, schedule)),
+                thresholds=scenario.thresholds.of(script),
             )
         )
     return cases

@@ -1,5 +1,7 @@
 """Everything is set up while the script is imported, before there is a request.
 
+A view imports a module inside its function, where nobody can see it: the module is named.
+
 harness_bootstrap.py, one file, lies beside this script, as a copy would on a server.
 """
 
@@ -12,4 +14,4 @@ from harness_bootstrap import get_application
 
 sys.path.remove(HERE)
 
-application = get_application(os.path.dirname(HERE))
+application = get_application(os.path.dirname(HERE), imports=["office.reports"])
