@@ -720,20 +720,21 @@ class Start(object):
             self.say(str(self.report))
 
     def _do(self, step):
+        if step.name in self.skip:
+            self.report.steps.append(Step(step.name, 0.0, "off"))
+            return
         begin = now()
-        outcome = "off"
-        if step.name not in self.skip:
-            outcome = "done"
-            try:
-                step.run(self)
-            except (Exception, SystemExit):
-                outcome = _cause()
-                if step.needed:
-                    self.report.failed = "%s: %s" % (step.name, outcome)
-                    raise
-                self.note("step %s failed, and is left to the requests: %s" % (step.name, outcome))
-            finally:
-                self.report.steps.append(Step(step.name, now() - begin, outcome))
+        outcome = "done"
+        try:
+            step.run(self)
+        except (Exception, SystemExit):
+            outcome = _cause()
+            if step.needed:
+                self.report.failed = "%s: %s" % (step.name, outcome)
+                raise
+            self.note("step %s failed, and is left to the requests: %s" % (step.name, outcome))
+        finally:
+            self.report.steps.append(Step(step.name, now() - begin, outcome))
 
     @property
     def may_go_on(self):
