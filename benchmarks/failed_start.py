@@ -8,11 +8,12 @@ process, ten first requests at one moment, and then single ones until one is ans
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +37,10 @@ CASES: tuple[tuple[str, Mode], ...] = (
     ("bootstrap_ends", "embedded"),
 )
 REQUESTS = 10
+# Trials at a time: each is waiting, mostly.
+FLIGHTS = 3
 PAUSE_SECONDS = 0.1
-GIVE_UP_SECONDS = 6.0
+GIVE_UP_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 POISONED = "isn't reentrant"
 
@@ -55,6 +58,13 @@ class Outcome:
     recovered: list[float] = field(default_factory=list)
     """Seconds from the first request to the first good answer."""
 
+    def add(self, other: Outcome) -> None:
+        self.trials += other.trials
+        self.failed_starts += other.failed_starts
+        self.poisoned += other.poisoned
+        self.first += other.first
+        self.recovered += other.recovered
+
 
 def statuses(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> list[str]:
     order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
@@ -65,7 +75,7 @@ def statuses(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -
 def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -> None:
     """One process whose start fails."""
     with host.cold() as slot:
-        with suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             flag.unlink()
         watched = host.watch(slot)
         begin = time.monotonic()
@@ -84,18 +94,30 @@ def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -
 
 
 def measure(script: str, mode: Mode, runtime: Runtime, trials: int) -> Outcome:
-    """Trials of one script in one mode."""
+    """Trials of one script in one mode, FLIGHTS at a time, each on a server and with a back end of its own."""
     outcome = Outcome()
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o777)  # the server's user makes the file
-        flag = Path(directory) / "down-once"
-        case = script_case(SCRIPTS / f"{script}.wsgi", mode=mode, environment={"STOCK_DOWN_ONCE": str(flag)})
-        with (
-            LocustClient(REQUESTS, Path(directory) / "locust.log") as locust,
-            LocalHost(case, runtime, slots=3) as host,
-        ):
-            for _ in range(trials):
-                trial(locust, host, flag, outcome)
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        top = Path(directory)
+        top.chmod(0o755)
+        locust = stack.enter_context(LocustClient(REQUESTS * FLIGHTS, top / "locust.log"))
+        places = []
+        for number in range(FLIGHTS):
+            flag = top / str(number) / "down-once"
+            flag.parent.mkdir()
+            flag.parent.chmod(0o777)  # the server's user makes the file
+            case = script_case(SCRIPTS / f"{script}.wsgi", mode=mode, environment={"STOCK_DOWN_ONCE": str(flag)})
+            places.append((stack.enter_context(LocalHost(case, runtime, slots=2)), flag))
+
+        def fly(place: tuple[LocalHost, Path], share: int) -> Outcome:
+            seen = Outcome()
+            for _ in range(share):
+                trial(locust, *place, seen)
+            return seen
+
+        shares = [trials // FLIGHTS + (number < trials % FLIGHTS) for number in range(FLIGHTS)]
+        with ThreadPoolExecutor(FLIGHTS) as pool:
+            for each in pool.map(fly, places, shares):
+                outcome.add(each)
     return outcome
 
 

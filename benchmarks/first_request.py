@@ -68,9 +68,10 @@ class Client:
         """Seconds until a page is answered."""
         headers = {**slot.headers, "Accept-Language": language}
         answers = self._locust.order(slot.address, self._host.case.requests, [path], [headers]).wait(60.0)
-        if answers is None or answers[0].status != 200 or answers[0].last_byte is None:
+        answer = answers[0] if answers else None
+        if answer is None or answer.status != 200 or answer.last_byte is None or answer.sent is None:
             raise InfrastructureError("a request was not answered as it should be")
-        return answers[0].last_byte - answers[0].sent
+        return answer.last_byte - answer.sent
 
     def cpu(self, slot: Slot) -> float:
         return sum(proc.cpu_seconds(each.process) or 0.0 for each in self._host.watch(slot))
