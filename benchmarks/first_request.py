@@ -31,7 +31,7 @@ from harness.records import Mode
 from harness.runtime import Runtime, declared_runtimes, prepare
 
 SCRIPTS = Path("sites/mysite/scripts")
-NAMES = ("default", "improved", "bootstrap", "bootstrap_warm")
+NAMES = ("default", "improved", "bootstrap", "bootstrap_warm", "bootstrap_unchecked")
 PATHS = ("/", "/hello/", "/books/1/", "/login/")
 LANGUAGES = ("en", "de")
 SLOTS = 2
@@ -127,8 +127,8 @@ def measure(mode: Mode, runtime: Runtime, rounds: int) -> dict[str, list[Start]]
 
 
 def excess_gone(starts: list[Start], default: list[Start]) -> float:
-    """The share of the default script's excess (first over warm) that is gone."""
-    excess, before = (sum(each.first - each.warm for each in some) for some in (starts, default))
+    """The share of the default script's excess (first over warm, the median) that is gone."""
+    excess, before = (statistics.median(each.first - each.warm for each in some) for some in (starts, default))
     return 1 - excess / before
 
 
@@ -145,7 +145,9 @@ def main(rounds: int, name: str, modes: tuple[Mode, ...]) -> None:
         found = measure(mode, runtime, rounds)
         for script, starts in found.items():
             low, middle, high = statistics.quantiles((each.ratio for each in starts), n=4)
-            whole = sum(each.cpu for each in starts) / sum(each.cpu for each in found["default"])
+            whole = statistics.median(
+                each.cpu / other.cpu for each, other in zip(starts, found["default"], strict=True)
+            )
             gone = f"{100 * excess_gone(starts, found['default']):.0f} %"
             table.add_row(mode, script, f"{middle:.1f}", f"{low:.1f} to {high:.1f}", gone, f"{whole:.2f}")
     Console(width=120).print(table)
