@@ -60,6 +60,8 @@ class BootstrapError(Exception):
 # Where a site is: its directory, the dotted name of its settings, and the directory that must be on sys.path for the
 # moment in which the site's package is imported (None: no other than the site's own).
 Site = namedtuple("Site", "directory settings parent")
+# What get_application was asked for.
+Options = namedtuple("Options", "warm warm_failure checks skip imports languages log retry_after end_process")
 # One step of a start: outcome is "done", "off", or why it failed.
 Step = namedtuple("Step", "name seconds outcome")
 
@@ -73,7 +75,7 @@ def find_site(directory, settings=None):
     Two layouts: a manage.py that names the settings, and that of 2010: settings.py beside manage.py, in a directory
     that is the package. Raises BootstrapError.
     """
-    directory = os.path.realpath(directory)
+    directory = os.path.realpath(str(directory))
     if not os.path.isdir(directory):
         what = "is a file" if os.path.isfile(directory) else "does not exist"
         raise BootstrapError("%s %s: name the directory that holds manage.py" % (directory, what))
@@ -222,8 +224,8 @@ def load_apps(start):
         code = getattr(setup, "__code__", None)
         # A prefix would be this thread's, and stay.
         setup(**({"set_prefix": False} if code and "set_prefix" in code.co_varnames else {}))
-    get_models = _first("django.apps:apps") or _module("django.db.models.loading")
-    models = list(get_models.get_models()) if get_models else []
+    registry = _first("django.apps:apps") or _module("django.db.models.loading")
+    models = list(registry.get_models())
     start.registry = "whole"
     for model in models:
         for name in ("get_fields", "get_all_field_names", "get_all_related_objects"):
@@ -242,7 +244,7 @@ def list_commands(start):
 
 def run_checks(start):
     """The system checks; before Django 1.7 the validation of models."""
-    if start.checks == "off":
+    if start.options.checks == "off":
         return
     run = _first("django.core.checks:run_checks")
     if run is not None:
@@ -253,7 +255,7 @@ def run_checks(start):
         out = io.BytesIO() if str is bytes else io.StringIO()
         text = out.getvalue() if validate is not None and validate(out) else ""
     if text:
-        if start.checks == "refuse":
+        if start.options.checks == "refuse":
             raise BootstrapError("the checks found errors:\n%s" % text.strip())
         start.note("the checks found errors:\n%s" % text.strip())
 
@@ -261,7 +263,7 @@ def run_checks(start):
 def languages_of(start):
     """The languages that a request may get: the site's own, and where it names some or looks for one, all."""
     settings = _settings()
-    chosen = [settings.LANGUAGE_CODE] + list(start.languages)
+    chosen = [settings.LANGUAGE_CODE] + list(start.options.languages)
     from django.conf import global_settings
 
     looks = [each for name in ("MIDDLEWARE", "MIDDLEWARE_CLASSES") for each in getattr(settings, name, None) or ()]
@@ -517,7 +519,7 @@ def _connections():
 
 def load_imports(start):
     """Modules that views import inside their functions, as the script names them."""
-    for name in start.imports:
+    for name in start.options.imports:
         __import__(name)
 
 
@@ -527,7 +529,7 @@ def warm_up(start):
     hosts = [each for each in getattr(settings, "ALLOWED_HOSTS", ()) or () if each != "*"]
     host = hosts[0].lstrip(".") if hosts else "localhost"
     scheme = "https" if getattr(settings, "SECURE_SSL_REDIRECT", False) else "http"
-    for each in start.warm:
+    for each in start.options.warm:
         path, extra = (each, {}) if isinstance(each, str) else each
         begin = now()
         try:
@@ -538,7 +540,7 @@ def warm_up(start):
         start.report.warm.append((path, status, now() - begin))
         if failed:
             text = "the warm-up request %s failed: %s" % (path, status)
-            if start.warm_failure == "refuse":
+            if start.options.warm_failure == "refuse":
                 raise BootstrapError(text)
             start.note(text)
 
@@ -684,7 +686,7 @@ class Start(object):
     def __init__(self, site, options):
         self.site = site
         self.report = Report(site)
-        self.__dict__.update(options)
+        self.options = options
         self.registry = ""  # then "begun", then "whole"
         self.handler = None
         self.application = None
@@ -697,10 +699,13 @@ class Start(object):
         self.say(text)
 
     def say(self, text):
-        if callable(self.log):
-            self.log(text)
-        else:
-            sys.stderr.write("bootstrap: %s\n" % text)
+        try:
+            if callable(self.options.log):
+                self.options.log(text)
+            else:
+                sys.stderr.write("bootstrap: %s\n" % text)
+        except Exception:
+            pass  # a log that fails is no reason not to start
 
     def run(self):
         """Do the steps that are not done yet. Raises what a needed one raises."""
@@ -715,12 +720,13 @@ class Start(object):
         self.report.threads = sorted(each.name for each in set(threading.enumerate()) - before)
         if self.report.threads:
             self.note("threads were started meanwhile, which no fork takes along: %s" % ", ".join(self.report.threads))
+        self.report.failed = ""
         self.handler.bootstrap_report = self.report
-        if self.log:
+        if self.options.log:
             self.say(str(self.report))
 
     def _do(self, step):
-        if step.name in self.skip:
+        if step.name in self.options.skip:
             self.report.steps.append(Step(step.name, 0.0, "off"))
             return
         begin = now()
@@ -749,7 +755,7 @@ class Unready(object):
         self.bootstrap_report = start.report
         self._start = start
         self._ends = ends
-        self._seconds = start.retry_after
+        self._seconds = start.options.retry_after
         self._again = now() + self._seconds
         self._trying = threading.Lock()
         self._site = None
@@ -872,24 +878,15 @@ def get_application(
         if given not in allowed:
             raise BootstrapError("%s=%r: expected one of %s" % (name, given, ", ".join(allowed)))
     possible = [each.name for each in STEPS if each.needed != "always"]
-    for name in [skip] if isinstance(skip, str) else skip:
+    if isinstance(warm, str):
+        raise BootstrapError("warm=%r: expected a list of paths: warm=[%r]" % (warm, warm))
+    skipped = (skip,) if isinstance(skip, str) else tuple(skip)
+    for name in skipped:
         if name not in possible:
             raise BootstrapError(
                 "skip=%r: there is no such step to leave out (those are: %s)" % (name, ", ".join(possible))
             )
-    if isinstance(warm, str):
-        raise BootstrapError("warm=%r: expected a list of paths: warm=[%r]" % (warm, warm))
-    options = {
-        "warm": warm,
-        "warm_failure": warm_failure,
-        "checks": checks,
-        "skip": [skip] if isinstance(skip, str) else skip,
-        "imports": imports,
-        "languages": languages,
-        "log": log,
-        "retry_after": retry_after,
-        "end_process": end_process,
-    }
+    options = Options(warm, warm_failure, checks, skipped, imports, languages, log, retry_after, end_process)
     with _lock:
         return _application(find_site(site, settings), options)
 
@@ -929,7 +926,7 @@ def _begin(start):
                 % (start.site.directory, start.report.failed)
             )
             raise
-        ends = bool(group) if start.end_process is None else start.end_process
+        ends = bool(group) if start.options.end_process is None else start.options.end_process
         start.application = Unready(start, ends)
     else:
         start.application = start.handler
