@@ -15,6 +15,7 @@ One file, standard library only, Python 2.7 and 3.6 or newer, Django 1.1 or newe
 """
 
 import codecs
+import gc
 import io
 import os
 import re
@@ -606,6 +607,14 @@ def settle(start):
         set_urlconf(None)
 
 
+def keep_from_collector(start):
+    """What is there now stays, so that no request looks through all of it for garbage, while it is waited for.
+
+    While the start runs none is looked for either. Before Python 3.7 it is looked for once, here.
+    """
+    getattr(gc, "freeze", gc.collect)()
+
+
 Kind = namedtuple("Kind", "name run needed")
 STEPS = (
     # needed: "always" cannot be switched off; "to serve": a start that fails there has failed; "": it is noted.
@@ -627,6 +636,7 @@ STEPS = (
     Kind("tables", load_tables, ""),
     Kind("warm", warm_up, "to serve"),
     Kind("settle", settle, "always"),
+    Kind("garbage", keep_from_collector, ""),
 )
 
 
@@ -710,6 +720,9 @@ class Start(object):
     def run(self):
         """Do the steps that are not done yet. Raises what a needed one raises."""
         before = set(threading.enumerate())
+        collecting = gc.isenabled() and "garbage" not in self.options.skip
+        if collecting:
+            gc.disable()
         self.running = True
         try:
             while self._next < len(STEPS):
@@ -717,6 +730,8 @@ class Start(object):
                 self._next += 1
         finally:
             self.running = False
+            if collecting:
+                gc.enable()
         self.report.threads = sorted(each.name for each in set(threading.enumerate()) - before)
         if self.report.threads:
             self.note("threads were started meanwhile, which no fork takes along: %s" % ", ".join(self.report.threads))
