@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.checkers.findings import Finding, Lazy, TrialGrade
 from harness.records import BrokenClass, OutcomeName, RaceClass, VerdictName
-from harness.scenario import Expectation
+from harness.scenario import Expectation, Thresholds
 
 CONFIDENCE = 0.95
 # Less than half of the trials effective: too little was tested of what was asked for.
@@ -193,8 +193,29 @@ def forbidden(tally: Tally, expectation: Expectation | None) -> list[OutcomeName
     )
 
 
-def is_met(verdict: Verdict, tally: Tally, expectation: Expectation | None, fail_on_hazard: bool = False) -> bool:
+def exceeded(tally: Tally, thresholds: Thresholds) -> list[str]:
+    """What was counted and is more than the scenario allows, a sentence each."""
+    counts = {
+        "lazy_in_request": (tally.lazy_in_request, thresholds.lazy_in_request),
+        "bad_trials": (tally.bad, thresholds.bad_trials),
+    }
+    return [
+        f"{name} is {count}, and thresholds.{name} allows {limit}"
+        for name, (count, limit) in counts.items()
+        if limit is not None and count > limit
+    ]
+
+
+def is_met(
+    verdict: Verdict,
+    tally: Tally,
+    expectation: Expectation | None,
+    fail_on_hazard: bool = False,
+    thresholds: Thresholds | None = None,
+) -> bool:
     """Is the expectation met? Where nothing is declared: neither race nor broken (nor hazard, if asked)."""
+    if thresholds is not None and exceeded(tally, thresholds):
+        return False
     if expectation is None:
         return verdict.name == "clean" or (verdict.name == "hazard" and not fail_on_hazard)
     if verdict.name not in expectation.verdicts:

@@ -6,6 +6,7 @@ import pytest
 from build import make_case, make_expectation, make_finding, make_grade, make_lazy, make_tally
 
 from harness.report.result import case_result, exit_code
+from harness.scenario import Thresholds
 from harness.verdict import SETTLED_AFTER, conclude, forbidden, is_met, undeclared, upper_bound
 
 
@@ -363,6 +364,34 @@ class TestNothingDeclared:
     def test_declared_hazard(self):
         """A hazard that is declared is met even then."""
         assert result(HAZARD, expectation=make_expectation("hazard"), fail_on_hazard=True).met
+
+
+class TestThresholds:
+    @pytest.mark.parametrize(
+        ("limits", "grade", "reasons"),
+        [
+            ({"lazy_in_request": 0}, make_grade(lazy=(make_lazy(waiters=0),)), ["lazy_in_request is 1"]),
+            ({"lazy_in_request": 1}, make_grade(lazy=(make_lazy(waiters=0),)), []),
+            ({"lazy_in_request": 0}, CLEAN, []),
+            ({"bad_trials": 0}, CLEAN, []),
+            ({}, HAZARD, []),
+        ],
+    )
+    def test_exceeded(self, limits, grade, reasons):
+        """More than the scenario allows is not met, whatever the verdict, and the reason names the threshold."""
+        tally = make_tally(grade)
+        case = make_case(expectation=make_expectation(["clean", "hazard"]), thresholds=Thresholds(**limits))
+        got = case_result(case, tally, duration=1.0, backend="local", versions={})
+
+        assert (not reasons) == got.met
+        assert reasons == [each.split(",")[0] for each in got.unmet]
+
+    def test_scripts(self):
+        """Thresholds that name scripts are theirs alone."""
+        limits = Thresholds(scripts=["bootstrap"], lazy_in_request=0)
+
+        assert 0 == limits.of("bootstrap").lazy_in_request
+        assert limits.of("default").lazy_in_request is None
 
 
 class TestExitCode:

@@ -24,7 +24,7 @@ from harness.records import (
     VerdictName,
 )
 from harness.scenario import Case
-from harness.verdict import Tally, Verdict, conclude, forbidden, is_met, undeclared
+from harness.verdict import Tally, Verdict, conclude, exceeded, forbidden, is_met, undeclared
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
@@ -186,7 +186,7 @@ def case_result(
         race_class=verdict.race_class,
         broken_class=verdict.broken_class,
         expected="|".join(expectation.verdicts) if expectation else None,
-        met=is_met(verdict, tally, expectation, fail_on_hazard),
+        met=is_met(verdict, tally, expectation, fail_on_hazard, case.thresholds),
         unmet=_unmet(case, tally, verdict, fail_on_hazard),
         upper_bound=verdict.bound,
         hazards=[
@@ -213,7 +213,7 @@ def case_result(
 def _unmet(case: Case, tally: Tally, verdict: Verdict, fail_on_hazard: bool) -> list[str]:
     """Why the expectation is not met, a sentence each."""
     expectation = case.expectation
-    if is_met(verdict, tally, expectation, fail_on_hazard):
+    if is_met(verdict, tally, expectation, fail_on_hazard, case.thresholds):
         return []
     if expectation is None:
         return [f"the verdict is {verdict.name}: {verdict.reason}"]
@@ -227,7 +227,7 @@ def _unmet(case: Case, tally: Tally, verdict: Verdict, fail_on_hazard: bool) -> 
         reasons.append(f"{tally.outcomes[name]} times {name}, which is forbidden: {expectation.outcomes[name].why}")
     for name in undeclared(tally, expectation):
         reasons.append(f"{tally.outcomes[name]} times {name}, which no outcome declares")
-    return reasons
+    return reasons + exceeded(tally, case.thresholds)
 
 
 def _findings(tally: Tally) -> list[FindingResult]:

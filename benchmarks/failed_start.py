@@ -1,0 +1,153 @@
+"""What becomes of a process whose start failed: what its requests get, and when there is a sound one again.
+
+    python -m benchmarks.failed_start
+
+The site is poisoned_registry: its back end refuses the first process that comes, and no other. Each trial is a cold
+process, ten first requests at one moment, and then single ones until one is answered as it should be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness.adhoc import script_case
+from harness.hosting.host import Slot
+from harness.hosting.local import LocalHost
+from harness.load.client import LocustClient
+from harness.records import Mode
+from harness.runtime import Runtime, declared_runtimes, prepare
+
+SCRIPTS = Path("sites/poisoned_registry/scripts")
+CASES: tuple[tuple[str, Mode], ...] = (
+    ("default", "daemon"),
+    ("bootstrap", "daemon"),
+    ("default", "embedded"),
+    ("bootstrap", "embedded"),
+    ("bootstrap_ends", "embedded"),
+)
+REQUESTS = 10
+# Trials at a time: each is waiting, mostly.
+FLIGHTS = 3
+PAUSE_SECONDS = 0.1
+GIVE_UP_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+POISONED = "isn't reentrant"
+
+
+@dataclass
+class Outcome:
+    """What was seen of one script in one mode."""
+
+    trials: int = 0
+    failed_starts: int = 0
+    poisoned: int = 0
+    """Trials in which a half-built registry was entered again."""
+    first: Counter[str] = field(default_factory=Counter)
+    """Statuses of the first requests; "dropped": no answer, or the 502 of a process that is gone."""
+    recovered: list[float] = field(default_factory=list)
+    """Seconds from the first request to the first good answer."""
+
+    def add(self, other: Outcome) -> None:
+        self.trials += other.trials
+        self.failed_starts += other.failed_starts
+        self.poisoned += other.poisoned
+        self.first += other.first
+        self.recovered += other.recovered
+
+
+def statuses(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> list[str]:
+    order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
+    answers = order.wait(ANSWER_SECONDS) or order.abandon()
+    return [str(each.status) if each.status not in (None, 502) else "dropped" for each in answers]
+
+
+def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -> None:
+    """One process whose start fails."""
+    with host.cold() as slot:
+        with contextlib.suppress(FileNotFoundError):
+            flag.unlink()
+        watched = host.watch(slot)
+        begin = time.monotonic()
+        first = statuses(locust, host, slot, REQUESTS)
+        outcome.trials += 1
+        outcome.failed_starts += flag.exists()
+        outcome.first.update(first)
+        good = "200" in first
+        while not good and time.monotonic() - begin < GIVE_UP_SECONDS:
+            time.sleep(PAUSE_SECONDS)
+            good = statuses(locust, host, slot, 1) == ["200"]
+        if good:
+            outcome.recovered.append(time.monotonic() - begin)
+        log = host.take_log(slot, [each.process for each in host.watch(slot, watched)])
+        outcome.poisoned += any(POISONED in line.text for line in log)
+
+
+def measure(script: str, mode: Mode, runtime: Runtime, trials: int) -> Outcome:
+    """Trials of one script in one mode, FLIGHTS at a time, each on a server and with a back end of its own."""
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        top = Path(directory)
+        top.chmod(0o755)
+        locust = stack.enter_context(LocustClient(REQUESTS * FLIGHTS, top / "locust.log"))
+        places = []
+        for number in range(FLIGHTS):
+            flag = top / str(number) / "down-once"
+            flag.parent.mkdir()
+            flag.parent.chmod(0o777)  # the server's user makes the file
+            case = script_case(SCRIPTS / f"{script}.wsgi", mode=mode, environment={"STOCK_DOWN_ONCE": str(flag)})
+            places.append((stack.enter_context(LocalHost(case, runtime, slots=2)), flag))
+
+        def fly(place: tuple[LocalHost, Path], share: int) -> Outcome:
+            seen = Outcome()
+            for _ in range(share):
+                trial(locust, *place, seen)
+            return seen
+
+        shares = [trials // FLIGHTS + (number < trials % FLIGHTS) for number in range(FLIGHTS)]
+        with ThreadPoolExecutor(FLIGHTS) as pool:
+            for each in pool.map(fly, places, shares):
+                outcome.add(each)
+    return outcome
+
+
+@click.command()
+@click.option("--trials", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--runtime", "name", default="django52", show_default=True)
+@click.option("--only", multiple=True, help="SCRIPT:MODE; repeatable")
+def main(trials: int, name: str, only: tuple[str, ...]) -> None:
+    """Print what first requests got, and whether and when the site recovered."""
+    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    columns = [
+        "script",
+        "mode",
+        "failed starts",
+        "poisoned",
+        "first requests: answers",
+        "recovered",
+        "after, s (median)",
+    ]
+    table = Table(*columns, title=f"{REQUESTS} first requests to a process whose start fails")
+    for script, mode in CASES:
+        if only and f"{script}:{mode}" not in only:
+            continue
+        seen = measure(script, mode, runtime, trials)
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.first.items()))
+        after = f"{statistics.median(seen.recovered):.1f}" if seen.recovered else "-"
+        recovered = f"{len(seen.recovered)} of {seen.trials}"
+        table.add_row(script, mode, str(seen.failed_starts), str(seen.poisoned), answers, recovered, after)
+    Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The first request to a cold process over warm ones, and what a whole cold start takes, script by script.
+
+    python -m benchmarks.first_request
+
+Every script is imported when its process starts (WSGIImportScript), so that the first request meets a process that has
+done what the script does, and nothing more. The scripts take turns, so that a machine that gets slower meanwhile does
+so for all of them. Times are the client's, through Apache; quoted are ratios within a process or within a round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from harness.adhoc import script_case
+from harness.errors import InfrastructureError
+from harness.hosting import proc
+from harness.hosting.host import Slot
+from harness.hosting.local import LocalHost
+from harness.load.client import LocustClient
+from harness.records import Mode
+from harness.runtime import Runtime, declared_runtimes, prepare
+
+SCRIPTS = Path("sites/mysite/scripts")
+NAMES = ("default", "improved", "bootstrap", "bootstrap_warm", "bootstrap_unchecked")
+PATHS = ("/", "/hello/", "/books/1/", "/login/")
+LANGUAGES = ("en", "de")
+SLOTS = 2
+WARM = 9
+# The script is imported once the CPU time of its process has stood still for so long.
+QUIET_SECONDS = 0.25
+QUIET_AT_MOST = 30.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """One cold process."""
+
+    first: float
+    """Seconds of its first request, of PATHS[0]."""
+    warm: float
+    """Seconds of the same request later: the median of WARM."""
+    cpu: float
+    """CPU seconds of the process until it has answered each page in each language once."""
+
+    @property
+    def ratio(self) -> float:
+        return self.first / self.warm
+
+
+class Client:
+    """Asks one host, a request at a time."""
+
+    def __init__(self, locust: LocustClient, host: LocalHost) -> None:
+        self._locust = locust
+        self._host = host
+
+    def ask(self, slot: Slot, path: int = 0, language: str = LANGUAGES[0]) -> float:
+        """Seconds until a page is answered."""
+        headers = {**slot.headers, "Accept-Language": language}
+        answers = self._locust.order(slot.address, self._host.case.requests, [path], [headers]).wait(60.0)
+        answer = answers[0] if answers else None
+        if answer is None or answer.status != 200 or answer.last_byte is None or answer.sent is None:
+            raise InfrastructureError("a request was not answered as it should be")
+        return answer.last_byte - answer.sent
+
+    def cpu(self, slot: Slot) -> float:
+        return sum(proc.cpu_seconds(each.process) or 0.0 for each in self._host.watch(slot))
+
+    def await_quiet(self, slot: Slot) -> None:
+        """Until the process has imported its script and waits for requests."""
+        deadline = time.monotonic() + QUIET_AT_MOST
+        before = -1.0
+        while (now := self.cpu(slot)) != before or now == 0.0:
+            if time.monotonic() > deadline:
+                raise InfrastructureError(f"the process was still busy after {QUIET_AT_MOST:.0f} s")
+            before = now
+            time.sleep(QUIET_SECONDS)
+
+    def start(self) -> Start:
+        """One cold start."""
+        with self._host.cold() as slot:
+            self.await_quiet(slot)
+            first = self.ask(slot)
+            for language in LANGUAGES:
+                for path in range(len(PATHS)):
+                    self.ask(slot, path, language)
+            cpu = self.cpu(slot)
+            return Start(first, statistics.median(self.ask(slot) for _ in range(WARM)), cpu)
+
+
+def fragment(directory: Path, script: Path, mode: Mode) -> Path:
+    """Apache configuration that has the script imported when a process starts."""
+    groups = [f"s{number}" for number in range(SLOTS)] if mode == "daemon" else ["%{GLOBAL}"]
+    lines = [f'WSGIImportScript "{script}" process-group={group} application-group=%{{GLOBAL}}\n' for group in groups]
+    path = directory / f"{script.stem}.conf"
+    path.write_text("".join(lines))
+    return path
+
+
+def measure(mode: Mode, runtime: Runtime, rounds: int) -> dict[str, list[Start]]:
+    """Cold starts of each script, in turn."""
+    found: dict[str, list[Start]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        Path(directory).chmod(0o755)
+        locust = stack.enter_context(LocustClient(1, Path(directory) / "locust.log"))
+        clients = {}
+        for name in NAMES:
+            script = (SCRIPTS / f"{name}.wsgi").resolve()
+            conf = fragment(Path(directory), script, mode)
+            case = script_case(script, mode=mode, paths=PATHS, apache_conf=conf, black_box=True)
+            clients[name] = Client(locust, stack.enter_context(LocalHost(case, runtime, slots=SLOTS)))
+            clients[name].start()  # compiles what is not compiled yet
+        for turn in range(rounds):
+            for name in NAMES[turn % len(NAMES) :] + NAMES[: turn % len(NAMES)]:
+                found[name].append(clients[name].start())
+    return found
+
+
+def excess_gone(starts: list[Start], default: list[Start]) -> float:
+    """The share of the default script's excess (first over warm, the median) that is gone."""
+    excess, before = (statistics.median(each.first - each.warm for each in some) for some in (starts, default))
+    return 1 - excess / before
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(2, 1000), default=20, show_default=True)
+@click.option("--runtime", "name", default="django52", show_default=True)
+@click.option("--mode", "modes", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
+def main(rounds: int, name: str, modes: tuple[Mode, ...]) -> None:
+    """Print the ratios."""
+    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    columns = ["mode", "script", "first : warm", "quartiles", "excess gone", "whole cold start : default's"]
+    table = Table(*columns, title=f"first request to a cold process, {rounds} rounds")
+    for mode in modes or ("daemon", "embedded"):
+        found = measure(mode, runtime, rounds)
+        for script, starts in found.items():
+            low, middle, high = statistics.quantiles((each.ratio for each in starts), n=4)
+            whole = statistics.median(
+                each.cpu / other.cpu for each, other in zip(starts, found["default"], strict=True)
+            )
+            gone = f"{100 * excess_gone(starts, found['default']):.0f} %"
+            table.add_row(mode, script, f"{middle:.1f}", f"{low:.1f} to {high:.1f}", gone, f"{whole:.2f}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
