@@ -15,11 +15,12 @@ import click
 
 from harness import __version__
 from harness import replay as replaying
-from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
+from harness.adhoc import DEFAULT_TRIALS, pairs, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.parity.command import parity
 from harness.records import Mode, Order, RestartMethod
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
@@ -239,7 +240,7 @@ def check(
     **options: Any,
 ) -> None:
     """Stress the cold start of any WSGI SCRIPT of yours."""
-    sent = _pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
+    sent = pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
     cases = [
         script_case(
             script,
@@ -252,7 +253,7 @@ def check(
             users=users,
             trials=trials or DEFAULT_TRIALS,
             restart=restart,
-            environment=_pairs(variables, "=", "--env", "NAME=VALUE"),
+            environment=pairs(variables, "=", "--env", "NAME=VALUE"),
             application_group=application_group,
             apache_conf=apache_conf,
             timeout=timeout,
@@ -264,16 +265,6 @@ def check(
     runtime = prepare_for_python(python or Path(sys.executable), _say)
     result = _run(cases, LocalBackend(lambda _: runtime), **options)
     click.get_current_context().exit(exit_code(result.cases, result.status))
-
-
-def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
-    pairs = {}
-    for each in given:
-        name, found, value = each.partition(separator)
-        if not found or not name.strip():
-            raise BadInput(f"{option} {each!r}: expected '{form}'")
-        pairs[name.strip()] = value.strip()
-    return pairs
 
 
 def _run(
@@ -464,6 +455,9 @@ def doctor() -> None:
 def print_schema() -> None:
     """The JSON schema of result.json."""
     click.echo(json.dumps(schema(), indent=2))
+
+
+main.add_command(parity)
 
 
 def _say(text: str) -> None:
