@@ -34,6 +34,8 @@ class Comparison(Record, frozen=True):
     """A site under the development server and under mod_wsgi."""
 
     site: str
+    directory: str
+    """That of manage.py."""
     script: str
     mode: Mode
     versions: dict[str, str]
@@ -83,7 +85,12 @@ def compare(
         row = make(both)
         rows.append(row if key not in accepted else _accept(row))
     return Comparison(
-        site=str(places.root), script=str(places.script), mode=mode, versions=dict(versions), rows=tuple(rows)
+        site=str(places.root),
+        directory=str(places.manage.parent),
+        script=str(places.script),
+        mode=mode,
+        versions=dict(versions),
+        rows=tuple(rows),
     )
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.parity.compare import Comparison
+from harness.recipes import bootstrap
 
 SCHEMA_VERSION = 1
 
@@ -38,13 +39,9 @@ def words_of(comparison: Comparison) -> Iterator[str]:
     yield f"what to change in {Path(comparison.script).name}:"
     for row in comparison.differing:
         yield f"  {row.key}: {row.advice}"
-    yield f"  or all of it in one call, with the site's directory: {bootstrap_call(comparison)}"
+    yield f"  or all of it at once: {'; '.join(bootstrap(comparison.directory))}"
     keys = [row.key for row in comparison.differing]
     yield f"differs in {len(keys)} of {len(comparison.rows)} rows: {', '.join(keys)} (--accept KEY where one may)"
-
-
-def bootstrap_call(comparison: Comparison) -> str:
-    return f'from harness.bootstrap import get_application; application = get_application("{comparison.site}")'
 
 
 def _title(comparison: Comparison) -> str:
