@@ -22,6 +22,7 @@ from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.parity.command import parity
 from harness.records import Mode, Order, RestartMethod
+from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
@@ -218,6 +219,7 @@ def corpus(
     help="seconds a control's answer may take",
 )
 @click.option("--black-box", is_flag=True, help="put nothing inside the server process")
+@click.option("--fix-preview", is_flag=True, help="show the script with the advice in it, as a diff; writes nothing")
 @_shared_options
 def check(
     script: Path,
@@ -235,6 +237,7 @@ def check(
     restart: RestartMethod,
     timeout: float,
     black_box: bool,
+    fix_preview: bool,
     trials: int | None,
     seed: int | None,
     **options: Any,
@@ -264,6 +267,9 @@ def check(
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
     result = _run(cases, LocalBackend(lambda _: runtime), **options)
+    console = open_console(stderr=str(options["json_file"]) == "-")
+    asked = [each.path for each in cases[0].requests if each.method == "GET"]
+    print_advice(console, result.cases, script, asked, fix_preview=fix_preview)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 

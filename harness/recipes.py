@@ -23,3 +23,82 @@ def bootstrap(directory: str, options: str = "") -> tuple[str, ...]:
         "from harness_bootstrap import get_application",
         f'application = get_application("{directory}"{options})',
     )
+
+
+def setup(django: Version) -> tuple[str, ...]:
+    """Settings and the app registry."""
+    if django >= (1, 7):
+        return ("import django", "django.setup()")
+    return (*settings(), *registry(django))
+
+
+def settings() -> tuple[str, ...]:
+    return ("from django.conf import settings", "settings.INSTALLED_APPS  # loads the settings")
+
+
+def registry(django: Version) -> tuple[str, ...]:
+    """The models of every app. Since Django 1.7 that is part of setup()."""
+    if django >= (1, 7):
+        return ()
+    return ("from django.db.models import get_models", "get_models()")
+
+
+def application(django: Version) -> tuple[str, str]:
+    """An import, and the expression that makes the application with its middleware."""
+    if django >= (1, 4):
+        return "from django.core.wsgi import get_wsgi_application", "get_wsgi_application()"
+    return "from django.core.handlers.wsgi import WSGIHandler", "WSGIHandler()"
+
+
+def middleware(django: Version, name: str = "application") -> tuple[str, ...]:
+    """Since Django 1.10 the handler loads its middleware when it is made; before, in its first request."""
+    return () if django >= (1, 10) else (f"{name}.load_middleware()",)
+
+
+def urls(django: Version, *, tables: bool = False, catalogues: bool = False) -> tuple[str, ...]:
+    """The URLconf and the views; with `tables` what reverse() looks names up in, and with `catalogues` the
+    translations: both by language, so both for every language that a request may activate."""
+    if not (tables or catalogues):
+        return (_resolver_import(django), f"{_resolver(django)}.url_patterns  # imports the URLconf and the views")
+    lines = ["from django.conf import settings"] + ([_resolver_import(django)] if tables else [])
+    lines += [
+        "from django.utils import translation",
+        "# Every language that a request may activate (set LANGUAGES: Django's own list is long).",
+    ]
+    lines.append("for language in [settings.LANGUAGE_CODE] + [code for code, name in settings.LANGUAGES]:")
+    lines.append("    translation.activate(language)  # loads its catalogue")
+    if tables:
+        lines.append(f"    {_resolver(django)}.reverse_dict  # imports the URLconf, builds the tables of this language")
+        if django < (3, 0):  # there the two are not the same resolver, and requests use both
+            lines.append(f"    {_resolver(django, 'settings.ROOT_URLCONF')}.reverse_dict")
+    lines.append("translation.deactivate()")
+    return tuple(lines)
+
+
+def _resolver_import(django: Version) -> str:
+    return f"from django.{'urls' if django >= (1, 10) else 'core.urlresolvers'} import get_resolver"
+
+
+def _resolver(django: Version, urlconf: str = "") -> str:
+    return f"get_resolver({urlconf or ('' if django >= (1, 8) else 'None')})"
+
+
+def templates(django: Version) -> tuple[str, ...]:
+    """The template engines: the site's, and since Django 1.11 that of forms."""
+    if django < (1, 8):
+        return ()
+    lines = ["from django.template import engines", "engines.all()"]
+    if django >= (1, 11):
+        lines += [
+            "from django.forms.renderers import get_default_renderer",
+            'getattr(get_default_renderer(), "engine", None)  # forms have an engine of their own',
+        ]
+    return tuple(lines)
+
+
+def imports(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"import {name}" for name in names)
+
+
+def template(name: str) -> tuple[str, ...]:
+    return ("from django.template.loader import get_template", f'get_template("{name}")')

@@ -26,11 +26,14 @@ except ImportError:
     from thread import get_ident
 
 PY2 = sys.version_info[0] == 2
+if PY2:
+    import imp
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAN = json.load(open(os.path.join(HERE, "plan.json")))
 ROOT = PLAN["root"] + os.sep
 INSTALLED = os.sep + "site-packages" + os.sep
 requests = {}  # thread -> the path that it is answering
+kept = []  # this module: Python 2 clears the names of one that nobody holds
 
 
 def quiet(function):
@@ -121,8 +124,6 @@ def find(name):
         if module is not None:
             path, found = getattr(module, "__path__", None), getattr(module, "__file__", None)
         elif PY2:
-            import imp
-
             try:
                 stream, found, kind = imp.find_module(part, path and list(path))
             except ImportError:
@@ -321,8 +322,6 @@ class Finder2(object):
     """Python 2 has no loader to wrap: of the modules that matter, this is the loader, and does what Python does."""
 
     def find_module(self, name, path=None):
-        import imp
-
         try:
             stream, found, kind = imp.find_module(name.rpartition(".")[2], path and list(path))
         except Exception:  # built in, in an archive, or not there: Python's own business
@@ -339,8 +338,6 @@ class Loader2(object):
         self._found = found
 
     def load_module(self, name):
-        import imp
-
         stream, found, kind = self._found
         try:
             before(name, os.path.join(found, "__init__.py") if kind[2] == imp.PKG_DIRECTORY else found)
@@ -355,11 +352,11 @@ class Loader2(object):
 def stand_aside():
     """As sitecustomize: leave sys.path, and let the one that this hides have its turn."""
     sys.path[:] = [each for each in sys.path if os.path.abspath(each) != HERE]
-    ours = sys.modules.pop("sitecustomize", None)
+    kept.append(sys.modules.pop("sitecustomize", None))
     try:
         __import__("sitecustomize")
     except ImportError:
-        sys.modules["sitecustomize"] = ours
+        sys.modules["sitecustomize"] = kept[0]
 
 
 def install():
