@@ -13,8 +13,6 @@ from harness.recipes import Version
 from harness.records import Record
 from harness.report.result import CaseResult, FindingResult
 
-MOST_IMPORTS = 8  # a result names no more
-
 
 class Advice(Record, frozen=True):
     """One thing to do."""
@@ -29,20 +27,23 @@ class Advice(Record, frozen=True):
     """Django is to be set up, and the application made, when the script is imported and not in requests."""
 
 
-def advise(case: CaseResult) -> tuple[Advice, ...]:
-    """What to do about the hazards and the race of a case, or about what breaks it; nothing where there is nothing."""
+def advise(case: CaseResult, paths: Sequence[str] = ("/",)) -> tuple[Advice, ...]:
+    """What to do about the hazards and the race of a case, or about what breaks it; nothing where there is nothing.
+    `paths` are those that were asked for."""
     django = recipes.version(case.versions.get("django", ""))
     if case.verdict == "broken":
         return tuple(_unique(_broken(case, django)))
     if case.verdict not in ("race", "hazard"):
         return ()
     grave = [each for each in case.findings if each.race_class and each.outcome not in ("dropped", "slow")]
-    return tuple(_unique([each for finding in grave for each in _race(finding, case, django)] + _hazards(case, django)))
+    return tuple(
+        _unique([each for finding in grave for each in _race(finding, case, django)] + _hazards(case, django, paths))
+    )
 
 
-def advise_all(cases: Iterable[CaseResult]) -> tuple[Advice, ...]:
+def advise_all(cases: Iterable[CaseResult], paths: Sequence[str] = ("/",)) -> tuple[Advice, ...]:
     """The advice for several cases of one script, each piece once."""
-    return tuple(_unique(each for case in cases for each in advise(case)))
+    return tuple(_unique(each for case in cases for each in advise(case, paths)))
 
 
 def _unique(found: Iterable[Advice]) -> list[Advice]:
@@ -65,7 +66,7 @@ def _joined(*given: str) -> list[str]:
 # -- hazards: by what kinds of initialisation are still lazy -----------------------------------------------
 
 
-def _hazards(case: CaseResult, django: Version) -> list[Advice]:
+def _hazards(case: CaseResult, django: Version, paths: Sequence[str]) -> list[Advice]:
     lazy = {each.kind: each for each in case.hazards if each.max_waiters}
     found = []
     early = [kind for kind in ("settings", "app-registry", "middleware") if kind in lazy]
@@ -100,22 +101,18 @@ def _hazards(case: CaseResult, django: Version) -> list[Advice]:
     if "template-engine" in lazy:
         found.append(Advice(about="template-engine", says="make the template engines", lines=recipes.templates(django)))
     if "import" in lazy:
-        found.append(_imports(tuple(lazy["import"].names), case, django))
+        found.append(_imports(lazy["import"].names, paths))
     return found
 
 
-def _imports(names: tuple[str, ...], case: CaseResult, django: Version) -> Advice:
-    modules = tuple(sorted(each for each in names if _is_module(each)))
-    more = len(names) >= MOST_IMPORTS
-    says = "import what requests were the first to import" + (
-        "; there is more than is named here: a request at start-up (the bootstrap's warm=) imports all of it"
-        if more
-        else ""
+def _imports(names: Sequence[str], paths: Sequence[str]) -> Advice:
+    """A request imports what requests import: also what a result has no room to name."""
+    shown = ", ".join(sorted(names)[:4]) + (" and more" if len(names) > 4 else "")
+    return Advice(
+        about="import",
+        says=f"let the script send itself a request of each kind, which imports what only views import ({shown})",
+        lines=recipes.requests(paths),
     )
-    # Python 2 shows which statement was executed, not which module: a name there may be that of no module at all.
-    if case.versions.get("python", "").startswith("2.") or django < (1, 7):
-        return Advice(about="import", says=f"{says}: {', '.join(modules)}")
-    return Advice(about="import", says=says, lines=recipes.imports(modules))
 
 
 def _is_module(name: str) -> bool:

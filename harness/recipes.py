@@ -6,6 +6,7 @@ Pure text. That they are right for a version is shown by the tests that run them
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 Version = tuple[int, int]
 NEWEST: Version = (99, 0)
@@ -96,8 +97,20 @@ def templates(django: Version) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def imports(names: tuple[str, ...]) -> tuple[str, ...]:
+def imports(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"import {name}" for name in names)
+
+
+def requests(paths: Sequence[str]) -> tuple[str, ...]:
+    """Requests to the script's own application, which import whatever such requests import."""
+    listed = ", ".join(f'"{each.partition("?")[0]}"' for each in dict.fromkeys(paths))
+    return (
+        "from wsgiref.util import setup_testing_defaults",
+        f"for path in [{listed}]:",
+        '    environ = {"PATH_INFO": path, "HTTP_HOST": "localhost"}  # or another of ALLOWED_HOSTS',
+        "    setup_testing_defaults(environ)",
+        "    list(application(environ, lambda status, headers, exc_info=None: None))",
+    )
 
 
 def template(name: str) -> tuple[str, ...]:

@@ -32,11 +32,8 @@ class _Call:
 def edited(source: str, advice: Sequence[Advice], django: Version) -> str:
     """The script with the lines of all advice in it; the same where nothing can be done."""
     lines = _set_up(source, django) if any(each.set_up for each in advice) else source.splitlines()
-    known = {line.strip() for line in lines}
-    bottom: list[str] = []
-    for each in advice:
-        added = [line for line in each.lines if line.startswith(" ") or line not in known.union(bottom)]
-        bottom += _lines_for(lines, added)
+    added = [line for each in advice for line in _named(lines, each.lines)]
+    bottom = [line for line in added if not (line in lines and _is_import(line))]
     if bottom:
         while lines and not lines[-1].strip():
             lines.pop()
@@ -52,16 +49,19 @@ def preview(source: str, name: str, advice: Sequence[Advice], django: Version) -
 
 
 def _imports_first(lines: Sequence[str]) -> list[str]:
-    imports = [line for line in lines if line.startswith(("import ", "from "))]
-    rest = [line for line in lines if line not in imports]
+    imports = [line for line in lines if _is_import(line)]
+    rest = [line for line in lines if not _is_import(line)]
     return [*dict.fromkeys(imports), *([""] if imports and rest else []), *rest]
 
 
-def _lines_for(script: Sequence[str], lines: Sequence[str]) -> Iterator[str]:
+def _is_import(line: str) -> bool:
+    return line.startswith(("import ", "from "))
+
+
+def _named(script: Sequence[str], lines: Sequence[str]) -> list[str]:
     """The lines, with the application by the name that it has in this script."""
     name = NAME if any(line.startswith(f"{NAME} = ") for line in script) else "application"
-    for line in lines:
-        yield line.replace("application.load_middleware()", f"{name}.load_middleware()")
+    return [line.replace("application.load_middleware()", f"{name}.load_middleware()") for line in lines]
 
 
 def _set_up(source: str, django: Version) -> list[str]:

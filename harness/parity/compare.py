@@ -280,7 +280,7 @@ def _names(both: Both) -> Row:
         development_server=told(dev) or "none",
         script=told(wsgi) or "none",
         same=not differing,
-        advice=words.names(only_dev, only_wsgi, used),
+        advice=words.names(only_dev, only_wsgi, used) if differing else "",
     )
 
 

@@ -111,15 +111,13 @@ def names(dev: Sequence[str], wsgi: Sequence[str], used: Mapping[str, Reference]
             f"{broken[0].where} names {broken[0].written}, which only the development server finds: write it with its "
             f"package, or put its directory on sys.path in the script"
         )
-    elif set(dev) - set(wsgi):
-        said.append("no code of the site uses these names: nothing to do")
     hidden = [used[name] for name in wsgi if name not in dev and name in used]
     if hidden:
         said.append(f"{hidden[0].where} names {hidden[0].written}, which the development server does not find")
     both = [name for name in dev if name in wsgi]
     if both:
         said.append(f"{both[0]} is another file in each of the two: see the order of sys.path")
-    return "; ".join(said)
+    return "; ".join(said) or "no code of the site uses these names: nothing to do"
 
 
 def views(differing: Sequence[str]) -> str:

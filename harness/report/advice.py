@@ -19,7 +19,7 @@ def print_advice(
 ) -> None:
     """What to do about what was found in cases of one script; with `fix_preview` the script with it in place, as a
     diff. Nothing is written."""
-    advice = advise_all(cases)
+    advice = advise_all(cases, paths)
     source = script.read_text(encoding="utf-8", errors="replace")
     for line in advice_lines(advice, cases, source, script, paths):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
