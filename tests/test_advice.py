@@ -147,7 +147,7 @@ def test_what_is_clean_or_inconclusive_gets_no_advice():
 @pytest.mark.parametrize(
     ("broken", "reason", "set_up", "word"),
     [
-        ("error", "GET / fails one request at a time too: AppRegistryNotReady: Apps aren't loaded.", True, "app registry"),
+        ("error", "GET / fails one request at a time too: AppRegistryNotReady: not loaded", True, "app registry"),
         ("poisoned", "populate() isn't reentrant", False, "bootstrap"),
         ("hang", "the first request hangs", False, "no line of a script"),
     ],

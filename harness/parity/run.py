@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -80,7 +81,7 @@ def compare_site(
 @contextmanager
 def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
     """A directory with a recorder for each of the two, that any user may enter."""
-    directory = Path(tempfile.mkdtemp(prefix="harness-parity-"))
+    directory = Path(tempfile.mkdtemp(prefix=f"harness-parity-{os.getpid()}-"))
     try:
         directory.chmod(0o755)
         user, _ = proc.server_user()
