@@ -127,12 +127,13 @@ def _calls(tree: ast.Module) -> Iterator[_Call]:
 
 
 def _statement(function: ast.AST, call: ast.Call) -> tuple[ast.Expr | None, bool]:
+    """The statement that consists of a call, and whether its block has no other."""
     for parent in ast.walk(function):
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(parent, field, None)
+        blocks: list[object] = [getattr(parent, field, None) for field in ("body", "orelse", "finalbody")]
+        for block in blocks:
             for statement in block if isinstance(block, list) else []:
                 if isinstance(statement, ast.Expr) and statement.value is call:
-                    return statement, len(block) == 1
+                    return statement, isinstance(block, list) and len(block) == 1
     return None, False
 
 

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from harness.errors import BadInput
-from harness.parity.compare import ROWS, compare
+from harness.parity.compare import compare
 from harness.parity.observation import Call, Execution, Observation, Request, Snapshot, read_events
 from harness.parity.places import Places, find_places
 from harness.parity.references import Reference, module_names, references, sources
 from harness.parity.report import encode, words_of
+from harness.parity.rows import ROWS
 
 SETTINGS = "/srv/mysite/mysite/settings.py"
 PATH = ["/srv/mysite", "/usr/lib/python3"]

@@ -20,7 +20,7 @@ from harness.checkers.answers import errors_in
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import proc
 from harness.hosting.local import LocalHost, environment_of
-from harness.parity.compare import Comparison, compare
+from harness.parity.compare import Comparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
 from harness.parity.observation import Observation, read_events
 from harness.parity.places import Places
@@ -56,6 +56,7 @@ def compare_site(
         BadInput: one of the two does not start or does not answer; an unknown key in `accepted`.
         InfrastructureError: httpd failed, or the recording did.
     """
+    check_keys(accepted)
     check_syntax(runtime, places.script)
     sent = dict(headers or {})
     case = script_case(
