@@ -80,6 +80,13 @@ def test_settings_that_a_request_loads_differ():
     assert "get_wsgi_application()" in row.advice
 
 
+def test_settings_that_lie_elsewhere_are_not_seen():
+    """Only the site's own modules are watched; that is said, and is no difference."""
+    row = rows(seen(settings_file=""), seen(settings_file=""))["settings"]
+    assert row.same
+    assert row.script.startswith("not seen")
+
+
 @pytest.mark.parametrize(
     ("key", "changes"),
     [

@@ -49,6 +49,8 @@ def _settings(both: Both) -> Row:
 
     def told(seen: Observation) -> str:
         loads = seen.settings_loads
+        if not loads:
+            return "not seen: they do not lie in the site's directory"
         pids = list(dict.fromkeys(each.pid for each in loads))
         per = [[each for each in loads if each.pid == pid] for pid in pids]
         alike = len({names(each) for each in per}) == 1

@@ -99,6 +99,8 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
 
 def _development_server(places: Places, case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
     environment = environment_of(case, runtime, "")
+    # Bytecode of its own: this user's files would stand in the way of the server's.
+    environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
