@@ -87,17 +87,15 @@ def _hazards(case: CaseResult, django: Version, paths: Sequence[str]) -> list[Ad
     tables, catalogues = "resolver" in lazy, "catalogue" in lazy
     if tables or catalogues or "urlconf" in lazy:
         kinds = [kind for kind in ("urlconf", "resolver", "catalogue") if kind in lazy]
-        found.append(
-            Advice(
-                about=", ".join(kinds),
-                says="import the URLconf, and build what depends on a language for each that a request may ask for"
-                if tables or catalogues
-                else "import the URLconf, and so the views",
-                lines=recipes.urls(django, tables=tables or ("urlconf" in lazy), catalogues=catalogues)
-                if tables or catalogues
-                else recipes.urls(django),
-            )
-        )
+        if not (tables or catalogues):
+            says = "import the URLconf, and so the views"
+        elif kinds == ["catalogue"]:
+            says = "load the catalogue of each language that a request may ask for"
+        else:
+            says = "import the URLconf, and build what depends on a language for each that a request may ask for"
+        tables = tables or (catalogues and "urlconf" in lazy)
+        lines = recipes.urls(django, tables=tables, catalogues=catalogues)
+        found.append(Advice(about=", ".join(kinds), says=says, lines=lines))
     if "template-engine" in lazy:
         found.append(Advice(about="template-engine", says="make the template engines", lines=recipes.templates(django)))
     if "import" in lazy:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.syntax import Syntax
 
 from harness import recipes
 from harness.advice import Advice, advise_all
 from harness.report.result import CaseResult
-from harness.script_edit import NAME, preview, takes_from_requests
+from harness.script_edit import edited, preview, takes_from_requests
 
 
 def print_advice(
@@ -45,12 +48,12 @@ def advice_lines(
     if not advice:
         return
     version = next((each.versions["django"] for each in cases if each.versions.get("django")), "?")
+    django = recipes.version(version)
     yield f"what to do about it, in {script.name}, for Django {version}:"
     for each in advice:
         yield f"  {each.about}: {each.says}"
-        if each.set_up:
-            _, expression = recipes.application(recipes.version(version))
-            yield f"    | {NAME} = {expression}    at module level, and called where requests come in"
+        moved = edited(source, [msgspec.structs.replace(each, lines=())], django) if each.set_up else source
+        yield from (f"    | {line}" for line in _added(source, moved))
         yield from (f"    | {line}" for line in each.lines)
     if any(each.set_up for each in advice) and takes_from_requests(source):
         yield "  note: what this script takes from a request's environ (SetEnv) is then too late for the settings:"
@@ -61,11 +64,19 @@ def advice_lines(
     yield "  (--fix-preview shows the script with these lines in it)"
 
 
+def _added(before: str, after: str) -> list[str]:
+    """The lines that a text has gained."""
+    return [line[2:] for line in difflib.ndiff(before.splitlines(), after.splitlines()) if re.match(r"\+ .*\S", line)]
+
+
 def site_of(script: Path) -> Path:
-    """The directory that holds manage.py, as near to the script as there is one; else the script's parent."""
-    for directory in script.resolve().parents[:3]:
-        found = [directory / "manage.py", *sorted(directory.glob("*/manage.py"))]
-        for each in found:
-            if each.is_file():
-                return each.parent
-    return script.resolve().parent
+    """The directory that holds manage.py: above the script, or beside its directory; else where it would be."""
+    near, above, *further = script.resolve().parents
+    for directory in (near, above, *further[:1]):
+        if (directory / "manage.py").is_file():
+            return directory
+    for directory in (near, above):
+        found = list(directory.glob("*/manage.py"))
+        if len(found) == 1:
+            return found[0].parent
+    return above if near.name == "scripts" else near
