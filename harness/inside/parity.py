@@ -33,6 +33,7 @@ PLAN = json.load(open(os.path.join(HERE, "plan.json")))
 ROOT = PLAN["root"] + os.sep
 INSTALLED = os.sep + "site-packages" + os.sep
 requests = {}  # thread -> the path that it is answering
+looking = set()  # threads that take a snapshot: what that loads is none of the site's doing
 kept = []  # this module: Python 2 clears the names of one that nobody holds
 
 
@@ -55,6 +56,8 @@ def text(value):
 @quiet
 def record(event, **details):
     thread = get_ident()
+    if thread in looking and event != "snapshot":
+        return
     details.update(event=event, pid=os.getpid(), thread=thread, phase="request" if thread in requests else "start")
     line = json.dumps(details, default=text) + "\n"
     name = os.path.join(HERE, "events", "%d.jsonl" % os.getpid())
@@ -198,11 +201,14 @@ def request_begins(path):
 
 
 def request_ends():
+    thread = get_ident()
+    looking.add(thread)
     try:
-        if requests.get(get_ident()) is not None:
+        if thread in requests:
             quiet(snapshot)()
     finally:
-        requests.pop(get_ident(), None)
+        looking.discard(thread)
+        requests.pop(thread, None)
 
 
 def on_event(name, **event):

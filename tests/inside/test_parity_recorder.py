@@ -19,10 +19,22 @@ DJANGO = {
     "django/core/__init__.py": "",
     "django/core/management/__init__.py": "def get_commands():\n    return {'syncdb': 1, 'runserver': 2}\n",
     "django/core/handlers/__init__.py": "",
+    "django/core/urlresolvers.py": """
+class Pattern(object):
+    def __init__(self, name):
+        self._callback_str = name
+    @property
+    def callback(self):
+        __import__(self._callback_str.rpartition(".")[0])
+        return self
+def get_resolver(urlconf):
+    return type("Resolver", (), {"url_patterns": [Pattern("mysite.late.view"), Pattern("nowhere.view")]})
+""",
     "django/core/handlers/wsgi.py": """
 class WSGIHandler(object):
     def __call__(self, environ, start_response):
         import mysite.views
+        import django.core.urlresolvers
         start_response("200 OK", [])
         return [b"x"]
 """,
@@ -44,6 +56,7 @@ SITE = {
     "mysite/__init__.py": "",
     "mysite/settings.py": "",
     "mysite/views.py": "",
+    "mysite/late.py": "",
     "mysite/manage.py": """
 import os, sys
 import django.conf
@@ -127,6 +140,13 @@ def test_what_the_development_server_does_is_told(seen):
     assert (["runserver", "syncdb"], "start") == (commands.names, commands.phase)
     assert ("nds", ["nds"]) == (seen[1].request.language, seen[1].request.catalogues)
     assert ["one", "two"] == seen[1].snapshot.apps
+
+
+def test_views_named_by_strings_are_tried(seen):
+    """And what that imports is not taken for the site's doing."""
+    views = seen[1].snapshot.views
+    assert ("", True) == (views["mysite.late.view"], "nowhere" in views["nowhere.view"])
+    assert "mysite.late" not in [each.name for each in seen[1].served]
 
 
 def test_names_are_looked_up_and_not_imported(seen):
