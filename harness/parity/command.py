@@ -12,6 +12,7 @@ from harness.adhoc import pairs
 from harness.errors import BadInput, HarnessError
 from harness.parity.places import Places, find_places
 from harness.parity.report import encode, print_comparison
+from harness.parity.rows import ROWS
 from harness.parity.run import compare_site
 from harness.records import Mode
 from harness.report.console import open_console
@@ -32,7 +33,9 @@ Report = Callable[[str], None]
 @click.option("--path", default="/", show_default=True, help="the page that both are asked for")
 @click.option("--host", help="the Host header to send")
 @click.option("--env", "variables", multiple=True, help="NAME=VALUE in the environment of both; repeatable")
-@click.option("--accept", "accepted", multiple=True, metavar="KEY", help="a row that may differ; repeatable")
+@click.option(
+    "--accept", "accepted", multiple=True, metavar="KEY", help=f"a row that may differ ({', '.join(ROWS)}); repeatable"
+)
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="seconds of a request"
 )

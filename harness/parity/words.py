@@ -63,7 +63,7 @@ def lazy(late: Sequence[str], django: Version) -> str:
     if django >= (1, 10):
         return "import the URLconf, and so the views, with the script: `django.urls.get_resolver().url_patterns`"
     if any(name.rpartition(".")[2] == "settings" for name in late):
-        return "see the settings"
+        return "most of it follows the settings: see there"
     return f"import them with the script: `import {', '.join(late[:6])}`"
 
 
