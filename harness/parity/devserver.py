@@ -80,6 +80,7 @@ class DevelopmentServer:
                         f"http://{host}:{port}{path}", headers=dict(headers), timeout=timeout, allow_redirects=False
                     )
                 except requests.Timeout as error:
+                    self.check_port()
                     raise BadInput(
                         f"the development server does not answer GET {path} in {timeout:.0f} s{self._told()}"
                     ) from error
@@ -87,12 +88,16 @@ class DevelopmentServer:
                     self._check(deadline)
                 time.sleep(POLL_SECONDS)
 
+    def check_port(self) -> None:
+        """Raises InfrastructureError: another program has its port, and has been talked to."""
+        if "already in use" in self._log.read_text(errors="replace"):
+            raise InfrastructureError(f"port {self.address[1]} on 127.0.0.1 was taken by another program: run again")
+
     def _check(self, deadline: float) -> None:
         """Is there still hope that it will listen?"""
         assert self._process is not None
+        self.check_port()
         output = self._log.read_text(errors="replace")
-        if "already in use" in output:
-            raise InfrastructureError(f"port {self.address[1]} on 127.0.0.1 was taken by another program: run again")
         quiet = time.time() - self._log.stat().st_mtime > QUIET_SECONDS
         ended = os.waitid(os.P_PID, self._process.pid, _WITHOUT_REAPING) is not None
         if ended or (quiet and _ERROR.search(output)) or time.monotonic() > deadline:

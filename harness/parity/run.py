@@ -108,6 +108,7 @@ def _development_server(places: Places, case: Case, runtime: Runtime, recorder: 
         answer = server.get(request.path, request.headers, timeout)
         seen = _await_snapshot(recorder / "events", answer.status_code)
         if not seen.answered:
+            server.check_port()
             raise InfrastructureError(
                 f"the development server answered GET {request.path} with {answer.status_code}, but not by Django's "
                 f"WSGIHandler: what it did cannot be told"

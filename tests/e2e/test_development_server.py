@@ -145,12 +145,10 @@ def test_a_port_that_is_taken_is_no_fault_of_the_sites(python, monkeypatch, tmp_
     """Somebody took it between the choice and the start."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        taken.listen()
         monkeypatch.setattr(devserver, "free_port", lambda: taken.getsockname()[1])
         server = devserver.DevelopmentServer(python, SITES / "mysite" / "manage.py", tmp_path / "log", dict(os.environ))
-        # It listens, and does not answer: what the server prints tells.
-        with server, pytest.raises((InfrastructureError, BadInput), match="taken by another program"):
-            server.get("/", {}, timeout=5.0)
+        with server, pytest.raises(InfrastructureError, match="taken by another program"):
+            server.get("/", {}, timeout=30.0)
 
 
 def test_ctrl_c_leaves_nothing_running(python):
