@@ -220,7 +220,7 @@ POISONED = Advice(
 )
 RULES: tuple[Rule, ...] = (
     (r"populate\(\) isn't reentrant", _re_entered),
-    (r"AppRegistryNotReady", _set_up("app registry", "a request met a registry that another thread was filling")),
+    (r"AppRegistryNotReady", _set_up("app-registry", "a request met a registry that another thread was filling")),
     (r"no attribute 'INSTALLED_APPS'", _set_up("settings", "a request met settings that another thread was loading")),
     (r"no attribute '_info'", _language),
     (r"partially initialized module '(?P<module>[\w.]+)'", _cycle),
@@ -266,7 +266,7 @@ def _broken(case: CaseResult, django: Version) -> list[Advice]:
     if case.broken_class == "poisoned":
         return [POISONED]
     if "AppRegistryNotReady" in text:
-        return [Advice(about="app registry", says=_SET_UP + "nothing else fills the app registry", set_up=True)]
+        return [Advice(about="app-registry", says=_SET_UP + "nothing else fills the app registry", set_up=True)]
     if case.broken_class == "hang":
         return [
             Advice(

@@ -78,7 +78,7 @@ def test_lines_are_those_of_the_django_at_hand(django, kind, there, absent):
 @pytest.mark.parametrize(
     ("summary", "about"),
     [
-        ("GET / got status 500 instead of 200: AppRegistryNotReady: Apps aren't loaded yet.", "app registry"),
+        ("GET / got status 500 instead of 200: AppRegistryNotReady: Apps aren't loaded yet.", "app-registry"),
         ("GET / got 500: AttributeError: 'NoneType' object has no attribute 'INSTALLED_APPS'", "settings"),
         ("the settings were built 2 times by 2 threads in one cold process", "settings, middleware"),
         ("the handler and its middleware chain were built 2 times by 2 threads", "settings, middleware"),
@@ -147,7 +147,7 @@ def test_what_is_clean_or_inconclusive_gets_no_advice():
 @pytest.mark.parametrize(
     ("broken", "reason", "set_up", "word"),
     [
-        ("error", "GET / fails one request at a time too: AppRegistryNotReady: not loaded", True, "app registry"),
+        ("error", "GET / fails one request at a time too: AppRegistryNotReady: not loaded", True, "app-registry"),
         ("poisoned", "populate() isn't reentrant", False, "bootstrap"),
         ("hang", "the first request hangs", False, "no line of a script"),
     ],
