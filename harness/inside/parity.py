@@ -90,7 +90,7 @@ def site_modules():
 def surroundings():
     return {
         "cwd": os.getcwd(),
-        "path": [text(each) for each in sys.path],
+        "path": [os.path.realpath(text(each)) for each in sys.path],  # "" is the working directory
         "settings": os.environ.get("DJANGO_SETTINGS_MODULE"),
         "modules": sorted(site_modules()),
     }
@@ -141,7 +141,7 @@ def find(name):
             if spec is None:
                 return None
             path, found = spec.submodule_search_locations, spec.origin
-    return text(found or dotted)
+    return os.path.realpath(text(found)) if found else dotted
 
 
 def string_views():

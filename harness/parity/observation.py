@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -134,11 +133,9 @@ def read_events(directory: Path) -> tuple[Event, ...]:
     return tuple(found)
 
 
-def resolved(file: str | None) -> str | None:
-    """A path of which two spellings are the same file's, whether it is the source or its bytecode."""
-    if file is None:
-        return None
-    return os.path.realpath(file.removesuffix("c") if file.endswith(".pyc") else file)
+def source(file: str | None) -> str | None:
+    """The source of a module: Python 2 tells its bytecode's place, or its own, as it happens."""
+    return file.removesuffix("c") if file is not None and file.endswith(".pyc") else file
 
 
 def names(executions: Sequence[Execution]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.parity import words
-from harness.parity.observation import Call, Observation, names, resolved
+from harness.parity.observation import Call, Observation, names, source
 from harness.parity.places import Places
 from harness.parity.references import Reference
 from harness.records import Mode, Record
@@ -84,9 +84,10 @@ def _path(both: Both) -> Row:
     top = both.places.bases[0]
 
     def split(path: Sequence[str]) -> tuple[list[str], set[str]]:
-        real = list(dict.fromkeys(resolved(each or ".") or "" for each in path))
-        near = [each for each in real if each == str(top) or each == str(top.parent) or _within(each, top)]
-        return near, set(real) - set(near)
+        near = [
+            each for each in dict.fromkeys(path) if each == str(top) or each == str(top.parent) or _within(each, top)
+        ]
+        return near, set(path) - set(near)
 
     (dev, dev_rest), (wsgi, wsgi_rest) = split(both.dev.snapshot.path), split(both.wsgi.snapshot.path)
     shown = both.places.shown
@@ -115,10 +116,10 @@ def _cwd(both: Both) -> Row:
 
 def _modules(both: Both) -> Row:
     """The site's modules that are loaded after the first request; how each was started (manage.py, script) aside."""
-    entry = {resolved(str(both.places.manage)), resolved(str(both.places.script))}
+    entry = {source(str(both.places.manage)), source(str(both.places.script))}
 
     def loaded(seen: Observation) -> set[str]:
-        return {name for name, file in seen.snapshot.modules.items() if resolved(file) not in entry}
+        return {name for name, file in seen.snapshot.modules.items() if source(file) not in entry}
 
     dev, wsgi = loaded(both.dev), loaded(both.wsgi)
     return _sets("modules", "site modules loaded", dev, wsgi, words.modules(dev - wsgi, wsgi - dev))
@@ -202,12 +203,12 @@ def _time_zone(both: Both) -> Row:
 
 def _names(both: Both) -> Row:
     """Names by which the site's modules can be imported in one of the two and not in the other."""
-    entry = {resolved(str(both.places.manage)), resolved(str(both.places.script))}
+    entry = {source(str(both.places.manage)), source(str(both.places.script))}
     dev, wsgi = (
-        {name: file for name, file in each.snapshot.found.items() if resolved(file) not in entry}
+        {name: file for name, file in each.snapshot.found.items() if source(file) not in entry}
         for each in (both.dev, both.wsgi)
     )
-    differing = [name for name in sorted({*dev, *wsgi}) if resolved(dev.get(name)) != resolved(wsgi.get(name))]
+    differing = [name for name in sorted({*dev, *wsgi}) if source(dev.get(name)) != source(wsgi.get(name))]
     used = {each.module: each for each in both.used}
 
     def told(found: Mapping[str, str | None]) -> str:
