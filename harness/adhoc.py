@@ -107,3 +107,14 @@ def script_case(
         apache_conf=str(apache_conf.resolve()) if apache_conf else "",
         black_box=black_box,
     )
+
+
+def pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
+    """What is given to a repeatable option, each a name and a value. Raises BadInput: `form` says how it should be."""
+    found = {}
+    for each in given:
+        name, separated, value = each.partition(separator)
+        if not separated or not name.strip():
+            raise BadInput(f"{option} {each!r}: expected '{form}'")
+        found[name.strip()] = value.strip()
+    return found

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from harness import __version__
 from harness import replay as replaying
-from harness.adhoc import DEFAULT_TRIALS, parse_modes, script_case
+from harness.adhoc import DEFAULT_TRIALS, pairs, parse_modes, script_case
 from harness.backend import Backend, Choice, LocalBackend, choose
 from harness.cli_bench import bench
 from harness.cli_gate import baseline, gate
@@ -24,7 +24,9 @@ from harness.cli_stored import compare_runs, keep_page, report, runs
 from harness.corpus import corpus_files, print_corpus, rows_of
 from harness.doctor import print_doctor
 from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.parity.command import parity
 from harness.records import Mode, Order, RestartMethod
+from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_result
 from harness.report.result import Result, encode, exit_code, schema
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
@@ -201,6 +203,7 @@ def corpus(
     help="seconds a control's answer may take",
 )
 @click.option("--black-box", is_flag=True, help="put nothing inside the server process")
+@click.option("--fix-preview", is_flag=True, help="show the script with the advice in it, as a diff; writes nothing")
 @_shared_options
 def check(
     script: Path,
@@ -218,12 +221,13 @@ def check(
     restart: RestartMethod,
     timeout: float,
     black_box: bool,
+    fix_preview: bool,
     trials: int | None,
     seed: int | None,
     **options: Any,
 ) -> None:
     """Stress the cold start of any WSGI SCRIPT of yours."""
-    sent = _pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
+    sent = pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
     cases = [
         script_case(
             script,
@@ -236,7 +240,7 @@ def check(
             users=users,
             trials=trials or DEFAULT_TRIALS,
             restart=restart,
-            environment=_pairs(variables, "=", "--env", "NAME=VALUE"),
+            environment=pairs(variables, "=", "--env", "NAME=VALUE"),
             application_group=application_group,
             apache_conf=apache_conf,
             timeout=timeout,
@@ -247,17 +251,10 @@ def check(
     ]
     runtime = prepare_for_python(python or Path(sys.executable), _say)
     result = _run(cases, LocalBackend(lambda _: runtime), **options)
+    console = open_console(stderr=str(options["json_file"]) == "-")
+    asked = [each.path for each in cases[0].requests if each.method == "GET"]
+    print_advice(console, result.cases, script, asked, fix_preview=fix_preview)
     click.get_current_context().exit(exit_code(result.cases, result.status))
-
-
-def _pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
-    pairs = {}
-    for each in given:
-        name, found, value = each.partition(separator)
-        if not found or not name.strip():
-            raise BadInput(f"{option} {each!r}: expected '{form}'")
-        pairs[name.strip()] = value.strip()
-    return pairs
 
 
 def _run(
@@ -437,7 +434,7 @@ def print_schema() -> None:
     click.echo(json.dumps(schema(), indent=2))
 
 
-for command in (bench, baseline, gate, report, runs, compare_runs):
+for command in (bench, baseline, gate, report, runs, compare_runs, parity):
     main.add_command(command)
 
 

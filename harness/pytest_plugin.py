@@ -23,6 +23,8 @@ from harness.adhoc import AD_HOC, script_case
 from harness.backend import Backend, LocalBackend, choose
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
+from harness.parity import testing as parity
+from harness.parity.compare import Comparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
@@ -304,6 +306,25 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
         return result
 
     return cold_start
+
+
+@pytest.fixture
+def assert_parity(request: pytest.FixtureRequest) -> Callable[..., Comparison]:
+    """Assert that a script sets its process up as the development server does: call it with the site's directory, the
+    script, and `ignore`, the rows that may differ; further options as `harness.parity.testing.assert_parity` has them.
+
+    Paths start at pytest's root directory. Skips where the runtime is missing.
+    """
+
+    def check(site: str | os.PathLike[str], *script: str | os.PathLike[str], **options: Any) -> Comparison:
+        root = request.config.rootpath
+        options.setdefault("sites", root / "sites")
+        try:
+            return parity.assert_parity(root / site if (root / site).is_dir() else site, *script, **options)
+        except MissingRuntime as error:
+            pytest.skip(str(error))
+
+    return check
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -48,7 +48,7 @@ class Httpd(Server):
         with (self.directory / "startup.log").open("wb") as output:
             self._process = subprocess.Popen(
                 [
-                    *_dies_with_us(),
+                    *dies_with_us(),
                     self._binary,
                     "-d",
                     self.directory,
@@ -56,6 +56,7 @@ class Httpd(Server):
                     self.directory / "httpd.conf",
                     "-DFOREGROUND",
                 ],
+                cwd="/",  # as a system's own httpd: a site that counts on another directory is to be found out
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -101,7 +102,7 @@ class Httpd(Server):
                 os.kill(process.pid, signal.SIGKILL)
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
     """A prefix that ends httpd when this process is killed and can no longer do it itself (util-linux)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -1,0 +1,72 @@
+"""The comparison itself: two observations in, rows out. No input or output here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness.errors import BadInput
+from harness.parity import words
+from harness.parity.observation import Observation
+from harness.parity.places import Places
+from harness.parity.references import Reference
+from harness.parity.rows import ROWS, Both, Row
+from harness.records import Mode, Record
+from harness.scenario import listing, nearest
+
+
+class Comparison(Record, frozen=True):
+    """A site under the development server and under mod_wsgi."""
+
+    site: str
+    directory: str
+    """That of manage.py."""
+    script: str
+    mode: Mode
+    versions: dict[str, str]
+    rows: tuple[Row, ...]
+
+    @property
+    def differing(self) -> tuple[Row, ...]:
+        """What differs and may not."""
+        return tuple(row for row in self.rows if not row.same and not row.accepted)
+
+    @property
+    def same(self) -> bool:
+        return not self.differing
+
+
+def check_keys(accepted: Sequence[str]) -> None:
+    """Raises BadInput: a key that no row has."""
+    for key in accepted:
+        if key not in ROWS:
+            known = listing("rows", list(ROWS))
+            raise BadInput(f"--accept {key!r} is no row of the comparison{nearest(key, ROWS)}{known}")
+
+
+def compare(
+    dev: Observation,
+    wsgi: Observation,
+    used: Sequence[Reference],
+    places: Places,
+    *,
+    mode: Mode,
+    versions: Mapping[str, str],
+    accepted: Sequence[str] = (),
+) -> Comparison:
+    """Compare the two, each of which has answered one request. Raises BadInput: an unknown key in `accepted`."""
+    check_keys(accepted)
+    both = Both(dev, wsgi, places, mode, tuple(used), words.version(versions.get("django", "")))
+    rows = []
+    for key, make in ROWS.items():
+        row = make(both)
+        rows.append(row if key not in accepted else msgspec.structs.replace(row, accepted=not row.same, advice=""))
+    return Comparison(
+        site=str(places.root),
+        directory=str(places.manage.parent),
+        script=str(places.script),
+        mode=mode,
+        versions=dict(versions),
+        rows=tuple(rows),
+    )

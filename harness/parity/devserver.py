@@ -1,0 +1,123 @@
+"""Django's development server, as a developer starts it: `manage.py runserver`, with its reloader."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from harness.errors import BadInput, InfrastructureError
+from harness.hosting.httpd import dies_with_us, free_port
+
+START_SECONDS = 60.0
+POLL_SECONDS = 0.02
+# A reloader outlives a server that cannot start and waits for the source to change: an error in the output that
+# nothing follows for this long is the end of it.
+QUIET_SECONDS = 3.0
+_ERROR = re.compile(r"^(Traceback|Error:|CommandError|\w*Error\b)", re.MULTILINE)
+
+
+class DevelopmentServer:
+    """A context manager around the server's processes."""
+
+    def __init__(self, python: Path, manage: Path, log: Path, environment: Mapping[str, str]) -> None:
+        self._command = [*dies_with_us(), str(python), manage.name, "runserver"]
+        self._directory = manage.parent
+        self._log = log
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ("127.0.0.1", free_port())
+
+    def __enter__(self) -> Self:
+        host, port = self.address
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*self._command, f"{host}:{port}"],
+                cwd=self._directory,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # a process group of its own, to be ended as a whole
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        # Not reaped before its group is gone: until then nobody else can get that number.
+        os.killpg(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and os.waitid(os.P_PID, process.pid, _WITHOUT_REAPING) is None:
+            time.sleep(POLL_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def get(self, path: str, headers: Mapping[str, str], timeout: float) -> requests.Response:
+        """The answer to one request, sent as soon as the server listens.
+
+        Raises:
+            BadInput: the server does not start, or does not answer; carries what it printed.
+            InfrastructureError: another program has its port.
+        """
+        host, port = self.address
+        deadline = time.monotonic() + START_SECONDS
+        with requests.Session() as session:
+            session.trust_env = False
+            while True:
+                try:
+                    return session.get(
+                        f"http://{host}:{port}{path}", headers=dict(headers), timeout=timeout, allow_redirects=False
+                    )
+                except requests.Timeout as error:
+                    self.check_port()
+                    raise BadInput(
+                        f"the development server does not answer GET {path} in {timeout:.0f} s{self._told()}"
+                    ) from error
+                except requests.ConnectionError:
+                    self._check(deadline)
+                time.sleep(POLL_SECONDS)
+
+    def check_port(self) -> None:
+        """Raises InfrastructureError: another program has its port, and has been talked to."""
+        if "already in use" in self._log.read_text(errors="replace"):
+            raise InfrastructureError(f"port {self.address[1]} on 127.0.0.1 was taken by another program: run again")
+
+    def _check(self, deadline: float) -> None:
+        """Is there still hope that it will listen?"""
+        assert self._process is not None
+        self.check_port()
+        output = self._log.read_text(errors="replace")
+        quiet = time.time() - self._log.stat().st_mtime > QUIET_SECONDS
+        ended = os.waitid(os.P_PID, self._process.pid, _WITHOUT_REAPING) is not None
+        if ended or (quiet and _ERROR.search(output)) or time.monotonic() > deadline:
+            raise BadInput(f"the development server does not start{self._told()}")
+
+    def _told(self) -> str:
+        """The end of what it printed: the error first, where there is one."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        errors = [
+            line
+            for line in lines
+            if re.match(r"(Error: |[A-Za-z_][\w.]*(Error|Exception|Configured|NotReady)\b)", line)
+        ]
+        said = f": {errors[-1].strip()}" if errors else ""
+        tail = "\n  ".join(lines[-8:])
+        return (
+            f"{said} (`manage.py runserver` in {self._directory}):\n  {tail}"
+            if lines
+            else f"{said}: it printed nothing"
+        )
+
+
+_WITHOUT_REAPING = os.WEXITED | os.WNOHANG | os.WNOWAIT

@@ -1,0 +1,166 @@
+"""Starts a site both ways, asks each for the same page, and reads what was recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import requests
+
+from harness.adhoc import script_case
+from harness.checkers.answers import errors_in
+from harness.errors import BadInput, InfrastructureError
+from harness.hosting import proc
+from harness.hosting.local import LocalHost, environment_of
+from harness.parity.compare import Comparison, check_keys, compare
+from harness.parity.devserver import DevelopmentServer
+from harness.parity.observation import Observation, read_events
+from harness.parity.places import Places
+from harness.parity.references import module_names, references, sources
+from harness.records import LogLine, Mode
+from harness.runtime import Runtime, check_syntax
+from harness.scenario import Case
+
+RECORDER = Path(__file__).parent.parent / "inside" / "parity.py"
+# mod_wsgi says that a request is over when the client has its answer already.
+SNAPSHOT_SECONDS = 10.0
+POLL_SECONDS = 0.01
+Name = Literal["dev", "wsgi"]
+
+
+def compare_site(
+    places: Places,
+    runtime: Runtime,
+    *,
+    mode: Mode = "daemon",
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    accepted: tuple[str, ...] = (),
+    timeout: float = 30.0,
+    report: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """The comparison of a site's development server with its script under mod_wsgi.
+
+    `accepted` are the keys of rows that may differ; `timeout` is that of one request, in seconds.
+
+    Raises:
+        BadInput: one of the two does not start or does not answer; an unknown key in `accepted`.
+        InfrastructureError: httpd failed, or the recording did.
+    """
+    check_keys(accepted)
+    check_syntax(runtime, places.script)
+    sent = dict(headers or {})
+    case = script_case(
+        places.script, mode=mode, paths=(path,), headers=sent, users=1, environment=environment, black_box=True
+    )
+    files = sources(places.root)
+    modules = module_names(files, places.bases)
+    plan = {"root": str(places.root), "names": sorted(modules)}
+    with _recorders(plan) as directory:
+        report(f"development server: {runtime.python} {places.manage.name} runserver, in {places.manage.parent}")
+        dev = _development_server(places, case, runtime, directory / "dev", timeout)
+        report(f"mod_wsgi, {mode} mode: {places.script}")
+        wsgi = _mod_wsgi(case, runtime, directory / "wsgi", timeout)
+    used = references(
+        [file for file in files if file not in (places.manage, places.script)],
+        places.root,
+        modules,
+        implicit=runtime.versions["python"].startswith("2."),
+    )
+    return compare(dev, wsgi, used, places, mode=mode, versions=runtime.versions, accepted=accepted)
+
+
+@contextmanager
+def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
+    """A directory with a recorder for each of the two, that any user may enter."""
+    directory = Path(tempfile.mkdtemp(prefix=f"harness-parity-{os.getpid()}-"))
+    try:
+        directory.chmod(0o755)
+        user, _ = proc.server_user()
+        for name in ("dev", "wsgi"):
+            (directory / name / "events").mkdir(parents=True)
+            shutil.copyfile(RECORDER, directory / name / "sitecustomize.py")
+            (directory / name / "plan.json").write_text(json.dumps(plan))
+        if user:
+            shutil.chown(directory / "wsgi" / "events", user)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _development_server(places: Places, case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
+    environment = environment_of(case, runtime, "")
+    # Bytecode of its own: this user's files would stand in the way of the server's.
+    environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
+    before = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
+    with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
+        request = case.requests[0]
+        answer = server.get(request.path, request.headers, timeout)
+        seen = _await_snapshot(recorder / "events", answer.status_code)
+        if not seen.answered:
+            server.check_port()
+            raise InfrastructureError(
+                f"the development server answered GET {request.path} with {answer.status_code}, but not by Django's "
+                f"WSGIHandler: what it did cannot be told"
+            )
+        return seen
+
+
+def _mod_wsgi(case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
+    fragment = recorder / "import.conf"
+    group = "s0" if case.mode == "daemon" else "%{GLOBAL}"
+    application_group = case.hosting.application_group
+    script = recorder / "sitecustomize.py"
+    fragment.write_text(f'WSGIImportScript "{script}" process-group={group} application-group={application_group}\n')
+    with LocalHost(case.model_copy(update={"apache_conf": str(fragment)}), runtime, 1, 1) as host:
+        slot = host.take()
+        host_name, port = slot.address
+        request = case.requests[0]
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.get(
+                    f"http://{host_name}:{port}{request.path}",
+                    headers={**request.headers, **slot.headers},
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {error}{_log(host)}") from error
+        seen = _await_snapshot(recorder / "events", answer.status_code)
+        if not seen.answered:
+            errors = errors_in(LogLine(0, line.partition("] ")[2]) for line in host.recent_log())
+            said = f": {errors[-1]}" if errors else ""
+            raise BadInput(f"{case.script_path} does not import under mod_wsgi{said}{_log(host)}")
+        return seen
+
+
+def _log(host: LocalHost) -> str:
+    lines = host.recent_log()
+    return "\n  ".join([". The server's log ends:", *lines[-10:]]) if lines else ""
+
+
+def _await_snapshot(events: Path, status: int) -> Observation:
+    deadline = time.monotonic() + (SNAPSHOT_SECONDS if _has_begun(events) else 1.0)
+    while True:
+        try:
+            seen = Observation(read_events(events), status)
+        except msgspec.DecodeError as error:
+            raise InfrastructureError(f"the recording in {events} cannot be read: {error}") from error
+        if seen.answered or time.monotonic() > deadline:
+            return seen
+        time.sleep(POLL_SECONDS)
+
+
+def _has_begun(events: Path) -> bool:
+    return any('"event": "request"' in each.read_text() for each in events.glob("*.jsonl"))

@@ -1,0 +1,55 @@
+"""The comparison as an assertion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.parity.command import choose_runtime
+from harness.parity.compare import Comparison
+from harness.parity.places import find_places
+from harness.parity.report import print_comparison
+from harness.parity.run import compare_site
+from harness.records import Mode
+
+WIDTH = 120
+
+
+def assert_parity(
+    site: str | os.PathLike[str],
+    script: str | os.PathLike[str] | None = None,
+    *,
+    ignore: Sequence[str] = ("cwd",),
+    mode: Mode = "daemon",
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    python: Path | None = None,
+    runtime: str | None = None,
+    sites: Path = Path("sites"),
+) -> Comparison:
+    """A site's script sets its process up as the development server does, apart from the rows that `ignore` names.
+
+    Raises:
+        AssertionError: it does not; the message is the table, and what to change in the script.
+        HarnessError: one of the two does not start; MissingRuntime: the interpreter is not here.
+    """
+    places = find_places(os.fspath(site), sites, None if script is None else os.fspath(script))
+    comparison = compare_site(
+        places,
+        choose_runtime(places, runtime, None, python),
+        mode=mode,
+        path=path,
+        headers=headers,
+        environment=environment,
+        accepted=tuple(ignore),
+    )
+    if not comparison.same:
+        console = Console(width=WIDTH, color_system=None)
+        with console.capture() as told:
+            print_comparison(console, comparison)
+        raise AssertionError(f"the script differs from the development server\n{told.get()}")
+    return comparison

@@ -1,0 +1,78 @@
+"""Advice as it is printed."""
+
+import io
+
+import pytest
+from rich.console import Console
+from test_advice import finding, hazard, result
+
+from harness.report.advice import print_advice, site_of
+
+DEFERRED = """import os
+from django.core.wsgi import get_wsgi_application
+
+
+def application(environ, start_response):
+    os.environ["MODE"] = environ["MODE"]
+    return get_wsgi_application()(environ, start_response)
+"""
+
+
+def printed(cases, script, *, terminal=False, **options):
+    out = io.StringIO()
+    print_advice(Console(file=out, force_terminal=terminal, width=150), cases, script, ["/"], **options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "manage.py").touch()
+    (tmp_path / "mysite" / "wsgi.py").write_text(DEFERRED)
+    return tmp_path / "mysite" / "wsgi.py"
+
+
+def test_advice_names_the_lines_and_the_bootstrap(script):
+    """The lines that the script gains, the call that does it all for its site, and what a moved set-up costs."""
+    text = printed([result(hazards=[hazard("settings")])], script)
+    assert "    | django_application = get_wsgi_application()" in text
+    assert f"get_application(\"{script.parent.parent}\", warm=['/'])" in text
+    assert "SetEnv" in text
+
+
+def test_a_clean_case_gets_no_word(script):
+    """Nor does a preview have anything to add."""
+    assert "" == printed([result("clean")], script)
+    assert f"{script}: no lines to add\n" == printed([result("clean")], script, fix_preview=True)
+
+
+def test_where_no_line_helps_there_is_no_diff(script):
+    """A race of the site's own has words only."""
+    state = finding("umask is 0077 after the stampede", "wrong-state", "wrong-state")
+    assert "no lines to add" in printed([result("race", findings=[state])], script, fix_preview=True)
+
+
+def test_a_preview_is_plain_in_a_log_and_coloured_on_a_terminal(script):
+    """A diff that can be piped into patch, and the script as it was."""
+    cases = [result(hazards=[hazard("urlconf")])]
+    plain = printed(cases, script, fix_preview=True)
+    assert f"--- {script}\n+++ {script} (with the advice)\n@@" in plain
+    assert "\x1b[" in printed(cases, script, fix_preview=True, terminal=True)
+    assert DEFERRED == script.read_text()
+
+
+@pytest.mark.parametrize(
+    ("manage", "script", "site"),
+    [
+        ("a/manage.py", "a/a/wsgi.py", "a"),
+        ("a/manage.py", "a/scripts/x.wsgi", "a"),
+        ("a/a/manage.py", "a/scripts/x.wsgi", "a/a"),
+        ("other/manage.py", "a/scripts/x.wsgi", "a"),
+    ],
+)
+def test_the_site_of_a_script_is_where_its_manage_lies(tmp_path, manage, script, site):
+    """Above it, or beside its directory as in 2010; a neighbour's is not taken for it."""
+    for name in (manage, script):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert tmp_path / site == site_of(tmp_path / script)
