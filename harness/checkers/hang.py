@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from harness.records import Frame, ThreadStack
 
 _FRAMES = 6
-_OURS = ("/probe.py", "/listener.py", "<frozen importlib", "<frozen zipimport")
+_OURS = ("/harness/inside/", "<frozen importlib", "<frozen zipimport")
 
 
 def waiting_story(stacks: Sequence[ThreadStack]) -> tuple[str, tuple[str, ...]]:

@@ -46,8 +46,6 @@ def source_line(path, number, known):
 
 def lock_name(frame, known):
     """The lock that a thread may be waiting for, by its innermost frame: (name, owner's thread or 0, id) or None."""
-    while frame.f_globals.get("__name__") in OURS and frame.f_back is not None:
-        frame = frame.f_back
     code = frame.f_code
     holder = frame.f_locals.get("self")
     if "importlib" in code.co_filename and holder is not None and hasattr(holder, "owner"):
@@ -56,7 +54,10 @@ def lock_name(frame, known):
         return "the import lock", importing_thread(), 1
     # What threading calls a lock in its own functions says nothing: who has called them knows it by a name.
     caller = frame
-    while caller is not None and caller.f_code.co_filename.endswith(("/threading.py", "/threading.pyc")):
+    while caller is not None and (
+        caller.f_code.co_filename.endswith(("/threading.py", "/threading.pyc"))
+        or caller.f_globals.get("__name__") in OURS
+    ):
         caller = caller.f_back
     for each in (caller, frame):
         if each is not None:
@@ -158,9 +159,10 @@ def tell(_):
         while frame is not None and len(frames) < DEPTH:
             code = frame.f_code
             line = source_line(code.co_filename, frame.f_lineno, known)
-            frames.append(
-                "[%s,%d,%s,%s]" % (quote(code.co_filename), frame.f_lineno or 0, quote(code.co_name), quote(line))
-            )
+            if frame.f_globals.get("__name__") not in OURS:
+                frames.append(
+                    "[%s,%d,%s,%s]" % (quote(code.co_filename), frame.f_lineno or 0, quote(code.co_name), quote(line))
+                )
             frame = frame.f_back
         threads.append(
             '{"thread":%d,"waits_for":%s,"owner":%d,"lock":%d,"frames":[%s]}'

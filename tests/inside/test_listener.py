@@ -247,9 +247,11 @@ class TestStacks:
             assert {""} >= {each.waits_for for each in stacks if each.frames[-1].function in ("read", "count", "hold")}
         assert {"read", "count", "hold"} <= functions
 
-    def test_lock_cycle(self, process):
-        """Two threads that wait for each other's plain lock are told with the names of the locks."""
-        process.do("plain_locks")
+    @pytest.mark.parametrize("locks", ["plain_locks", "watched_locks"])
+    def test_lock_cycle(self, process, locks):
+        """Two threads that wait for each other's plain lock are told with the names of the locks, whether or not the
+        perturbation watches them."""
+        process.do(locks)
         found = process.waiting("first_then_second", "second_then_first")
 
         one, other = found["first_then_second"], found["second_then_first"]
