@@ -141,7 +141,7 @@ def baseline(name: str | None, **options: Any) -> None:
     help="compare with the site in a git revision, or with another "
     "script, in pairs of cold starts of old and new: times too",
 )
-@click.option("--pairs", type=click.IntRange(8, 1000), default=16, show_default=True, help="of each case, --against")
+@click.option("--pairs", type=click.IntRange(8, 1000), default=24, show_default=True, help="of each case, --against")
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 10),
