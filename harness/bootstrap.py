@@ -422,8 +422,11 @@ def load_late(start):
         named += getattr(settings, each, None) or ()
     for name in named:
         if isinstance(name, str):
-            # A hasher may want a library that is not there: no matter until it is used.
-            _module(name) or _module(name.rpartition(".")[0])
+            # A hasher may want a library, a backend an app that is not there: no matter until it is used.
+            try:
+                _module(name) or _module(name.rpartition(".")[0])
+            except Exception:
+                pass
     if "django.contrib.auth" in settings.INSTALLED_APPS:
         for name in ("get_user_model", "get_backends"):
             asked = _first("django.contrib.auth:" + name)
