@@ -13,6 +13,7 @@ from harness.bench.plan import METHODS, Load, Variation, cells_of, check_load
 from harness.bench.records import encode_bench
 from harness.bench.run import BenchRun
 from harness.bench.table import print_bench, rate_was_kept
+from harness.cli_stored import keep_page
 from harness.errors import BadInput, MissingRuntime
 from harness.records import Mode, RestartMethod
 from harness.report.console import open_console
@@ -117,7 +118,7 @@ def bench(
         console = open_console()
         done = run.go(lambda text: click.echo(text, err=True))
     print_bench(console, done)
-    console.print(f"kept in {run.directory}", markup=False, highlight=False, soft_wrap=True)
+    keep_page(run.directory, done, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
     if json_file is not None:
         json_file.write_bytes(encode_bench(done))
     if done.status != "complete":

@@ -1,6 +1,7 @@
 """Everything is set up while the script is imported, before there is a request.
 
-The cache's directory is made when something is first kept: by a request from within.
+The cache's directory is made by a request from within. The race stays all the same: each thread builds its own cache
+backend, and each of them sets the umask for a moment.
 
 harness_bootstrap.py, one file, lies beside this script, as a copy would on a server.
 """
