@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from harness import recipes
-from harness.advice import Advice
-from harness.script_edit import HEADING, edited, preview, takes_from_requests
+from harness.advice import Advice, recipes
+from harness.advice.script_edit import HEADING, edited, preview, takes_from_requests
 
 NEW, OLD = (5, 2), (1, 1)
 SET_UP = Advice(about="settings", says="set up", set_up=True)

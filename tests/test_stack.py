@@ -369,6 +369,21 @@ class TestService:
         with pytest.raises(BadInput, match=r"site/pipe: cannot be copied for service daemon-default"):
             TakenService(held, [], held.mount / "x.wsgi").put_site(site)
 
+    def test_links_of_a_site(self, make_service, tmp_path, monkeypatch):
+        """A link is copied as the file it names, wherever that lies; one that names nothing, and bytecode, are not."""
+        site = tmp_path / "site"
+        site.mkdir()
+        (tmp_path / "shared.py").write_text("shared = 1\n")
+        (site / "shared.py").symlink_to("../shared.py")
+        (site / "gone.py").symlink_to("../gone.py")
+        (site / "old.pyc").touch()
+        held = make_service()
+        taken = TakenService(held, [], held.mount / "x.wsgi")
+        monkeypatch.setattr(taken, "_service", held)
+        monkeypatch.setattr(type(held), "exec", lambda *_: "", raising=False)
+        taken.put_site(site)
+        assert {"shared.py": "shared = 1\n"} == {each.name: each.read_text() for each in taken.site.iterdir()}
+
     def test_share(self, tmp_path):
         """Files that only their owner may read become readable, directories open; a program stays one."""
         (tmp_path / "below").mkdir(mode=0o700)

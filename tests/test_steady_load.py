@@ -20,11 +20,12 @@ MIX = (Request(path="/a"), Request(path="/b"))
 
 @contextmanager
 def serving(pause=0.0):
-    """A server that takes one request at a time, and `pause` seconds over each."""
+    """A server that takes one request at a time, and `pause` seconds over each, or until the test is over."""
+    over = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            time.sleep(pause)
+            over.wait(pause)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(self.path.encode())
@@ -38,6 +39,7 @@ def serving(pause=0.0):
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address
+        over.set()
         server.shutdown()
 
 

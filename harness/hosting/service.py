@@ -8,7 +8,7 @@ import shlex
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
@@ -186,9 +186,8 @@ class TakenService(Server):
 
     def put_site(self, source: Path) -> None:
         """Copy a site here and compile it in the container, so that no cold start has to. Raises BadInput."""
-        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         try:
-            shutil.copytree(source, self.site, ignore=ignored, ignore_dangling_symlinks=True)
+            shutil.copytree(source, self.site, ignore=_left_out)
         except shutil.Error as error:
             path, _, why = error.args[0][0]
             raise BadInput(f"{path}: cannot be copied for service {self._service.name}: {why}") from error
@@ -309,6 +308,14 @@ class TakenService(Server):
     def _outside(self, process: ProcessId) -> ProcessId:
         # One that was forgotten is long gone, and no pid is below zero.
         return self._outsides.get(process, ProcessId(-1, process.start))
+
+
+def _left_out(directory: str, names: Sequence[str]) -> set[str]:
+    """What is not copied: bytecode, and links to nothing. (shutil looks for what a relative link names in the caller's
+    directory, and would leave out good ones too.)"""
+    here = Path(directory)
+    dangling = {name for name in names if (here / name).is_symlink() and not (here / name).exists()}
+    return dangling | shutil.ignore_patterns("__pycache__", "*.pyc")(directory, list(names))
 
 
 def share(top: Path) -> None:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.advice.recipes import bootstrap
 from harness.parity.compare import Comparison
-from harness.recipes import bootstrap
 
 SCHEMA_VERSION = 1
 

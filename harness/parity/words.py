@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from harness.advice.recipes import Version, version
 from harness.parity.places import Places
 from harness.parity.references import Reference
-from harness.recipes import Version, version
 from harness.records import Mode
 
 __all__ = ["Version", "version"]

@@ -11,10 +11,9 @@ import msgspec
 from rich.console import Console
 from rich.syntax import Syntax
 
-from harness import recipes
-from harness.advice import Advice, advise_all
+from harness.advice import Advice, advise_all, recipes
+from harness.advice.script_edit import edited, preview, takes_from_requests
 from harness.report.result import CaseResult
-from harness.script_edit import edited, preview, takes_from_requests
 
 
 def print_advice(

@@ -111,7 +111,7 @@ def test_an_order_is_enforced_on_replay(explore, command, open_tmp_path):
 def test_a_pattern_that_matches_nothing_is_told(explore):
     """Packages that no request ran a line of: inconclusive, not clean."""
     strategies = 'perturb = { packages = ["no_such_package"], strategies = ["at-lines", "priorities"] }'
-    done, _ = explore("check_then_act_fixed", more=f'schedules = ["perturbed"]\n{strategies}')
+    done, _ = explore("check_then_act_fixed", "--trials", "2", more=f'schedules = ["perturbed"]\n{strategies}')
     assert 3 == done.returncode, done.stdout
     assert "perturb.packages: no request ran a line of them" in done.stdout
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.advice import advise
-from harness.script_edit import edited
+from harness.advice.script_edit import edited
 
 pytestmark = pytest.mark.e2e
 SITES = Path(__file__).resolve().parents[2] / "sites"

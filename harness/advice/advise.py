@@ -1,6 +1,6 @@
 """From what a case has come to, to what to do about it: lines for the script, or the honest word that none will do.
 
-Pure: a result in, advice out. The lines are right for the Django that the case ran on (harness/recipes.py).
+Pure: a result in, advice out. The lines are right for the Django that the case ran on (harness/advice/recipes.py).
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from harness import recipes
-from harness.recipes import Version
+from harness.advice import recipes
+from harness.advice.recipes import Version
 from harness.records import Record
 from harness.report.result import CaseResult, FindingResult
 

@@ -7,9 +7,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness import recipes
-from harness.advice import Advice
-from harness.recipes import Version
+from harness.advice import recipes
+from harness.advice.advise import Advice
+from harness.advice.recipes import Version
 
 MADE = ("get_wsgi_application", "WSGIHandler")
 HEADING = "# Before the first request, on the one thread that imports this script:"
