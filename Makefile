@@ -8,8 +8,8 @@ DEMO := circular-import flag-before-work mysite poisoned-registry settings-windo
 demo: $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
 	$(VENV)/bin/harness run $(DEMO) --trials 40
 
-test: $(VENV)/complete  ## the product's own tests and every scenario, three files at a time: half of it is waiting
-	$(VENV)/bin/python -m pytest -n 3 --dist loadfile
+test: $(VENV)/complete  ## the product's own tests and every scenario, two files at a time: half of it is waiting
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .

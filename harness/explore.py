@@ -6,6 +6,7 @@ What it finds is a candidate: only the Apache lane's word counts. The same check
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ from harness.errors import BadInput, InfrastructureError
 from harness.history import HistoryWriter
 from harness.hosting import events, listener, proc
 from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
+from harness.hosting.httpd import dies_with_us
 from harness.hosting.local import environment_of
 from harness.load.client import COMMON_HEADERS, Result, answer_of
 from harness.records import Answer, Control, Order, ProcessId, Request, State, ThreadStack, Trial, Watched
@@ -87,7 +89,13 @@ class Snapshot:
         if user:
             shutil.chown(directory / "events", user)
         self._process = subprocess.Popen(
-            [str(self._runtime.python), str(directory / "snapshot.py"), str(directory), str(self.case.script_path)],
+            [
+                *dies_with_us(),
+                str(self._runtime.python),
+                str(directory / "snapshot.py"),
+                str(directory),
+                str(self.case.script_path),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(directory / "log").open("wb"),
@@ -103,7 +111,7 @@ class Snapshot:
             extra_groups=[] if user else None,
             start_new_session=True,
         )
-        ready = self._read()
+        ready = self._read(self.case.timeout)
         if not ready.get("ready"):
             raise BadInput(f"{self.case.script_path}: the script cannot be imported: {ready.get('error')}")
         if ready["shared"]:
@@ -126,10 +134,17 @@ class Snapshot:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, seconds: float | None = None) -> dict[str, Any]:
+        """What it says next; `seconds`: it is given so long to import the script."""
         assert self._process is not None
         assert self._process.stdout is not None
         assert self._directory is not None
+        if seconds is not None and not select.select([self._process.stdout], [], [], seconds)[0]:
+            self._process.kill()
+            raise BadInput(
+                f"{self.case.script_path}: the script is still being imported after {seconds:g} s (load.timeout): if "
+                f"it hangs there, every request does; harness run tells where"
+            )
         line = self._process.stdout.readline()
         if not line:
             log = (self._directory / "log").read_text(errors="replace").splitlines()[-8:]

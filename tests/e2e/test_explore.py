@@ -21,6 +21,7 @@ trials = 12
 [load]
 users = 15
 paths = {paths}
+timeout = {patience}
 
 [[expect]]
 verdict = ["race", "clean", "hazard"]
@@ -35,16 +36,16 @@ outcomes.crash = {{ grade = "acceptable", why = "what the script is for" }}
 def explore(command, open_tmp_path):
     """Explore one of the scripts beside this file, or a script of this text."""
 
-    def explore(script, *options, paths=("/",), more="", timeout=120):
+    def explore(script, *options, paths=("/",), more="", patience=30):
         place = open_tmp_path / "sites" / "tiny" / "scripts"
         place.mkdir(parents=True)
         known = SCRIPTS / f"{script}.wsgi"
         (place / "it.wsgi").write_text(known.read_text() if known.is_file() else script)
         scenario = open_tmp_path / "tiny.toml"
-        scenario.write_text(SCENARIO.format(paths=list(paths), more=more))
+        scenario.write_text(SCENARIO.format(paths=list(paths), more=more, patience=patience))
         results = open_tmp_path / "results"
         arguments = ("--sites", open_tmp_path / "sites", "--results", results, *options)
-        done = command("explore", scenario, *arguments, timeout=timeout)
+        done = command("explore", scenario, *arguments)
         (history,) = (each for each in results.glob("*/cases/*.jsonl") if "apache" not in each.name)
         trials = [each for each in read(history) if isinstance(each, Trial)] if history.stat().st_size else []
         return done, trials
@@ -86,6 +87,14 @@ def test_a_script_with_a_thread_cannot_be_forked(explore):
     done, _ = explore(script)
     assert 2 == done.returncode
     assert "the process has a thread, which forked children would share" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_script_whose_import_hangs_is_told(explore):
+    """It is not waited for longer than a request would be, and it is ended."""
+    done, _ = explore("import threading\nthreading.Event().wait()\n", patience=1)
+    assert 2 == done.returncode
+    assert "the script is still being imported after 1 s (load.timeout)" in done.stderr
     assert "Traceback" not in done.stderr
 
 
