@@ -37,8 +37,8 @@ outcomes.ok = { grade = "expected", why = "it is the default script" }
 
 LAZY = """
 def application(environ, start_response):
+    sum(number * number for number in range(800000))  # until others have come
     import wsgiref.validate
-    sum(number * number for number in range(800000))
     start_response("200 OK", [])
     return [b"x"]
 """
