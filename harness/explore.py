@@ -6,6 +6,7 @@ What it finds is a candidate: only the Apache lane's word counts. The same check
 from __future__ import annotations
 
 import json
+import os
 import select
 import shutil
 import subprocess
@@ -104,7 +105,7 @@ class Snapshot:
                 # Sets in the same order each time: the same seed is then the same trial, as far as that goes.
                 "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
-                "LD_LIBRARY_PATH": str(self._runtime.python.resolve().parent.parent / "lib"),
+                "LD_LIBRARY_PATH": os.pathsep.join(str(each / "lib") for each in self._runtime.reads),
             },
             user=user or None,
             group=group or None,
