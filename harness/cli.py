@@ -406,8 +406,9 @@ def replay(
             _say(f"{done} with {how or replaying.describe(case)}{kept}")
             return done
 
-        host = hosts.host(told.case, session.flights)
-        replaying.check_runtime(told, known.get(told.case.runtime).versions if told.order else host.versions)
+        # Only a replay on Apache has a host, and may find none.
+        runs_on = known.get(told.case.runtime) if told.order else hosts.host(told.case, session.flights)
+        replaying.check_runtime(told, runs_on.versions)
         numbers = itertools.count(1)
         case = replaying.again(told, trials)
         best = attempt(case)

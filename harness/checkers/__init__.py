@@ -69,6 +69,6 @@ def _told(findings: Iterable[Finding], trial: Trial, baseline: Baseline) -> Iter
     disturbed = tuple(f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy)
     known: set[str] = set()
     for each in findings:
-        story = () if each.key in known else tell(each, trial, baseline.requests)
+        story = () if each.key in known else tell(each, trial, baseline)
         known.add(each.key)
         yield msgspec.structs.replace(each, evidence=(*each.evidence, *disturbed), story=story)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from harness.checkers.answers import grade_answer
+from harness.checkers.baseline import Baseline
 from harness.checkers.findings import Finding
-from harness.records import Answer, Inside, Mishap, Request, Span, Trial
+from harness.records import Answer, Inside, Mishap, Span, Trial
 
 WORDS = {
     "settings": "building the settings",
@@ -44,9 +46,9 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _NAMED = 3  # requests or threads that a sentence names
 
 
-def tell(finding: Finding, trial: Trial, requests: Sequence[Request]) -> tuple[str, ...]:
+def tell(finding: Finding, trial: Trial, baseline: Baseline) -> tuple[str, ...]:
     """The sentences of a finding's story; () where the record holds no more than its summary."""
-    told = _Telling(trial, requests)
+    told = _Telling(trial, baseline)
     if finding.race_class == "failed-request":
         return told.failed(finding)
     if finding.race_class == "duplicate-init":
@@ -59,9 +61,10 @@ def tell(finding: Finding, trial: Trial, requests: Sequence[Request]) -> tuple[s
 class _Telling:
     """One trial, with the names that its sentences use."""
 
-    def __init__(self, trial: Trial, requests: Sequence[Request]) -> None:
+    def __init__(self, trial: Trial, baseline: Baseline) -> None:
         self._trial = trial
-        self._requests = requests
+        self._baseline = baseline
+        self._requests = baseline.requests
         sent = [each.sent for each in trial.answers if each.sent is not None]
         self._release = min(sent, default=trial.begin)
         self._asked = {f"{trial.number}.{each.user}": each for each in trial.answers}
@@ -107,11 +110,11 @@ class _Telling:
     def cost(self, finding: Finding, worker: Span | None = None) -> tuple[str, ...]:
         """Whom it cost, whether the process recovered, and what would have prevented it."""
         trial = self._trial
-        failed = [each for each in trial.answers if _has_failed(each, self._requests)]
+        failed = [each for each in trial.answers if self._has_failed(each)]
         if failed:
             paths = Counter(str(self._requests[each.request]) for each in failed)
             what = _listed([f"{path} ({count})" for path, count in sorted(paths.items())])
-            after = _after(trial.follow_up, self._requests)
+            after = self._after()
             told = f"{len(failed)} of {len(trial.answers)} requests failed: {what}{after}."
         else:
             told = f"All {len(trial.answers)} requests were answered as they should: nobody outside can see it."
@@ -119,6 +122,16 @@ class _Telling:
         return (told, f"To prevent it: {prevented}.") if prevented else (told,)
 
     # -- who and when --------------------------------------------------------------------------------
+
+    def _has_failed(self, answer: Answer) -> bool:
+        return grade_answer(answer, self._trial, self._baseline)[0] != "ok"
+
+    def _after(self) -> str:
+        if not self._trial.follow_up:
+            return ""
+        if any(self._has_failed(each) for each in self._trial.follow_up):
+            return "; the process answers wrongly ever since"
+        return "; the process has answered rightly since"
 
     def _mishap(self, name: str) -> tuple[Inside | None, Mishap | None]:
         for inside in self._trial.inside:
@@ -210,20 +223,6 @@ def _place(traceback: str) -> str:
 
 def _is_named(span: Span, mishap: Mishap) -> bool:
     return span.kind == "import" and bool(span.name) and f"'{span.name}'" in mishap.error
-
-
-def _has_failed(answer: Answer, requests: Sequence[Request]) -> bool:
-    right = requests[answer.request].status
-    status = answer.status
-    return status is None or (status >= 400 if right is None else status != right)
-
-
-def _after(follow_up: Sequence[Answer], requests: Sequence[Request]) -> str:
-    if not follow_up:
-        return ""
-    if any(_has_failed(each, requests) for each in follow_up):
-        return "; the process answers wrongly ever since"
-    return "; the process has answered rightly since"
 
 
 def _listed(names: Iterable[str]) -> str:

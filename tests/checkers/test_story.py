@@ -2,9 +2,9 @@
 
 from build import (
     PROCESS,
-    REQUESTS,
     make_answer,
     make_baseline,
+    make_control,
     make_finding,
     make_inside,
     make_mishap,
@@ -32,7 +32,8 @@ def trial_of(*spans, error=CIRCULAR, answers=FAILED, **changes):
 
 def story(trial, **changes):
     fields = {"race_class": "failed-request", "name": "1.0", "key": "error|GET /|AttributeError"} | changes
-    return tell(make_finding(process=str(PROCESS), **fields), trial, REQUESTS)
+    control = make_control(make_answer(0), make_answer(1, request=1))
+    return tell(make_finding(process=str(PROCESS), **fields), trial, make_baseline(control, control))
 
 
 class TestFailedRequest:
@@ -81,6 +82,12 @@ class TestFailedRequest:
         poisoned = trial_of(follow_up=(make_answer(0, status=500),))
         assert any("has answered rightly since" in each for each in story(sound))
         assert any("answers wrongly ever since" in each for each in story(poisoned))
+
+
+def test_wrong_answer():
+    """An answer with the right status and a wrong page has failed: it is not told as one that is as it should be."""
+    told = story(trial_of(answers=(make_answer(0, body="another page"), make_answer(1, request=1))), name="1.7")
+    assert "1 of 2 requests failed: GET / (1)." == told[0]
 
 
 class TestDuplicate:
