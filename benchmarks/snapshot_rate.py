@@ -13,7 +13,6 @@ import statistics
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -39,12 +38,10 @@ def measure_snapshot(case: Case, runtime: Runtime, flights: int, directory: Path
         if tally.trials in (WARM_UP, case.trials - 2):
             marks.append((time.monotonic(), tally.effective))
 
-    numbers = iter(range(1, case.trials + 1))
     with HistoryWriter(directory / f"snapshot-{time.monotonic_ns()}.jsonl", case) as history:
         explorer = Explorer(case, runtime, history)
         explorer.control()
-        with ThreadPoolExecutor(flights) as pool:
-            list(pool.map(lambda _: explorer.fly(numbers, watch), range(flights)))
+        explorer.explore(flights, watch)
     (begin, before), (end, after) = marks
     return (after - before) / (end - begin)
 

@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -181,18 +180,11 @@ def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> 
     """The snapshot lane, as `harness explore` uses it."""
     seen: list[Cell] = []
     begin = time.monotonic()
-    numbers = count(1)
     with HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history:
         explorer = Explorer(case, runtime, history)
         explorer.control()
-        watch = watcher(case, begin, cap, seen)
-
-        def fly(_: int) -> None:
-            with contextlib.suppress(Found):
-                explorer.fly(numbers, watch)
-
-        with ThreadPoolExecutor(FLIGHTS) as pool:
-            list(pool.map(fly, range(FLIGHTS)))
+        with contextlib.suppress(Found):
+            explorer.explore(FLIGHTS, watcher(case, begin, cap, seen))
     return min(seen, key=lambda each: each.seconds or cap)
 
 

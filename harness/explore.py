@@ -9,12 +9,13 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,10 @@ from harness.scenario import Case
 from harness.trial import differing, grace_seconds
 from harness.verdict import RACES, Tally
 
+# What a child may take beyond its requests, to tell what came of it.
+TELLING_SECONDS = 10.0
+MEMORY = "/dev/shm"
+
 
 class _Answered(msgspec.Struct):
     sent: float | None
@@ -60,6 +65,7 @@ class _Done(msgspec.Struct):
     follow_up: list[_Answered] = []
     order: Order | None = None
     died: int | None = None
+    stuck: bool = False
     pid: int = 0
 
 
@@ -73,7 +79,7 @@ class Snapshot:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-"))
+        self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-", dir=_memory()))
         try:
             self._start(directory)
         except BaseException:
@@ -128,12 +134,16 @@ class Snapshot:
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self._kill(self._process)
             assert self._process.stdout is not None
             self._process.stdout.close()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End it, and a child that it waits for."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def _read(self, seconds: float | None = None) -> dict[str, Any]:
         """What it says next; `seconds`: it is given so long to import the script."""
@@ -141,7 +151,7 @@ class Snapshot:
         assert self._process.stdout is not None
         assert self._directory is not None
         if seconds is not None and not select.select([self._process.stdout], [], [], seconds)[0]:
-            self._process.kill()
+            self._kill(self._process)
             raise BadInput(
                 f"{self.case.script_path}: the script is still being imported after {seconds:g} s (load.timeout): if "
                 f"it hangs there, every request does; harness run tells where"
@@ -204,6 +214,7 @@ class Snapshot:
             "line_up": led.line_up,
             "runs": led.runs,
             "grace": grace,
+            "telling": TELLING_SECONDS,
             "invariant": case.invariant,
             "seed": seed,
             "plan": plan and {**plan, "fine": led.fine},
@@ -211,6 +222,11 @@ class Snapshot:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return msgspec.convert(self._read(), _Done)
+
+
+def _memory() -> str | None:
+    """A directory for files that need no disk: a mapped file on one costs a journal entry for each page written."""
+    return MEMORY if os.access(MEMORY, os.W_OK) else None
 
 
 def _order(request: Request, name: str) -> dict[str, Any]:
@@ -247,11 +263,11 @@ class _Brought:
 
 def _records(case: Case, done: _Done) -> _Brought:
     chosen = case.requests_of_stampede()
-    if done.died is not None:
-        gone = Result(intended=0.0, failure="reset")
-        process = ProcessId(done.pid, 0)
-        answers = tuple(answer_of(gone, user, index) for user, index in enumerate(chosen))
-        return _Brought(answers, (), {"processes": (Watched(process=process, fresh=True, gone=True),)})
+    if done.died is not None or done.stuck:
+        none = Result(intended=0.0, failure="open" if done.stuck else "reset")
+        child = Watched(process=ProcessId(done.pid, 0), fresh=True, gone=not done.stuck, idle=done.idle)
+        answers = tuple(answer_of(none, user, index) for user, index in enumerate(chosen))
+        return _Brought(answers, (), {"processes": (child,)})
     recording = Path(done.recording)
     process = ProcessId(*map(int, recording.name.split("-")))
     inside = events.read(recording, process)
@@ -278,6 +294,7 @@ class Explorer:
         self._runtime = runtime
         self._history = history
         self._lock = threading.Lock()
+        self._stop = threading.Event()
 
     def control(self) -> bool:
         """Run the controls; False when they fail one request at a time too, and no trial can tell more."""
@@ -294,10 +311,20 @@ class Explorer:
         self._grace = grace_seconds(slowest(controls))
         return True
 
-    def fly(self, numbers: Iterator[int], watch: Callable[[Tally], None], like: Order | None = None) -> None:
-        """Trials by these numbers until they, or the case, are done. May run on several threads with one iterator."""
+    def explore(self, flights: int, watch: Callable[[Tally], None], like: Order | None = None) -> None:
+        """The case's trials, `flights` at a time, until they, or the case, are done."""
+        numbers = iter(range(1, self.case.trials + 1))
+        with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
+            under_way = [pool.submit(self._fly, numbers, watch, like) for _ in range(flights)]
+            try:
+                for each in as_completed(under_way):
+                    each.result()
+            finally:
+                self._stop.set()  # where one has failed, or Ctrl-C was pressed
+
+    def _fly(self, numbers: Iterator[int], watch: Callable[[Tally], None], like: Order | None) -> None:
         with Snapshot(self.case, self._runtime) as snapshot:
-            while True:
+            while not self._stop.is_set():
                 with self._lock:
                     settled = self.tally.settled(self.case.expectation) and not self.case.full
                     number = None if settled else next(numbers, None)
@@ -326,8 +353,5 @@ def explore_case(
     with HistoryWriter(path, case) as history:
         explorer = Explorer(case, runtime, history)
         if explorer.control():
-            numbers = iter(range(1, case.trials + 1))
-            with ThreadPoolExecutor(flights) as pool:
-                for _ in pool.map(lambda _: explorer.fly(numbers, watch, like), range(flights)):
-                    pass
+            explorer.explore(flights, watch, like)
     return explorer.tally, time.monotonic() - explorer.tally.begin

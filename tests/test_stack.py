@@ -324,6 +324,26 @@ class TestService:
         assert not held.in_use
         assert ["lock"] == [each.name for each in held.mount.iterdir()]
 
+    def test_a_trial_that_is_cut_off_tidies_up_at_the_same_moment(self, make_service, monkeypatch):
+        """A recording that it deletes between two looks of ours is gone, which is all we want: the rest goes too."""
+        held = make_service()
+        held.container.restart = lambda **_: None
+        taken = TakenService(held, [], held.mount / "x.wsgi")
+        taken.take()
+        for each in ("run/events/1-1", "run/log", "site/x.wsgi"):
+            (held.mount / each).parent.mkdir(exist_ok=True)
+            (held.mount / each).touch()
+        unlink = os.unlink
+
+        def too_late(path, **where):
+            unlink(path, **where)
+            if path == "1-1":
+                raise FileNotFoundError(path)
+
+        monkeypatch.setattr(os, "unlink", too_late)
+        taken.stop()
+        assert ["lock"] == [each.name for each in held.mount.iterdir()]
+
     def test_a_service_that_has_ended_since_is_not_taken(self, make_service):
         """Found, then killed before its case began."""
         dead = make_service(state=make_state("exited", ExitCode=137), logs=b"serve: mysite\nlast words\n")

@@ -6,14 +6,18 @@ DIRECTORY holds the probe and its companions, compiled, and the recordings. A li
 trial; a line of JSON on standard output is what came of it. The process that forks has one thread and holds nothing
 that children could share: it refuses to fork otherwise. In the child each request is a thread; all of them wait in
 the kernel for one moment, some trials then at the import of a slow module, and answer as threads of a server would.
+A child that neither ends nor tells in time is killed.
 
 Python 2.7 and 3.x, standard library only.
 """
 
+import gc
 import io
 import json
 import marshal
 import os
+import select
+import signal
 import sys
 import time
 import types
@@ -24,13 +28,16 @@ except ImportError:
     from thread import allocate_lock, start_new_thread
 
 PY2 = sys.version_info[0] == 2
-IDLE_CPU_SECONDS = 0.02
+IDLE_SECONDS = 1.0
+IDLE_CPU_SECONDS = 0.02  # within them
+TICK_SECONDS = 0.001
 now = getattr(time, "monotonic", time.time)
 
 
 def load(directory, name):
+    """One of our programs. `sys` is brought along: see stacks.py."""
     with open(os.path.join(directory, name + ".marshal"), "rb") as stream:
-        namespace = {"__name__": "_harness_" + name, "__file__": os.path.join(directory, name + ".py")}
+        namespace = {"__name__": "_harness_" + name, "__file__": os.path.join(directory, name + ".py"), "sys": sys}
         exec(marshal.loads(stream.read()), namespace)
     return namespace
 
@@ -63,12 +70,40 @@ def shared():
     return found
 
 
+def cpu_seconds(pid):
+    """CPU time of a process of this user, in seconds."""
+    with open("/proc/%s/stat" % pid) as stream:
+        fields = stream.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def stands_still(used):
+    before = used()
+    time.sleep(IDLE_SECONDS)
+    return used() - before <= IDLE_CPU_SECONDS
+
+
 class LineUp(object):
-    """A module whose import takes a while. Threads that import it at one moment wait for each other there, and leave
-    within microseconds: what wakes them is one thread of this process, and not the kernel one after another."""
+    """A module whose import takes until the last thread has come to it. They all wait there, and leave within
+    microseconds: what wakes them is one thread of this process, and not the kernel one after another."""
 
     NAME = "_harness_line_up"
-    SECONDS = 0.01
+    LAST_SECONDS = 0.001  # from saying that it comes to waiting for the import
+    MOST_SECONDS = 0.1  # that are waited for the last one
+
+    def __init__(self, threads):
+        self._threads = threads
+        self._coming = []
+
+    def enter(self):
+        self._coming.append(True)
+        __import__(self.NAME)
+
+    def _wait(self):
+        deadline = now() + self.MOST_SECONDS
+        while len(self._coming) < self._threads and now() < deadline:
+            time.sleep(self.LAST_SECONDS)
+        time.sleep(self.LAST_SECONDS)
 
     def find_spec(self, name, path=None, target=None):
         return sys.modules["_frozen_importlib"].ModuleSpec(name, self) if name == self.NAME else None
@@ -77,7 +112,7 @@ class LineUp(object):
         return None
 
     def exec_module(self, module):
-        time.sleep(self.SECONDS)
+        self._wait()
 
     if PY2:  # what has find_spec is not asked for find_module, but warned of
 
@@ -86,7 +121,7 @@ class LineUp(object):
 
         def load_module(self, name):
             module = sys.modules.setdefault(name, types.ModuleType(name))
-            time.sleep(self.SECONDS)
+            self._wait()
             return module
 
 
@@ -146,8 +181,9 @@ class Request(object):
 class Child(object):
     """One trial, in a process of its own."""
 
-    def __init__(self, directory, application, probe, order):
+    def __init__(self, directory, tell_stacks, application, probe, order):
         self._directory = directory
+        self._tell_stacks = tell_stacks
         self._application = application
         self._probe = probe
         self._order = order
@@ -155,35 +191,32 @@ class Child(object):
 
     def _stampede(self, requests):
         """All at once; returns when all are done or the grace is over."""
-        left, gate = [len(requests)], os.pipe()
-        lock, finished = allocate_lock(), allocate_lock()
-        finished.acquire()
-        line_up = self._order["line_up"]
+        left, lock, gate, done = [len(requests)], allocate_lock(), os.pipe(), os.pipe()
+        line_up = LineUp(len(requests)) if self._order["line_up"] else None
         if line_up:
-            sys.meta_path.insert(0, LineUp())
+            sys.meta_path.insert(0, line_up)
 
         def serve(request):
             os.read(gate[0], 1)  # in the kernel, without the interpreter lock
             try:
                 if line_up:
-                    __import__(LineUp.NAME)
+                    line_up.enter()
                 request.run(self._application, self._probe)
             finally:
                 with lock:
                     left[0] -= 1
                     if not left[0]:
-                        finished.release()
+                        os.write(done[1], b".")
 
         for each in requests:
             start_new_thread(serve, (each,))
         os.write(gate[1], b"." * len(requests))
         deadline = now() + self._order["grace"]
-        while now() < deadline:  # Python 2's locks have no timeout
-            if finished.acquire(False):
-                return
+        # To look more often than somebody has to be told would only disturb the threads.
+        pause = self._order["grace"] if self._schedule is None else TICK_SECONDS
+        while now() < deadline and not select.select([done[0]], [], [], pause)[0]:
             if self._schedule is not None:
                 self._schedule.tick()
-            time.sleep(0.001)
 
     def run(self):
         requests = [Request(each) for each in self._order["requests"]]
@@ -203,11 +236,8 @@ class Child(object):
             done["order"] = self._schedule.told()
         follow_up = []
         if any(each.answer["last_byte"] is None for each in requests):
-            before = os.times()
-            time.sleep(1.0)
-            after = os.times()
-            done["idle"] = after[0] + after[1] - before[0] - before[1] <= IDLE_CPU_SECONDS
-            done["stacks"] = json.loads(load(self._directory, "stacks")["tell"]("").decode("ascii"))
+            done["idle"] = stands_still(lambda: cpu_seconds("self"))
+            done["stacks"] = json.loads(self._tell_stacks("").decode("ascii"))
         else:
             follow_up = [Request(each) for each in self._order["follow_up"]]
             for each in follow_up:
@@ -219,23 +249,34 @@ class Child(object):
         return done
 
 
-def trial(directory, application, probe, order):
-    """Fork, run, and bring home what came of it; a child that ends otherwise brings {"died": how}."""
+def trial(order, child):
+    """Fork, run `child`, and bring home what came of it; one that ends otherwise brings {"died": how}, and one that has
+    to be ended {"stuck": true}, as where one thread holds the interpreter lock for good."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
         try:
             os.close(ours)
-            text = json.dumps(Child(directory, application, probe, order).run())
-            with os.fdopen(theirs, "wb") as stream:
-                stream.write(text.encode("utf-8"))
+            text = json.dumps(child(order).run()).encode("utf-8")
+            while text:
+                text = text[os.write(theirs, text) :]
         finally:
             os._exit(0)
     os.close(theirs)
-    with os.fdopen(ours, "rb") as stream:
-        text = stream.read().decode("utf-8")
+    pieces = []
+    turns = (1 if order["together"] else len(order["requests"])) + len(order["follow_up"])
+    deadline = now() + order["grace"] * turns + order["telling"]
+    while select.select([ours], [], [], max(0.0, deadline - now()))[0]:
+        pieces.append(os.read(ours, 1 << 20))
+        if not pieces[-1]:
+            break
+    else:
+        idle = stands_still(lambda: cpu_seconds(pid))
+        os.kill(pid, signal.SIGKILL)
+        pieces = [json.dumps({"stuck": True, "pid": pid, "idle": idle}).encode("ascii")]
+    os.close(ours)
     _, status = os.waitpid(pid, 0)
-    return text or json.dumps({"died": status, "pid": pid})
+    return b"".join(pieces) or json.dumps({"died": status, "pid": pid}).encode("ascii")
 
 
 def main(directory, path):
@@ -256,11 +297,14 @@ def main(directory, path):
     out.flush()
     if not ready["ready"] or found:
         return
-    while True:
-        line = sys.stdin.readline()
-        if not line:
-            return
-        out.write(trial(directory, application, probe, json.loads(line)).encode("utf-8") + b"\n")
+    # Here, because a child that hangs may hold Python 2's one import lock. So may it that of a codec: see listener.py.
+    stacks = load(directory, "stacks")
+    json.dumps({u"": [u"\xe9"]}).encode("utf-8").decode("ascii")
+    if hasattr(gc, "freeze"):
+        gc.freeze()  # a collection in a child would write to, and so copy, all that it shares with us
+    for line in iter(sys.stdin.readline, ""):
+        order = json.loads(line)
+        out.write(trial(order, lambda order: Child(directory, stacks["tell"], application, probe, order)) + b"\n")
         out.flush()
 
 

@@ -1,0 +1,166 @@
+"""The process that forks for each trial, in every interpreter of this machine: what its children bring home."""
+
+import json
+import os
+import select
+import subprocess
+from pathlib import Path
+
+import pytest
+from playing import ABSENT, MINORS, interpreter
+
+from harness.hosting.apache import INSIDE, PROGRAMS, put_programs
+from harness.runtime import compiled_by
+
+SECONDS = 60.0  # in which an answer must be there
+FINE = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"served ", environ["PATH_INFO"].encode("ascii")]
+"""
+# Its first request imports a module that waits for a lock, which another request holds while it imports one.
+HANGING = """
+import threading, sys, os
+sys.path.insert(0, os.path.dirname(__file__))
+lock, met = threading.Lock(), [threading.Event(), threading.Event()]
+sys.modules["shared"] = sys.modules[__name__]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/importer":
+        import waiting
+    if environ["PATH_INFO"] == "/holder":
+        with lock:
+            met[0].set()
+            met[1].wait(10)
+            import waiting
+    return [b"done"]
+"""
+WAITING = "import shared\nshared.met[1].set()\nshared.met[0].wait(10)\nshared.lock.acquire()\n"
+# One thread computes in C, and lets nobody else run.
+STUCK = """
+import re
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/stuck":
+        re.match(r"(a+)+$", "a" * 60 + "b")
+    return [b"done"]
+"""
+DYING = """
+import os
+
+def application(environ, start_response):
+    os._exit(7)
+"""
+
+
+@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
+def python(request):
+    """An interpreter of each minor version."""
+    found = interpreter(request.param)
+    if found is None:
+        pytest.skip(f"python{request.param} is on this machine, but does not run")
+    return found
+
+
+@pytest.fixture(scope="module")
+def programs(python):
+    return compiled_by(Path(python), PROGRAMS)
+
+
+class Snapshot:
+    """The process, and what it says. A context manager."""
+
+    def __init__(self, python, programs, directory, script):
+        self.script = directory / "it.wsgi"
+        self.script.write_text(script)
+        (directory / "events").mkdir()
+        put_programs(directory, programs)
+        self._process = subprocess.Popen(
+            [python, "-B", INSIDE / "snapshot.py", directory, self.script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def __enter__(self):
+        self.ready = self.read()
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        os.killpg(self._process.pid, 9)
+        self._process.wait()
+        self._process.stdout.close()
+
+    def read(self):
+        assert select.select([self._process.stdout], [], [], SECONDS)[0], "it said nothing"
+        return json.loads(self._process.stdout.readline())
+
+    def trial(self, *paths, **changes):
+        requests = [{"method": "GET", "path": path, "body": "", "headers": {"Host": "x"}} for path in paths]
+        order = {
+            "requests": requests,
+            "follow_up": requests[:1],
+            "together": True,
+            "line_up": False,
+            "runs": (),
+            "grace": 2.0,
+            "telling": 1.0,
+            "invariant": "",
+            "seed": 1,
+            "plan": None,
+            **changes,
+        }
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        return self.read()
+
+
+@pytest.fixture
+def snapshot(python, programs, tmp_path):
+    def make(script):
+        return Snapshot(python, programs, tmp_path, script)
+
+    return make
+
+
+@pytest.mark.parametrize("line_up", [False, True])
+def test_answers(snapshot, line_up):
+    """Every request is answered, the follow-up too, and the state is told; each trial has a process of its own."""
+    with snapshot(FINE) as it:
+        assert {"ready": True, "shared": []} == it.ready
+        trials = [it.trial("/a", "/b?c=d", line_up=line_up) for _ in range(2)]
+    for done in trials:
+        assert [("served /a", 200), ("served /b", 200)] == [(each["body"], each["status"]) for each in done["answers"]]
+        assert ["served /a"] == [each["body"] for each in done["follow_up"]]
+        assert "umask" in done["states"]["state"]
+    assert 2 == len({done["recording"] for done in trials})
+
+
+def test_a_hang_in_an_import(snapshot, tmp_path):
+    """The child tells who waits for what although the import lock is held for good, and the next trial is served."""
+    (tmp_path / "waiting.py").write_text(WAITING)
+    with snapshot(HANGING) as it:
+        done = it.trial("/importer", "/holder", grace=1.0)
+        assert [None, None] == [each["last_byte"] for each in done["answers"]]
+        assert done["idle"]
+        waits = {each["waits_for"].partition(" (")[0] for each in done["stacks"]}
+        assert waits in ({"shared.lock", "the import lock"}, {"shared.lock", "the import lock of module waiting"})
+        assert ["done"] == [each["body"] for each in it.trial("/other")["answers"]]
+
+
+def test_a_child_that_cannot_tell_is_ended(snapshot):
+    """A thread that lets nobody else run: what is known is that it was still computing."""
+    with snapshot(STUCK) as it:
+        done = it.trial("/stuck", grace=0.5, follow_up=[])
+        assert (True, False) == (done["stuck"], done["idle"])
+        assert not Path(f"/proc/{done['pid']}").exists()
+        assert ["done"] == [each["body"] for each in it.trial("/other")["answers"]]
+
+
+def test_a_child_that_dies(snapshot):
+    """How it ended is told, and the next one is no worse off."""
+    with snapshot(DYING) as it:
+        assert [7 << 8, 7 << 8] == [it.trial("/")["died"] for _ in range(2)]
