@@ -88,8 +88,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         door.close()
 
 
+def _has_scenarios(config: pytest.Config) -> bool:
+    return any(config.rootpath.glob(config.getini("harness_scenarios")))
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
-    if not any(config.rootpath.glob(config.getini("harness_scenarios"))):
+    if not _has_scenarios(config):
         return None
     backend = config.stash[_DOOR].backend
     return f"harness backend: {backend.name}" + (f" ({backend.note})" if backend.note else "")
@@ -197,6 +201,28 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput[_PAGE_OF_WORKER] = page
     else:
         session.config.stash.setdefault(_PAGES, []).append(page)
+
+
+def work_unit(nodeid: str) -> str:
+    """What goes to one worker of pytest-xdist as a whole: a file; and all cases of the stack's embedded mode, each of
+    which takes every such service, so that two workers would only wait for each other."""
+    file, _, rest = nodeid.partition("::")
+    return "embedded" if file.endswith(".toml") and rest.startswith("embedded::") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if (
+        config.getoption("dist") != "loadfile"
+        or not _has_scenarios(config)
+        or config.stash[_DOOR].backend.name != "compose"
+    ):
+        return None
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - it need not be there
+
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = work_unit
+    return scheduler
 
 
 @pytest.hookimpl(optionalhook=True)
