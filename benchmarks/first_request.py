@@ -4,7 +4,9 @@
 
 Every script is imported when its process starts (WSGIImportScript), so that the first request meets a process that has
 done what the script does, and nothing more. The scripts take turns, so that a machine that gets slower meanwhile does
-so for all of them. Times are the client's, through Apache; quoted are ratios within a process or within a round.
+so for all of them. Times are the client's, through Apache; quoted are ratios within a process or within a round. `bare`
+is no site at all, but an application that answers a constant: what its first request takes longer is Apache's and
+mod_wsgi's own, and no script can take it away.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ SCRIPTS = Path("sites/mysite/scripts")
 NAMES = ("default", "improved", "bootstrap", "bootstrap_warm", "bootstrap_unchecked")
 PATHS = ("/", "/hello/", "/books/1/", "/login/")
 LANGUAGES = ("en", "de")
+BARE = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+    return [b"bare"]
+"""
 SLOTS = 2
 WARM = 9
 # The script is imported once the CPU time of its process has stood still for so long.
@@ -114,14 +121,18 @@ def measure(mode: Mode, runtime: Runtime, rounds: int) -> dict[str, list[Start]]
         Path(directory).chmod(0o755)
         locust = stack.enter_context(LocustClient(1, Path(directory) / "locust.log"))
         clients = {}
-        for name in NAMES:
-            script = (SCRIPTS / f"{name}.wsgi").resolve()
+        (Path(directory) / "site").mkdir()
+        bare = Path(directory) / "site" / "bare.wsgi"
+        bare.write_text(BARE)
+        scripts = {**{name: (SCRIPTS / f"{name}.wsgi").resolve() for name in NAMES}, "bare": bare}
+        for name, script in scripts.items():
             conf = fragment(Path(directory), script, mode)
             case = script_case(script, mode=mode, paths=PATHS, apache_conf=conf, black_box=True)
             clients[name] = Client(locust, stack.enter_context(LocalHost(case, runtime, slots=SLOTS)))
             clients[name].start()  # compiles what is not compiled yet
         for turn in range(rounds):
-            for name in NAMES[turn % len(NAMES) :] + NAMES[: turn % len(NAMES)]:
+            names = [*scripts]
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 found[name].append(clients[name].start())
     return found
 

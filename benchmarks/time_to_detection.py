@@ -3,9 +3,9 @@
     python -m benchmarks.time_to_detection
 
 Today's ways see HTTP statuses: a 5xx, or no answer within ten seconds (wrk: within the one second that it runs), after
-a restart that waits until the new process is there. The lanes see what the scenario declares as its race, by its class. The clock begins when the server is up and
-stops at the first sight; *restarts* are the cold processes that took. A cell that finds nothing within the cap says so:
-that is a result too.
+a restart that waits until the new process is there. The lanes see what the scenario declares as its race, by its class.
+The clock begins when the server is up and stops at the first sight; *restarts* are the cold processes that took. A cell
+that finds nothing within the cap says so: that is a result too.
 """
 
 from __future__ import annotations
