@@ -13,7 +13,7 @@ from harness.hosting.compose import ComposeHost
 from harness.hosting.host import Host
 from harness.hosting.local import LocalHost
 from harness.records import BackendName
-from harness.runtime import Runtime, RuntimeSpec, check_syntax, spec_named
+from harness.runtime import Runtime, Runtimes, RuntimeSpec, check_syntax, spec_named
 from harness.scenario import Case
 
 Choice = Literal["local", "compose", "auto"]
@@ -119,6 +119,12 @@ class ComposeBackend(Backend):
             how = f"; start one with `{spec.compose}`" if spec.compose else ""
             raise MissingRuntime(f"no service has {spec} (there is {found.describe()}){how}")
         return ComposeHost(case, services, found.versions(services[0]), slots, flights)
+
+
+def choose_for(choice: Choice, declared: dict[str, RuntimeSpec], say: Callable[[str], None]) -> Backend:
+    """As `choose`, for somebody in a checkout, who is told what is built and started meanwhile."""
+    known = Runtimes(declared, say)
+    return choose(choice, Path.cwd(), declared, lambda case: known.get(case.runtime), say)
 
 
 def choose(

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from harness import __version__
 from harness import replay as replaying
 from harness.adhoc import DEFAULT_TRIALS, pairs, parse_modes, script_case
-from harness.backend import Backend, Choice, LocalBackend, choose
+from harness.backend import Backend, Choice, LocalBackend, choose_for
 from harness.cli_bench import bench
 from harness.cli_gate import baseline, gate
 from harness.cli_stored import compare_runs, keep_page, report, runs
@@ -27,9 +26,9 @@ from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.parity.command import parity
 from harness.records import Mode, Order, RestartMethod
 from harness.report.advice import print_advice
-from harness.report.console import ProgressWatcher, open_console, print_result
+from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.result import Result, encode, exit_code, schema
-from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
+from harness.runtime import Runtimes, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, listing, load_scenario, nearest, scenario_files
 from harness.session import Session, Silent, stored_run
 
@@ -128,15 +127,9 @@ def run(
                 f"--case {case_pattern!r} matches none of the cases{nearest(case_pattern, [c.id for c in cases])}"
             )
         cases = chosen
-    hosts = _hosts(backend, declared)
+    hosts = choose_for(backend, declared, say)
     result = _run(cases, hosts, **options)
     click.get_current_context().exit(exit_code(result.cases, result.status))
-
-
-def _hosts(backend: Choice, declared: dict[str, RuntimeSpec]) -> Backend:
-    """The backend that was asked for, on the declared runtimes."""
-    known = Runtimes(declared, _say)
-    return choose(backend, Path.cwd(), declared, lambda case: known.get(case.runtime), _say)
 
 
 @main.command()
@@ -163,7 +156,7 @@ def corpus(
             raise BadInput(f"--row {each!r} is not in the corpus{nearest(each, names)}{listing('rows', names)}")
     chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
     cases = [case for path in chosen for case in expand(load_scenario(path), path, sites, trials=trials, seed=seed)]
-    hosts = _hosts(backend, declared)
+    hosts = choose_for(backend, declared, say)
     result = _run(cases, hosts, told=False, **options)
     print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
     click.get_current_context().exit(exit_code(result.cases, result.status))
@@ -249,7 +242,7 @@ def check(
         )
         for each in parse_modes(mode, restart)
     ]
-    runtime = prepare_for_python(python or Path(sys.executable), _say)
+    runtime = prepare_for_python(python or Path(sys.executable), say)
     result = _run(cases, LocalBackend(lambda _: runtime), **options)
     console = open_console(stderr=str(options["json_file"]) == "-")
     asked = [each.path for each in cases[0].requests if each.method == "GET"]
@@ -282,10 +275,10 @@ def _run(
         ProgressWatcher(console, cases) as watcher,
     ):
         if backend.note:
-            _print(console, f"backend {backend.name}: {backend.note}")
+            print_plain(console, f"backend {backend.name}: {backend.note}")
         result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
     print_result(console, result, told=None if told else [])
-    keep_page(session.directory, result, lambda text: _print(console, text))
+    keep_page(session.directory, result, lambda text: print_plain(console, text))
     _write_json(json_file, result)
     if result.status != "complete":
         click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
@@ -331,7 +324,7 @@ def explore(
 ) -> None:
     """Search SCENARIOs in forked copies of one process: faster than Apache, and only Apache's word counts."""
     declared = declared_runtimes(runtimes)
-    known = Runtimes(declared, _say)
+    known = Runtimes(declared, say)
     files = scenario_files(scenarios)
     cases = [
         case
@@ -351,15 +344,15 @@ def explore(
         for case in cases:
             found = session.explore_one(case, known.get(case.runtime), watcher)
             rate = found.trials / found.duration_s if found.duration_s else 0.0
-            _say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
+            say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
             if confirm and found.verdict == "race":
                 found = session.confirm(found, case, local)
                 seen = "seen on Apache too" if found.standing == "confirmed" else "not seen on Apache"
-                _say(f"{case.id}: {found.race_class}: {found.standing}, {seen}")
+                say(f"{case.id}: {found.race_class}: {found.standing}, {seen}")
         result_of_all = session.result("complete")
         session.write(result_of_all)
     print_result(console, result_of_all)
-    keep_page(session.directory, result_of_all, lambda text: _print(console, text))
+    keep_page(session.directory, result_of_all, lambda text: print_plain(console, text))
     click.get_current_context().exit(exit_code(result_of_all.cases))
 
 
@@ -386,11 +379,11 @@ def replay(
         raise BadInput(f"{what!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
     told = replaying.look_up(stored_run(run_name, results), int(number), case_pattern)
     declared = declared_runtimes(runtimes)
-    hosts = _hosts(backend, declared)
+    hosts = choose_for(backend, declared, say)
     disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
     lane = "the snapshot lane's " if told.order else ""
-    _say(f"{lane}trial {number} of {told.case.id}: {told.race_class}{disturbed}")
-    known = Runtimes(declared, _say)
+    say(f"{lane}trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    known = Runtimes(declared, say)
     with Session(results, users=told.case.users) as session, hosts:
 
         def attempt(case: Case, like: Order | None = None, how: str = "") -> replaying.Attempt:
@@ -403,7 +396,7 @@ def replay(
                 session.explore_one(case, known.get(case.runtime), Silent(), like or replaying.by_seed(told))
             done = replaying.attempted(case, session.history_path(case), told.race_class)
             kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
-            _say(f"{done} with {how or replaying.describe(case)}{kept}")
+            say(f"{done} with {how or replaying.describe(case)}{kept}")
             return done
 
         # Only a replay on Apache has a host, and may find none.
@@ -437,14 +430,6 @@ def print_schema() -> None:
 
 for command in (bench, baseline, gate, report, runs, compare_runs, parity):
     main.add_command(command)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.backend import Backend, Choice, choose
+from harness.backend import Choice, choose_for
 from harness.bench.plan import METHODS, Load, Variation, cells_of, check_load
 from harness.bench.records import encode_bench
 from harness.bench.run import BenchRun
@@ -16,8 +16,8 @@ from harness.bench.table import print_bench, rate_was_kept
 from harness.cli_stored import keep_page
 from harness.errors import BadInput, MissingRuntime
 from harness.records import Mode, RestartMethod
-from harness.report.console import open_console
-from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, spec_named
+from harness.report.console import open_console, print_plain, say
+from harness.runtime import declared_runtimes, spec_named
 from harness.scenario import load_scenario, scenario_files
 
 _PRELOAD = {"off": (False,), "on": (True,), "both": (False, True)}
@@ -106,7 +106,7 @@ def bench(
         for path in scenario_files(scenarios)
         for cell in cells_of(load_scenario(path), path, sites, vary, runtime=runtime)
     ]
-    hosts = choose_backend(backend, declared)
+    hosts = choose_for(backend, declared, say)
     for _, case in cells:
         spec_named(case.runtime, declared)
     command = "harness " + " ".join(sys.argv[1:])
@@ -116,18 +116,12 @@ def bench(
                 hosts.prepare(case)
         run = BenchRun(cells, load, hosts, results, cycles=cycles, seed=seed, workers=workers, command=command)
         console = open_console()
-        done = run.go(lambda text: click.echo(text, err=True))
+        done = run.go(say)
     print_bench(console, done)
-    keep_page(run.directory, done, lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    keep_page(run.directory, done, lambda text: print_plain(console, text))
     if json_file is not None:
         json_file.write_bytes(encode_bench(done))
     if done.status != "complete":
         click.echo("harness: interrupted; what was measured is kept, and nothing is left running", err=True)
     measured = any(cell.cycles for cell in done.cells)
     click.get_current_context().exit(0 if done.status == "complete" and measured and rate_was_kept(done) else 3)
-
-
-def choose_backend(choice: Choice, declared: dict[str, RuntimeSpec]) -> Backend:
-    """The backend that was asked for, on the declared runtimes."""
-    known = Runtimes(declared, lambda text: click.echo(text, err=True))
-    return choose(choice, Path.cwd(), declared, lambda case: known.get(case.runtime))

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from harness.backend import Backend, Choice
-from harness.cli_bench import choose_backend
+from harness.backend import Backend, Choice, choose_for
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.gate.against import old_case
 from harness.gate.compare import TOLERANCE, has_limits
@@ -19,7 +18,7 @@ from harness.gate.judge import compare_live, find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, baseline_of, measure_all, of_stored
 from harness.gate.records import BASELINES, Observed, baseline_path, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
-from harness.report.console import ProgressWatcher, open_console
+from harness.report.console import ProgressWatcher, open_console, say
 from harness.runtime import declared_runtimes, spec_named
 from harness.scenario import Case, expand, load_scenario, nearest, scenario_files
 from harness.session import Session, stored_run
@@ -81,7 +80,7 @@ class _Asked:
         return chosen
 
     def hosts(self) -> Backend:
-        return choose_backend(self.backend, declared_runtimes(self.runtimes))
+        return choose_for(self.backend, declared_runtimes(self.runtimes), say)
 
     def measure(self, cases: Sequence[Case], notes: list[str]) -> tuple[Session, list[Observed]]:
         """Run the cases. Raises HarnessError."""
@@ -221,7 +220,7 @@ def _against(asked: _Asked, against: str, pairs: int, tolerance: float) -> Outco
                 against=against,
                 pairs=pairs,
                 tolerance=tolerance,
-                tell=lambda text: click.echo(text, err=True),
+                tell=say,
             )
             session.write(session.result("complete"))
     return outcome

@@ -14,23 +14,22 @@ must not look like a quiet server.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
-import gevent.lock
-import gevent.socket
 from gevent.queue import Queue
 from locust import User, constant, task
 from locust.env import Environment
 
 from harness.load.locustfile import Gate, Ticket
+from harness.load.orders import Line
 
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.2
@@ -117,10 +116,9 @@ class Part:
 class Plans:
     """The plans under way, as the one process that talks to the harness sees them."""
 
-    def __init__(self, environment: Any, connection: Any) -> None:
+    def __init__(self, environment: Any, send: Callable[[dict[str, Any]], None]) -> None:
         self._runner = environment.runner
-        self._connection = connection
-        self._sending = gevent.lock.Semaphore()
+        self._send = send
         self._results: dict[int, dict[int, Any]] = {}
         self._counts: dict[int, int] = {}
 
@@ -139,11 +137,7 @@ class Plans:
         found.update(dict(part["results"]))
         if len(found) == self._counts[order]:
             del self._results[order], self._counts[order]
-            self.send({"order": order, "results": [found[number] for number in sorted(found)]})
-
-    def send(self, report: dict[str, Any]) -> None:
-        with self._sending:
-            self._connection.sendall(json.dumps(report).encode() + b"\n")
+            self._send({"order": order, "results": [found[number] for number in sorted(found)]})
 
 
 def make_environment() -> Any:
@@ -203,7 +197,7 @@ def main() -> None:
     if sys.argv[1] == "worker":
         be_worker(int(sys.argv[2]))
     descriptor, users, count = (int(each) for each in sys.argv[1:])
-    connection = gevent.socket.socket(fileno=descriptor)
+    line = Line(descriptor)
     environment = make_environment()
     workers: list[subprocess.Popen[bytes]] = []
     try:
@@ -213,18 +207,12 @@ def main() -> None:
         else:
             environment.create_local_runner()
             listen(environment)
-        plans = Plans(environment, connection)
+        plans = Plans(environment, line.send)
         environment.runner.register_message("results", lambda msg, **_: plans.take(msg.data))
         environment.runner.start(user_count=users, spawn_rate=users)
         while environment.runner.user_count < users:
             gevent.sleep(0.02)
-        plans.send({"ready": True})
-        for line in connection.makefile("rb"):  # until the harness closes its end, however it ended
-            order = json.loads(line)
-            if "abandon" in order:
-                plans.abandon(order["abandon"])
-            else:
-                plans.start(order)
+        line.obey(plans.start, plans.abandon)
     except Exception:  # noqa: BLE001 - told in the log, whose last lines the harness quotes
         traceback.print_exc()
     finally:

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 
 from harness.advice import Advice, advise_all, recipes
 from harness.advice.script_edit import edited, preview, takes_from_requests
+from harness.report.console import print_plain
 from harness.report.result import CaseResult
 
 
@@ -24,16 +25,16 @@ def print_advice(
     advice = advise_all(cases, paths)
     source = script.read_text(encoding="utf-8", errors="replace")
     for line in advice_lines(advice, cases, source, script, paths):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, line)
     if not fix_preview:
         return
     diff = preview(source, str(script), advice, django_of(cases))
     if not diff:
-        console.print(f"{script}: no lines to add", markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, f"{script}: no lines to add")
     elif console.is_terminal:
         console.print(Syntax(diff, "diff", word_wrap=True, background_color="default"))
     else:
-        console.print(diff, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, diff)
 
 
 def django_of(cases: Sequence[CaseResult]) -> recipes.Version:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.report.console import judged, verdict_text
+from harness.report.console import judged, print_plain, verdict_text
 from harness.report.result import CaseResult, Result
 
 Judgement = Literal["worse", "better", "same", "unknown", "added", "gone"]
@@ -143,10 +143,10 @@ def print_comparison(console: Console, changes: Sequence[Change], before: str, a
     console.print(table)
     for each in changes:
         if each.sentences and each.judgement not in ("added", "gone"):
-            console.print(f"{each.case}: {each.judgement}", markup=False, highlight=False, soft_wrap=True)
+            print_plain(console, f"{each.case}: {each.judgement}")
             for sentence in each.sentences:
-                console.print(f"  {sentence}", markup=False, highlight=False, soft_wrap=True)
-    console.print(summary(changes), markup=False, highlight=False, soft_wrap=True)
+                print_plain(console, f"  {sentence}")
+    print_plain(console, summary(changes))
 
 
 def summary(changes: Sequence[Change]) -> str:

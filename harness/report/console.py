@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +21,16 @@ EVIDENCE_LINES = 6
 # Where no terminal shows a bar, a long case says this often that it goes on: a silent log looks like a hung job.
 QUIET_SECONDS = 60.0
 LOG_WIDTH = 130
+
+
+def say(text: str) -> None:
+    """To standard error: what goes on, while standard output is for what came of it."""
+    click.echo(text, err=True)
+
+
+def print_plain(console: Console, text: str) -> None:
+    """As it is, however long: a path that is wrapped cannot be copied."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -103,7 +114,7 @@ class ProgressWatcher:
         self._print(f"[{self._number}/{self._cases}] {case.id}: skipped: {reason}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_plain(self._console, text)
 
 
 def verdict_text(case: CaseResult) -> str:
@@ -148,9 +159,9 @@ def print_result(
     console.print(table)
     for case in result.cases if told is None else told:
         for line in story(case, evidence=evidence):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            print_plain(console, line)
     for each in result.skipped:
-        console.print(_skipped_text(each), markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, _skipped_text(each))
 
 
 def hosting_text(case: CaseResult) -> str:
