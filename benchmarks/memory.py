@@ -8,7 +8,6 @@ disk, and what is kept of them does not grow.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from harness.adhoc import script_case
 from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, default_flights
 from harness.runtime import declared_runtimes, prepare
 from harness.verdict import Tally
 
@@ -32,8 +31,8 @@ SCRIPT = Path(__file__).with_name("tiny.wsgi")
 def main(trials: int, name: str) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
-    flights = os.cpu_count() or 1
     case = script_case(SCRIPT, trials=trials)
+    flights = default_flights(case)
     host = LocalHost(case, runtime, flights=flights)
     process = psutil.Process()
     seen: list[int] = []

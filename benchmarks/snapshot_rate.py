@@ -8,7 +8,6 @@ clock of a lane begins when its first few trials are over.
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
 from harness.adhoc import script_case
 from harness.explore import Explorer
 from harness.history import HistoryWriter
+from harness.runner import default_flights
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -30,7 +30,7 @@ from harness.verdict import Tally
 SCRIPTS = ("default", "improved")
 
 
-def measure_snapshot(case: Case, runtime: Runtime, flights: int, directory: Path) -> float:
+def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
     """Effective trials a second."""
     marks: list[tuple[float, int]] = []
 
@@ -41,7 +41,7 @@ def measure_snapshot(case: Case, runtime: Runtime, flights: int, directory: Path
     with HistoryWriter(directory / f"snapshot-{time.monotonic_ns()}.jsonl", case) as history:
         explorer = Explorer(case, runtime, history)
         explorer.control()
-        explorer.explore(flights, watch)
+        explorer.explore(default_flights(case), watch)
     (begin, before), (end, after) = marks
     return (after - before) / (end - begin)
 
@@ -53,7 +53,6 @@ def measure_snapshot(case: Case, runtime: Runtime, flights: int, directory: Path
 def main(rounds: int, trials: int, name: str) -> None:
     """Print the rates and their ratio, the median of the rounds."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
-    flights = os.cpu_count() or 1
     table = Table("script", "Apache lane/s", "snapshot lane/s", "snapshot : Apache", title="effective trials")
     for script in SCRIPTS:
         pairs = []
@@ -61,8 +60,8 @@ def main(rounds: int, trials: int, name: str) -> None:
             with tempfile.TemporaryDirectory() as directory:
                 path = Path(f"sites/mysite/scripts/{script}.wsgi")
                 case = script_case(path, users=USERS, trials=trials + WARM_UP)
-                apache, *_ = measure_harness(case, runtime, flights, Path(directory))
-                pairs.append((apache, measure_snapshot(case, runtime, flights, Path(directory))))
+                apache, *_ = measure_harness(case, runtime, Path(directory))
+                pairs.append((apache, measure_snapshot(case, runtime, Path(directory))))
             click.echo(f"{script} round {number}: Apache {pairs[-1][0]:.2f}/s, snapshot {pairs[-1][1]:.2f}/s", err=True)
         table.add_row(
             script,

@@ -36,7 +36,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, default_flights
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case, expand, load_scenario
 from harness.verdict import Tally
@@ -50,7 +50,6 @@ RACES = (
     "umask-leak",
 )
 NO_ANSWER_SECONDS = 10
-FLIGHTS = 2
 HERE = Path(__file__).parent
 Fire = Callable[[Case, Slot], bool]
 
@@ -164,15 +163,16 @@ def watcher(case: Case, begin: float, cap: float, seen: list[Cell]) -> Callable[
 def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Cell:
     """The Apache lane, as `harness run` uses it."""
     seen: list[Cell] = []
-    host = LocalHost(case, runtime, flights=FLIGHTS)
+    flights = default_flights(case)
+    host = LocalHost(case, runtime, flights=flights)
     with (
-        LocustClient(case.users * FLIGHTS, directory / "locust.log") as locust,
+        LocustClient(case.users * flights, directory / "locust.log") as locust,
         host,
         HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history,
         contextlib.suppress(Found),
     ):
         begin = time.monotonic()
-        CaseRunner(case, host, locust, history).run(FLIGHTS, watcher(case, begin, cap, seen))
+        CaseRunner(case, host, locust, history).run(flights, watcher(case, begin, cap, seen))
     return seen[0]
 
 
@@ -184,7 +184,7 @@ def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> 
         explorer = Explorer(case, runtime, history)
         explorer.control()
         with contextlib.suppress(Found):
-            explorer.explore(FLIGHTS, watcher(case, begin, cap, seen))
+            explorer.explore(default_flights(case), watcher(case, begin, cap, seen))
     return min(seen, key=lambda each: each.seconds or cap)
 
 

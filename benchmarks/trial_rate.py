@@ -31,7 +31,7 @@ from harness.hosting import proc
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, default_flights
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -108,8 +108,9 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def measure_harness(case: Case, runtime: Runtime, flights: int, directory: Path) -> tuple[float, int, Cpu, int]:
+def measure_harness(case: Case, runtime: Runtime, directory: Path) -> tuple[float, int, Cpu, int]:
     """Effective trials a second once the first few are over, and where the CPU time went."""
+    flights = default_flights(case)
     host = LocalHost(case, runtime, flights=flights)
     with (
         LocustClient(USERS * flights, directory / "locust.log") as locust,
@@ -170,13 +171,12 @@ def measure_plain(case: Case, runtime: Runtime, trials: int) -> float:
 
 def measure(mode: Mode, runtime: Runtime, rounds: int, trials: int, say: Callable[[str], None]) -> list[Round]:
     script = Path("sites/mysite/scripts/default.wsgi")
-    flights = os.cpu_count() or 1
     done = []
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as directory:
             case = script_case(script, mode=mode, users=USERS, trials=trials + WARM_UP)
-            floor = measure_floor(script, runtime, trials // 2, flights)
-            harness, effective, cpu, ran = measure_harness(case, runtime, flights, Path(directory))
+            floor = measure_floor(script, runtime, trials // 2, os.cpu_count() or 1)
+            harness, effective, cpu, ran = measure_harness(case, runtime, Path(directory))
             plain = measure_plain(case, runtime, max(4, trials // 10))
         done.append(Round(harness, floor, plain, effective, cpu, ran))
         say(f"{mode} round {number}: harness {harness:.2f}/s, floor {floor:.2f}/s, plain loop {plain:.2f}/s")

@@ -54,7 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
     )
-    group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
+    group.addoption(
+        "--harness-flights",
+        type=int,
+        metavar="N",
+        help="trials at a time (default: half the cores; perturbed: all)",
+    )
     group.addoption(
         "--harness-gate",
         metavar="BASELINE",
@@ -139,7 +144,8 @@ class Door:
     def session(self) -> Session:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-            flights = self.option("flights") or max(1, (os.cpu_count() or 1) // workers)
+            shared = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+            flights = self.option("flights") or shared
             session = Session(self.directory("results", "results"), flights, users=self.users)
             self._session = session.__enter__()
         return self._session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,15 @@ CONTROLS = 2
 # controls are asked, at that moment, before it is believed.
 LATE_CONTROLS = 3
 Watch = Callable[[Tally], None]
+# One thread that hands the interpreter lock on and one that takes it: what a stampede runs on.
+CORES_OF_A_STAMPEDE = 2
+
+
+def default_flights(case: Case) -> int:
+    """How many stampedes at a time. Left alone, threads that race for a few microseconds seldom do so on a core that
+    another stampede keeps busy: each gets two cores. Disturbed ones wait for their delays, mostly: one a core."""
+    cores = os.cpu_count() or 1
+    return cores if case.schedule == "perturbed" else max(1, cores // CORES_OF_A_STAMPEDE)
 
 
 class CaseRunner:
