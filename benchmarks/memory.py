@@ -8,6 +8,7 @@ disk, and what is kept of them does not grow.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from harness.adhoc import script_case
 from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
-from harness.runner import CaseRunner, default_flights
+from harness.runner import CaseRunner
 from harness.runtime import declared_runtimes, prepare
 from harness.verdict import Tally
 
@@ -32,7 +33,7 @@ def main(trials: int, name: str) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
     runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
     case = script_case(SCRIPT, trials=trials)
-    flights = default_flights(case)
+    flights = os.cpu_count() or 1
     host = LocalHost(case, runtime, flights=flights)
     process = psutil.Process()
     seen: list[int] = []

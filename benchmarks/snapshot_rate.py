@@ -8,6 +8,7 @@ clock of a lane begins when its first few trials are over.
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
 from harness.adhoc import script_case
 from harness.explore import Explorer
 from harness.history import HistoryWriter
-from harness.runner import default_flights
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -41,7 +41,7 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
     with HistoryWriter(directory / f"snapshot-{time.monotonic_ns()}.jsonl", case) as history:
         explorer = Explorer(case, runtime, history)
         explorer.control()
-        explorer.explore(default_flights(case), watch)
+        explorer.explore(os.cpu_count() or 1, watch)
     (begin, before), (end, after) = marks
     return (after - before) / (end - begin)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import statistics
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
-from harness.runner import CaseRunner, default_flights
+from harness.runner import CaseRunner
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case, expand, load_scenario
 from harness.verdict import Tally
@@ -163,7 +164,7 @@ def watcher(case: Case, begin: float, cap: float, seen: list[Cell]) -> Callable[
 def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Cell:
     """The Apache lane, as `harness run` uses it."""
     seen: list[Cell] = []
-    flights = default_flights(case)
+    flights = os.cpu_count() or 1
     host = LocalHost(case, runtime, flights=flights)
     with (
         LocustClient(case.users * flights, directory / "locust.log") as locust,
@@ -184,7 +185,7 @@ def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> 
         explorer = Explorer(case, runtime, history)
         explorer.control()
         with contextlib.suppress(Found):
-            explorer.explore(default_flights(case), watcher(case, begin, cap, seen))
+            explorer.explore(os.cpu_count() or 1, watcher(case, begin, cap, seen))
     return min(seen, key=lambda each: each.seconds or cap)
 
 
@@ -238,12 +239,17 @@ def shown(cell: Cell) -> str:
 @click.option("--race", "races", multiple=True, default=RACES, help="a scenario; repeatable")
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
 @click.option("--cap", type=click.FloatRange(1, 3600), default=60, show_default=True, help="seconds of a cell")
-def main(races: tuple[str, ...], rounds: int, cap: float) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="write each cell of each round here, a line of JSON each")
+def main(races: tuple[str, ...], rounds: int, cap: float, keep: Path | None) -> None:
     """Print seconds and restarts to the first sight, and how many times sooner the best lane is."""
     known = Runtimes(declared_runtimes(), lambda text: click.echo(text, err=True))
     if shutil.which("wrk") is None:
         click.echo("wrk is not installed (apt-get install wrk): its column is left out", err=True)
-    with plain_locust() as locust, tempfile.TemporaryDirectory() as directory:
+    with (
+        plain_locust() as locust,
+        tempfile.TemporaryDirectory() as directory,
+        (keep or Path(os.devnull)).open("w") as kept,
+    ):
         columns = ways(locust)
         today = [name for name in columns if "," not in name]
         table = Table("race", *columns, "best of today's : best lane", title="seconds and restarts to the first sight")
@@ -259,6 +265,8 @@ def main(races: tuple[str, ...], rounds: int, cap: float) -> None:
                     if number and cells[name][0].seconds is None:
                         continue  # a second round at the cap would tell no more
                     cells[name].append(way(race, runtime, cap, Path(directory)))
+                    line = {"race": race, "way": name, **asdict(cells[name][-1])}
+                    kept.write(json.dumps(line) + "\n")
                     click.echo(f"{race}, {name}, round {number + 1}: {shown(cells[name][-1])}", err=True)
             best = {name: median(each) for name, each in cells.items()}
             before = min((best[name].seconds or float("inf") for name in today), default=float("inf"))

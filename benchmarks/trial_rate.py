@@ -31,7 +31,7 @@ from harness.hosting import proc
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
-from harness.runner import CaseRunner, default_flights
+from harness.runner import CaseRunner
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -110,7 +110,7 @@ def _seconds(process: psutil.Process) -> float:
 
 def measure_harness(case: Case, runtime: Runtime, directory: Path) -> tuple[float, int, Cpu, int]:
     """Effective trials a second once the first few are over, and where the CPU time went."""
-    flights = default_flights(case)
+    flights = os.cpu_count() or 1
     host = LocalHost(case, runtime, flights=flights)
     with (
         LocustClient(USERS * flights, directory / "locust.log") as locust,

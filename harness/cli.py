@@ -78,7 +78,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--flights",
             type=click.IntRange(1, 64),
-            help="trials at a time (default: half the cores; perturbed: all)",
+            help="trials at a time, and stampedes (default: one a core; those left alone have two)",
         ),
     ]
     for option in reversed(options):
@@ -312,9 +312,7 @@ def _write_json(file: Path | None, result: Result) -> None:
 @click.option("--trials", type=click.IntRange(1), help="forked processes of each case")
 @click.option("--full", is_flag=True, help="make every trial of an expected race too")
 @click.option("--confirm", is_flag=True, help="run each case with a finding on real Apache too")
-@click.option(
-    "--flights", type=click.IntRange(1, 64), help="trials at a time (default: half the cores; perturbed: all)"
-)
+@click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)")
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
 def explore(
     scenarios: tuple[Path, ...],
@@ -406,7 +404,7 @@ def replay(
             return done
 
         # Only a replay on Apache has a host, and may find none.
-        runs_on = known.get(told.case.runtime) if told.order else hosts.host(told.case, session.flights_of(told.case))
+        runs_on = known.get(told.case.runtime) if told.order else hosts.host(told.case, session.flights)
         replaying.check_runtime(told, runs_on.versions)
         numbers = itertools.count(1)
         case = replaying.again(told, trials)

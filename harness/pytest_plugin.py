@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-flights",
         type=int,
         metavar="N",
-        help="trials at a time (default: half the cores; perturbed: all)",
+        help="trials at a time, and stampedes (default: one a core; those left alone have two)",
     )
     group.addoption(
         "--harness-gate",

@@ -31,9 +31,10 @@ Watch = Callable[[Tally], None]
 CORES_OF_A_STAMPEDE = 2
 
 
-def default_flights(case: Case) -> int:
-    """How many stampedes at a time. Left alone, threads that race for a few microseconds seldom do so on a core that
-    another stampede keeps busy: each gets two cores. Disturbed ones wait for their delays, mostly: one a core."""
+def stampedes_at_a_time(case: Case) -> int:
+    """How many trials may be in their stampede at a time. Left alone, threads that race for a few microseconds seldom
+    do so on a core that another stampede keeps busy: each gets two cores. Disturbed ones wait for their delays, mostly:
+    one a core. What comes before and after is done beside them."""
     cores = os.cpu_count() or 1
     return cores if case.schedule == "perturbed" else max(1, cores // CORES_OF_A_STAMPEDE)
 
@@ -41,11 +42,15 @@ def default_flights(case: Case) -> int:
 class CaseRunner:
     """The state of a running case. `run` it once."""
 
-    def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
+    def __init__(
+        self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter, stampedes: int | None = None
+    ) -> None:
+        """`stampedes` at a time; None: as many as `stampedes_at_a_time` says."""
         self._case = case
         self._host = host
         self._locust = locust
         self._history = history
+        self._turns = threading.Semaphore(stampedes or stampedes_at_a_time(case))
         self._lock = threading.Lock()
         self._controls: list[Control] = []
         self._grace = 0.0
@@ -94,7 +99,7 @@ class CaseRunner:
         if self.stop.is_set():
             return
         with self._host.cold() as slot:
-            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference)
+            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference, self._turns)
         if self.stop.is_set():  # its server was taken away: it says nothing about the site
             return
         self._history.add(trial)
@@ -128,17 +133,24 @@ class CaseRunner:
 
 
 def run_case(
-    case: Case, host: Host, locust: LocustClient, path: Path, flights: int, watch: Watch
+    case: Case,
+    host: Host,
+    locust: LocustClient,
+    path: Path,
+    flights: int,
+    watch: Watch,
+    stampedes: int | None = None,
 ) -> tuple[Tally, float, bool]:
-    """Run a case and write its history to `path`: its tally, its duration in seconds, and whether it was
-    stopped before its time by Ctrl-C (then the tally holds what was kept so far).
+    """Run a case, so many trials and so many stampedes at a time, and write its history to `path`: its tally, its
+    duration in seconds, and whether it was stopped before its time by Ctrl-C (then the tally holds what was kept so
+    far).
 
     Raises:
         HarnessError: httpd or Locust failed, or the control is refused.
     """
     begin = time.monotonic()
     with HistoryWriter(path, case) as history:
-        runner = CaseRunner(case, host, locust, history)
+        runner = CaseRunner(case, host, locust, history, stampedes)
         stopped = False
         try:
             with host:

@@ -24,7 +24,7 @@ from harness.history import file_name
 from harness.load.client import LocustClient
 from harness.records import BackendName, Lane, Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
-from harness.runner import default_flights, grade_history, run_case
+from harness.runner import grade_history, run_case
 from harness.runtime import Runtime, check_syntax
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -60,7 +60,8 @@ class Session:
 
     def __init__(self, results: Path, flights: int | None = None, *, users: int = 15) -> None:
         self.run = new_run_name()
-        self._flights = flights
+        self._asked = flights
+        self.flights = flights or os.cpu_count() or 1
         self.directory = results / self.run
         self._users = users
         self._results: list[CaseResult] = []
@@ -72,8 +73,7 @@ class Session:
             raise BadInput(f"{self.directory}: results cannot be written: {error.strerror} (--results)") from error
 
     def __enter__(self) -> Session:
-        most = self._flights or os.cpu_count() or 1
-        self.locust = LocustClient(self._users * most, self.directory / "locust.log").__enter__()
+        self.locust = LocustClient(self._users * self.flights, self.directory / "locust.log").__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,10 +88,6 @@ class Session:
         }
         (self.directory / "run.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
 
-    def flights_of(self, case: Case) -> int:
-        """How many of its trials run at a time."""
-        return self._flights or default_flights(case)
-
     def history_path(self, case: Case) -> Path:
         return self.directory / "cases" / file_name(case.id)
 
@@ -99,16 +95,16 @@ class Session:
         self, case: Case, backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
     ) -> tuple[CaseResult, bool]:
         """Run one case: its result, and whether it was stopped. Raises HarnessError."""
-        flights = self.flights_of(case)
-        host = backend.host(case, flights)
+        host = backend.host(case, self.flights)
         watcher.case_begins(case)
         tally, duration, stopped = run_case(
             case,
             host,
             self.locust,
             self.history_path(case),
-            flights,
+            self.flights,
             lambda tally: watcher.case_goes_on(case, tally),
+            self._asked,
         )
         result = case_result(
             case,
@@ -127,9 +123,9 @@ class Session:
         """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
-        path, flights = self.history_path(case), self.flights_of(case)
+        path = self.history_path(case)
         tally, duration = explore_case(
-            case, runtime, path, flights, lambda tally: watcher.case_goes_on(case, tally), like
+            case, runtime, path, self.flights, lambda tally: watcher.case_goes_on(case, tally), like
         )
         result = case_result(
             case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -27,16 +28,23 @@ def grace_seconds(slowest_control: float) -> float:
 
 
 def run_trial(
-    host: Host, locust: LocustClient, slot: Slot, number: int, grace: float, reference: State | None = None
+    host: Host,
+    locust: LocustClient,
+    slot: Slot,
+    number: int,
+    grace: float,
+    reference: State | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Trial:
-    """Stampede the cold process of a slot. Raises InfrastructureError."""
+    """Stampede the cold process of a slot, when it is its `turn`. Raises InfrastructureError."""
     case = host.case
-    begin = time.monotonic()
-    before = host.watch(slot)
     chosen = case.requests_of_stampede()
     headers = [{**slot.headers, "X-Harness-Request": f"{number}.{user}"} for user in range(len(chosen))]
-    order = locust.order(slot.address, case.requests, chosen, headers)
-    answers = order.wait(grace)
+    with turn or nullcontext():
+        begin = time.monotonic()
+        before = host.watch(slot)
+        order = locust.order(slot.address, case.requests, chosen, headers)
+        answers = order.wait(grace)
     processes = host.watch(slot, before)
     stacks: tuple[ThreadStack, ...] = ()
     if answers is None:

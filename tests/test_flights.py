@@ -1,15 +1,15 @@
-"""How many stampedes run at a time."""
+"""How many trials are in their stampede at a time."""
 
 import os
 
 import pytest
 from build import make_case
 
-from harness.runner import default_flights
+from harness.runner import stampedes_at_a_time
 
 
 @pytest.mark.parametrize(
-    ("cores", "schedule", "flights"),
+    ("cores", "schedule", "stampedes"),
     [
         (1, "natural", 1),
         (2, "natural", 1),
@@ -19,6 +19,6 @@ from harness.runner import default_flights
         (None, "natural", 1),
     ],
 )
-def test_a_stampede_left_alone_has_two_cores(monkeypatch, cores, schedule, flights):
+def test_a_stampede_left_alone_has_two_cores(monkeypatch, cores, schedule, stampedes):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert flights == default_flights(make_case(schedule=schedule))
+    assert stampedes == stampedes_at_a_time(make_case(schedule=schedule))
