@@ -78,7 +78,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--flights",
             type=click.IntRange(1, 64),
-            help="trials at a time, and stampedes (default: one a core; those left alone have two)",
+            help="trials at a time (default: one a core)",
         ),
     ]
     for option in reversed(options):

@@ -39,7 +39,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", type=click.IntRange(0), help="seed that the run writes down"),
         click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
         click.option("--flights", type=click.IntRange(1, 64),
-                     help="trials at a time, and stampedes (default: one a core; those left alone have two)"),
+                     help="trials at a time (default: one a core)"),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

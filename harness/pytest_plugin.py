@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-flights",
         type=int,
         metavar="N",
-        help="trials at a time, and stampedes (default: one a core; those left alone have two)",
+        help="trials at a time (default: one a core)",
     )
     group.addoption(
         "--harness-gate",
@@ -144,8 +144,7 @@ class Door:
     def session(self) -> Session:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-            shared = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
-            flights = self.option("flights") or shared
+            flights = self.option("flights") or max(1, (os.cpu_count() or 1) // workers)
             session = Session(self.directory("results", "results"), flights, users=self.users)
             self._session = session.__enter__()
         return self._session

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.checkers import grade
@@ -27,30 +27,48 @@ CONTROLS = 2
 # controls are asked, at that moment, before it is believed.
 LATE_CONTROLS = 3
 Watch = Callable[[Tally], None]
-# One thread that hands the interpreter lock on and one that takes it: what a stampede runs on.
-CORES_OF_A_STAMPEDE = 2
+# Left alone, threads race for a few microseconds only where two of them can run, and a core that another stampede keeps
+# busy is not there for them; but two stampedes at a time are done sooner, and their threads meet in other ways. So of
+# the natural trials every third has two cores. Disturbed threads wait for their delays, mostly: one core is enough.
+UNCROWDED_EVERY = 3
+UNCROWDED_CORES = 2
 
 
-def stampedes_at_a_time(case: Case) -> int:
-    """How many trials may be in their stampede at a time. Left alone, threads that race for a few microseconds seldom
-    do so on a core that another stampede keeps busy: each gets two cores. Disturbed ones wait for their delays, mostly:
-    one a core. What comes before and after is done beside them."""
-    cores = os.cpu_count() or 1
-    return cores if case.schedule == "perturbed" else max(1, cores // CORES_OF_A_STAMPEDE)
+class Cores:
+    """What stampedes share: so many of them can be under way as there are cores, each of which takes one or two."""
+
+    def __init__(self, count: int) -> None:
+        self._count = self._free = count
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, wanted: int) -> Iterator[None]:
+        """Wait for so many to be free (for all, where there are fewer), and keep them."""
+        wanted = min(wanted, self._count)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+def cores_of(case: Case, number: int) -> int:
+    """How many cores the stampede of this trial takes."""
+    return UNCROWDED_CORES if case.schedule == "natural" and number % UNCROWDED_EVERY == 0 else 1
 
 
 class CaseRunner:
     """The state of a running case. `run` it once."""
 
-    def __init__(
-        self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter, stampedes: int | None = None
-    ) -> None:
-        """`stampedes` at a time; None: as many as `stampedes_at_a_time` says."""
+    def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
         self._case = case
         self._host = host
         self._locust = locust
         self._history = history
-        self._turns = threading.Semaphore(stampedes or stampedes_at_a_time(case))
         self._lock = threading.Lock()
         self._controls: list[Control] = []
         self._grace = 0.0
@@ -69,6 +87,7 @@ class CaseRunner:
         if self.tally.broken or self.tally.inconclusive:
             return self.tally
         self._grace = grace_seconds(slowest(self._controls))
+        self._cores = Cores(flights)
         with ThreadPoolExecutor(flights, thread_name_prefix="trial") as pool:
             try:
                 self._fly(pool, flights, watch)
@@ -99,7 +118,8 @@ class CaseRunner:
         if self.stop.is_set():
             return
         with self._host.cold() as slot:
-            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference, self._turns)
+            turn = self._cores.taken(cores_of(self._case, number))
+            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference, turn)
         if self.stop.is_set():  # its server was taken away: it says nothing about the site
             return
         self._history.add(trial)
@@ -133,24 +153,17 @@ class CaseRunner:
 
 
 def run_case(
-    case: Case,
-    host: Host,
-    locust: LocustClient,
-    path: Path,
-    flights: int,
-    watch: Watch,
-    stampedes: int | None = None,
+    case: Case, host: Host, locust: LocustClient, path: Path, flights: int, watch: Watch
 ) -> tuple[Tally, float, bool]:
-    """Run a case, so many trials and so many stampedes at a time, and write its history to `path`: its tally, its
-    duration in seconds, and whether it was stopped before its time by Ctrl-C (then the tally holds what was kept so
-    far).
+    """Run a case and write its history to `path`: its tally, its duration in seconds, and whether it was
+    stopped before its time by Ctrl-C (then the tally holds what was kept so far).
 
     Raises:
         HarnessError: httpd or Locust failed, or the control is refused.
     """
     begin = time.monotonic()
     with HistoryWriter(path, case) as history:
-        runner = CaseRunner(case, host, locust, history, stampedes)
+        runner = CaseRunner(case, host, locust, history)
         stopped = False
         try:
             with host:

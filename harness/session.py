@@ -60,7 +60,6 @@ class Session:
 
     def __init__(self, results: Path, flights: int | None = None, *, users: int = 15) -> None:
         self.run = new_run_name()
-        self._asked = flights
         self.flights = flights or os.cpu_count() or 1
         self.directory = results / self.run
         self._users = users
@@ -104,7 +103,6 @@ class Session:
             self.history_path(case),
             self.flights,
             lambda tally: watcher.case_goes_on(case, tally),
-            self._asked,
         )
         result = case_result(
             case,
