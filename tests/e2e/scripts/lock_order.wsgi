@@ -5,7 +5,7 @@ _one, _other, _ready = threading.Lock(), threading.Lock(), []
 
 
 def _work():
-    return sum(number * number for number in range(300000))
+    return sum(number * number for number in range(1000000))
 
 
 def application(environ, start_response):
