@@ -29,7 +29,7 @@ def test_work_under_the_import_lock_is_clean(start, mode):
 
 def test_locks_in_opposite_order_hang(start):
     """Requests that wait for each other, using no CPU, are a race of class hang."""
-    result = start("lock_order", paths=["/a", "/b"], trials=12)
+    result = start("lock_order", paths=["/a", "/b"], trials=3)
     assert ("race", "hang") == (result.verdict, result.race_class)
 
 
