@@ -36,6 +36,7 @@ from harness.gate.compare import alarms
 from harness.gate.judge import judge_observed
 from harness.gate.measure import baseline_of, measure_all
 from harness.gate.pairs import PairRunner, Timed, check_enough, compare_pairs
+from harness.gate.records import Observed
 from harness.gate.statistics import FAMILY_ERROR
 from harness.load.client import LocustClient
 from harness.runtime import Runtime, declared_runtimes, prepare
@@ -146,21 +147,25 @@ class Bench:
     def compare_stored(self, times: int, until: float) -> Iterator[dict[str, Any]]:
         """Compare with a baseline of the same script so many times, or until the clock says so."""
         case = self._case("old", _BASE + _EAGER).model_copy(update={"trials": TRIALS})
+        session, first = self._run(case)
+        baseline = baseline_of("itself", session, first)
+        for _ in range(times):
+            begin = time.monotonic()
+            _, observed = self._run(case)
+            outcome = judge_observed([case], observed, {case.scenario: baseline})
+            yield {
+                "kind": "stored",
+                "tests": len(outcome.tests),
+                "least_p": min(each.significance.p for each in outcome.tests),
+                "seconds": round(time.monotonic() - begin, 1),
+                "alarms": [each.sentence.partition(": ")[2] for each in alarms(outcome.tests)],
+            }
+            if time.monotonic() > until:
+                return
+
+    def _run(self, case: Case) -> tuple[Session, list[Observed]]:
         with Session(self._directory / "results", users=USERS) as session:
-            baseline = baseline_of("itself", session, measure_all([case], self._backend, session))
-            for _ in range(times):
-                begin = time.monotonic()
-                observed = measure_all([case], self._backend, session)
-                outcome = judge_observed([case], observed, {case.scenario: baseline})
-                yield {
-                    "kind": "stored",
-                    "tests": len(outcome.tests),
-                    "least_p": min(each.significance.p for each in outcome.tests),
-                    "seconds": round(time.monotonic() - begin, 1),
-                    "alarms": [each.sentence.partition(": ")[2] for each in alarms(outcome.tests)],
-                }
-                if time.monotonic() > until:
-                    return
+            return session, measure_all([case], self._backend, session)
 
 
 def cpu_of(pairs: Sequence[tuple[Timed, Timed]]) -> tuple[float, float]:
