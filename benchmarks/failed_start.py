@@ -26,6 +26,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
+from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
 
 SCRIPTS = Path("sites/poisoned_registry/scripts")
@@ -127,7 +128,7 @@ def measure(script: str, mode: Mode, runtime: Runtime, trials: int) -> Outcome:
 @click.option("--only", multiple=True, help="SCRIPT:MODE; repeatable")
 def main(trials: int, name: str, only: tuple[str, ...]) -> None:
     """Print what first requests got, and whether and when the site recovered."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     columns = [
         "script",
         "mode",

@@ -30,6 +30,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
+from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
 
 SCRIPTS = Path("sites/mysite/scripts")
@@ -130,8 +131,8 @@ def measure(mode: Mode, runtime: Runtime, rounds: int) -> dict[str, list[Start]]
             case = script_case(script, mode=mode, paths=PATHS, apache_conf=conf, black_box=True)
             clients[name] = Client(locust, stack.enter_context(LocalHost(case, runtime, slots=SLOTS)))
             clients[name].start()  # compiles what is not compiled yet
+        names = [*scripts]
         for turn in range(rounds):
-            names = [*scripts]
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 found[name].append(clients[name].start())
     return found
@@ -149,7 +150,7 @@ def excess_gone(starts: list[Start], default: list[Start]) -> float:
 @click.option("--mode", "modes", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
 def main(rounds: int, name: str, modes: tuple[Mode, ...]) -> None:
     """Print the ratios."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     columns = ["mode", "script", "first : warm", "quartiles", "excess gone", "whole cold start : default's"]
     table = Table(*columns, title=f"first request to a cold process, {rounds} rounds")
     for mode in modes or ("daemon", "embedded"):

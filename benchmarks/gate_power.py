@@ -39,6 +39,7 @@ from harness.gate.pairs import PairRunner, Timed, check_enough, compare_pairs
 from harness.gate.records import Observed
 from harness.gate.statistics import FAMILY_ERROR
 from harness.load.client import LocustClient
+from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.session import Session
@@ -200,7 +201,7 @@ def summary(lines: list[dict[str, Any]]) -> list[str]:
 def main(comparisons: int, planted: int, pairs: int, keep: Path, seconds: float, name: str) -> None:
     """Print how many comparisons ended in an alarm."""
     until = time.monotonic() + seconds
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     for kind in KINDS:
         done = [json.loads(line) for line in keep.read_text().splitlines()] if keep.exists() else []
         left = (comparisons if kind in UNCHANGED else planted) - sum(each["kind"] == kind for each in done)

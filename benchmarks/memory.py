@@ -19,6 +19,7 @@ from harness.adhoc import script_case
 from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
+from harness.report.console import say
 from harness.runner import CaseRunner
 from harness.runtime import declared_runtimes, prepare
 from harness.verdict import Tally
@@ -31,9 +32,9 @@ SCRIPT = Path(__file__).with_name("tiny.wsgi")
 @click.option("--runtime", "name", default="django52", show_default=True)
 def main(trials: int, name: str) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
-    case = script_case(SCRIPT, trials=trials)
+    runtime = prepare(name, declared_runtimes()[name], say)
     flights = os.cpu_count() or 1
+    case = script_case(SCRIPT, trials=trials)
     host = LocalHost(case, runtime, flights=flights)
     process = psutil.Process()
     seen: list[int] = []

@@ -26,6 +26,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
+from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
@@ -111,7 +112,7 @@ def ratios(pairs: Pairs) -> list[str]:
 @click.option("--runtime", "name", default="django52", show_default=True)
 def main(cold: int, warm: int, name: str) -> None:
     """Print the ratios, with probe over without: 1.00 is free."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("mode", "what", "time", "quartiles", "CPU time", title="with the probe : without")
     modes: tuple[Mode, ...] = ("daemon", "embedded")
     for mode in modes:

@@ -22,6 +22,7 @@ from harness.errors import MissingRuntime
 from harness.explore import explore_case
 from harness.history import read
 from harness.records import Order, Trial
+from harness.report.console import say
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case
 
@@ -55,7 +56,7 @@ def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[r
 @click.option("--times", type=click.IntRange(1), default=10, show_default=True, help="how often each is done again")
 def main(races: tuple[str, ...], trials: int, wanted: int, times: int) -> None:
     """Print how many of the repetitions failed as the first one did."""
-    known = Runtimes(declared_runtimes(), lambda text: click.echo(text, err=True))
+    known = Runtimes(declared_runtimes(), say)
     table = Table("race", "any seed", "its seed", "its order", "order by line", "steps followed", title="failed again")
     for race in races:
         case = case_of(race, "perturbed").model_copy(update={"trials": trials})

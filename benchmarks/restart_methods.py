@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.adhoc import script_case
-from harness.backend import Choice, choose
+from harness.backend import Choice, choose_for
 from harness.bench.plan import METHODS, Load
 from harness.bench.records import Cell
 from harness.bench.run import BenchRun
 from harness.bench.summary import Sample, each_restart, rows
-from harness.runtime import Runtimes, declared_runtimes
+from harness.report.console import say
+from harness.runtime import declared_runtimes
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
 LOAD = Load(rate=50.0, restarts_at=(1.0,), during_s=3.0, after_s=1.0)
@@ -62,9 +63,7 @@ def row(cell: Cell) -> tuple[str, ...]:
 @click.option("--runtime", default="django52", show_default=True)
 def main(rounds: int, backend: Choice, runtime: str) -> None:
     """Print a row for each mode and method: medians, and the longest."""
-    declared = declared_runtimes()
-    runtimes = Runtimes(declared, lambda text: click.echo(text, err=True))
-    hosts = choose(backend, Path.cwd(), declared, lambda case: runtimes.get(case.runtime))
+    hosts = choose_for(backend, declared_runtimes(), say)
     table = Table(
         "mode", "method", "first answer of a new process, ms", "longest", "requests meanwhile", "dropped", "5xx"
     )
@@ -76,7 +75,7 @@ def main(rounds: int, backend: Choice, runtime: str) -> None:
             if method != "container" or hosts.name == "compose"
         ]
         run = BenchRun(cells, LOAD, hosts, Path(directory), cycles=rounds, seed=0)
-        done = run.go(lambda text: click.echo(text, err=True))
+        done = run.go(say)
     for cell in done.cells:
         table.add_row(*row(cell) if cell.cycles else (cell.mode, cell.restart, cell.note))
     console = Console(width=120)

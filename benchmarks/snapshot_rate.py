@@ -23,6 +23,7 @@ from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
 from harness.adhoc import script_case
 from harness.explore import Explorer
 from harness.history import HistoryWriter
+from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -52,7 +53,7 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
 @click.option("--runtime", "name", default="django52", show_default=True)
 def main(rounds: int, trials: int, name: str) -> None:
     """Print the rates and their ratio, the median of the rounds."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("script", "Apache lane/s", "snapshot lane/s", "snapshot : Apache", title="effective trials")
     for script in SCRIPTS:
         pairs = []

@@ -37,6 +37,7 @@ from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
+from harness.report.console import say
 from harness.runner import CaseRunner
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case, expand, load_scenario
@@ -242,7 +243,7 @@ def shown(cell: Cell) -> str:
 @click.option("--keep", type=click.Path(path_type=Path), help="write each cell of each round here, a line of JSON each")
 def main(races: tuple[str, ...], rounds: int, cap: float, keep: Path | None) -> None:
     """Print seconds and restarts to the first sight, and how many times sooner the best lane is."""
-    known = Runtimes(declared_runtimes(), lambda text: click.echo(text, err=True))
+    known = Runtimes(declared_runtimes(), say)
     if shutil.which("wrk") is None:
         click.echo("wrk is not installed (apt-get install wrk): its column is left out", err=True)
     with (

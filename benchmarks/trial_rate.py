@@ -31,6 +31,7 @@ from harness.hosting import proc
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
+from harness.report.console import say
 from harness.runner import CaseRunner
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
@@ -189,12 +190,12 @@ def measure(mode: Mode, runtime: Runtime, rounds: int, trials: int, say: Callabl
 @click.option("--runtime", "name", default="django52", show_default=True)
 def main(rounds: int, trials: int, name: str) -> None:
     """Print the rates and their ratios, the median of the rounds."""
-    runtime = prepare(name, declared_runtimes()[name], lambda text: click.echo(text, err=True))
+    runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("mode", "harness/s", "floor/s", "plain/s", "harness : floor", "harness : plain", title="cold trials")
     shares = Table("mode", "interpreters", "httpd", "Locust", "harness", title="CPU, milliseconds an effective trial")
     modes: tuple[Mode, ...] = ("daemon", "embedded")
     for mode in modes:
-        done = measure(mode, runtime, rounds, trials, lambda text: click.echo(text, err=True))
+        done = measure(mode, runtime, rounds, trials, say)
         table.add_row(
             mode,
             *(

@@ -75,11 +75,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--fail-on", type=click.Choice(["hazard"]), help="let a hazard fail too, where nothing is declared"
         ),
-        click.option(
-            "--flights",
-            type=click.IntRange(1, 64),
-            help="trials at a time (default: one a core)",
-        ),
+        click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)"),
     ]
     for option in reversed(options):
         command = option(command)

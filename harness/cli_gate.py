@@ -38,8 +38,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True),
         click.option("--seed", type=click.IntRange(0), help="seed that the run writes down"),
         click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
-        click.option("--flights", type=click.IntRange(1, 64),
-                     help="trials at a time (default: one a core)"),
+        click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)"),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -342,12 +342,7 @@ class Explorer:
 
 
 def explore_case(
-    case: Case,
-    runtime: Runtime,
-    path: Path,
-    flights: int,
-    watch: Callable[[Tally], None],
-    like: Order | None = None,
+    case: Case, runtime: Runtime, path: Path, flights: int, watch: Callable[[Tally], None], like: Order | None = None
 ) -> tuple[Tally, float]:
     """Controls, then the case's trials, each in a forked child, `flights` at a time; the history goes to
     `path`. All trials can be led `like` an earlier one.

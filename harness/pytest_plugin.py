@@ -54,12 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
     )
-    group.addoption(
-        "--harness-flights",
-        type=int,
-        metavar="N",
-        help="trials at a time (default: one a core)",
-    )
+    group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
     group.addoption(
         "--harness-gate",
         metavar="BASELINE",

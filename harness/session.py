@@ -121,9 +121,8 @@ class Session:
         """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
-        path = self.history_path(case)
         tally, duration = explore_case(
-            case, runtime, path, self.flights, lambda tally: watcher.case_goes_on(case, tally), like
+            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally), like
         )
         result = case_result(
             case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"

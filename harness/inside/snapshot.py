@@ -257,7 +257,7 @@ def trial(order, child):
     if not pid:
         try:
             os.close(ours)
-            text = json.dumps(child(order).run()).encode("utf-8")
+            text = json.dumps(child.run()).encode("utf-8")
             while text:
                 text = text[os.write(theirs, text) :]
         finally:
@@ -304,7 +304,7 @@ def main(directory, path):
         gc.freeze()  # a collection in a child would write to, and so copy, all that it shares with us
     for line in iter(sys.stdin.readline, ""):
         order = json.loads(line)
-        out.write(trial(order, lambda order: Child(directory, stacks["tell"], application, probe, order)) + b"\n")
+        out.write(trial(order, Child(directory, stacks["tell"], application, probe, order)) + b"\n")
         out.flush()
 
 

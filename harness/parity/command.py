@@ -15,7 +15,7 @@ from harness.parity.report import encode, print_comparison
 from harness.parity.rows import ROWS
 from harness.parity.run import compare_site
 from harness.records import Mode
-from harness.report.console import open_console
+from harness.report.console import open_console, say
 from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
 from harness.scenario import load_scenario
 
@@ -66,9 +66,6 @@ def parity(
     if json_file is not None and not to_stdout and not json_file.parent.is_dir():
         raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
     places = find_places(site, sites, script)
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     comparison = compare_site(
         places,

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from playing import ABSENT, MINORS, interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{}.settings")\n'
@@ -32,15 +31,6 @@ def run(python, code, **environment):
     )
     assert 0 == done.returncode, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
-def python(request):
-    """An interpreter of each minor version."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"python{request.param} is on this machine, but does not run")
-    return found
 
 
 def write(directory, files):

@@ -10,36 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from playing import ABSENT, MINORS, interpreter
 
 from harness.hosting import listener
-from harness.hosting.apache import PROGRAMS, put_programs
+from harness.hosting.apache import put_programs
 from harness.records import ProcessId
-from harness.runtime import compiled_by
 
 DRIVER = Path(__file__).with_name("drive_listener.py")
 SECONDS = 20.0  # until a condition that is awaited must be there
-
-
-@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
-def python(request):
-    """An interpreter of each minor version."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"python{request.param} is on this machine, but does not run")
-    return found
-
-
-@pytest.fixture(scope="module")
-def programs(python):
-    return compiled_by(Path(python), PROGRAMS)
-
-
-@pytest.fixture
-def python3(python, request):
-    if request.node.callspec.params["python"].startswith("2"):
-        pytest.skip("only Python 3 can tell")
-    return python
 
 
 class Process:

@@ -5,15 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from playing import ABSENT, INSIDE, MINORS, interpreter
+from playing import INSIDE
 
 DRIVER = Path(__file__).with_name("drive_order.py")
 
 
-@pytest.fixture(params=[each for each in MINORS if each not in ABSENT])
-def play(request):
-    python = interpreter(request.param)
-
+@pytest.fixture
+def play(python):
     def play(name):
         done = subprocess.run(
             [python, "-B", DRIVER, INSIDE, name], capture_output=True, text=True, timeout=60, check=False

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from playing import ABSENT, INSIDE, MINORS, interpreter
+from playing import INSIDE
 
 from harness.parity.observation import Observation, read_events
 
@@ -78,15 +78,6 @@ assert (body, told) == ([b"x"], ["200 OK"])
 sys.stdout.write(repr(sys.path))
 """,
 }
-
-
-@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
-def python(request):
-    """An interpreter of each minor version; which are absent, test_probe.py tells."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"python{request.param} is on this machine, but does not run")
-    return found
 
 
 def run(python, directory, *, spoil=lambda recorder: None, beside=()):

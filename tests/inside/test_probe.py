@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from playing import ABSENT, MINORS, interpreter, play, shrink
+from playing import ABSENT, play, shrink
 from stand_ins import NEW_KINDS, OLD_DJANGO, OLD_KINDS
 
 from harness.hosting import events
@@ -39,22 +39,6 @@ FAILING = ("error", "error-abroad", "error-encoded", "error-mute")
 def test_absent(minor):
     """A Python that is not on this machine is told once, rather than at every test."""
     pytest.skip(f"Python {minor} is not on this machine (PATH, pyenv, uv)")
-
-
-@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
-def python(request):
-    """An interpreter of each minor version."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"python{request.param} is on this machine, but does not run")
-    return found
-
-
-@pytest.fixture
-def python3(python, request):
-    if request.node.callspec.params["python"].startswith("2"):
-        pytest.skip("only Python 3 can tell")
-    return python
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from playing import ABSENT, MINORS, interpreter
 
-from harness.hosting.apache import INSIDE, PROGRAMS, put_programs
-from harness.runtime import compiled_by
+from harness.hosting.apache import INSIDE, put_programs
 
 SECONDS = 60.0  # in which an answer must be there
 FINE = """
@@ -53,20 +51,6 @@ import os
 def application(environ, start_response):
     os._exit(7)
 """
-
-
-@pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])
-def python(request):
-    """An interpreter of each minor version."""
-    found = interpreter(request.param)
-    if found is None:
-        pytest.skip(f"python{request.param} is on this machine, but does not run")
-    return found
-
-
-@pytest.fixture(scope="module")
-def programs(python):
-    return compiled_by(Path(python), PROGRAMS)
 
 
 class Snapshot:
