@@ -20,8 +20,9 @@ from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.report.console import say
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, Turns
 from harness.runtime import declared_runtimes, prepare
+from harness.scenario import Case
 from harness.verdict import Tally
 
 SCRIPT = Path(__file__).with_name("tiny.wsgi")
@@ -39,7 +40,7 @@ def main(trials: int, name: str) -> None:
     process = psutil.Process()
     seen: list[int] = []
 
-    def watch(tally: Tally) -> None:
+    def watch(_: Case, tally: Tally) -> None:
         if tally.trials >= (len(seen) + 1) * trials // 10:
             seen.append(process.memory_info().rss)
             click.echo(f"{tally.trials} trials, {tally.effective} effective: {seen[-1] / 2**20:.1f} MiB")
@@ -50,7 +51,7 @@ def main(trials: int, name: str) -> None:
         host,
         HistoryWriter(Path(directory) / "history.jsonl", case) as history,
     ):
-        CaseRunner(case, host, locust, history).run(flights, watch)
+        Turns([CaseRunner(case, host, locust, history)], host, flights, watch).run()
         size = (Path(directory) / "history.jsonl").stat().st_size
     click.echo(
         f"from the first tenth to the last: {(seen[-1] - seen[0]) / 2**20:+.1f} MiB; history {size / 2**20:.0f} MiB"

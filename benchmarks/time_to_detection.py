@@ -38,7 +38,7 @@ from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
 from harness.report.console import say
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, Turns, Watch
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case, expand, load_scenario
 from harness.verdict import Tally
@@ -148,11 +148,11 @@ def plain_locust() -> Iterator[Fire]:
 # -- the lanes of the harness -------------------------------------------------------------------------------
 
 
-def watcher(case: Case, begin: float, cap: float, seen: list[Cell]) -> Callable[[Tally], None]:
+def watcher(case: Case, begin: float, cap: float, seen: list[Cell]) -> Watch:
     """Ends a run when its tally has the race that the scenario declares, or at the cap."""
     wanted = case.expectation.race_class if case.expectation else None
 
-    def watch(tally: Tally) -> None:
+    def watch(_: Case, tally: Tally) -> None:
         passed = time.monotonic() - begin
         found = bool(tally.races[wanted] if wanted else tally.races)
         if found or passed >= cap:
@@ -174,7 +174,7 @@ def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Ce
         contextlib.suppress(Found),
     ):
         begin = time.monotonic()
-        CaseRunner(case, host, locust, history).run(flights, watcher(case, begin, cap, seen))
+        Turns([CaseRunner(case, host, locust, history)], host, flights, watcher(case, begin, cap, seen)).run()
     return seen[0]
 
 

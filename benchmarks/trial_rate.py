@@ -32,7 +32,7 @@ from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runner import CaseRunner
+from harness.runner import CaseRunner, Turns
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -81,7 +81,7 @@ class Meter:
     case: Case
     marks: list[tuple[float, int, Cpu]] = field(default_factory=list)
 
-    def watch(self, tally: Tally) -> None:
+    def watch(self, _: Case, tally: Tally) -> None:
         if tally.trials >= WARM_UP and not self.marks:
             self._mark(tally)
         elif tally.trials >= self.case.trials - 2 and len(self.marks) == 1:
@@ -119,7 +119,7 @@ def measure_harness(case: Case, runtime: Runtime, directory: Path) -> tuple[floa
         HistoryWriter(directory / f"{case.mode}-{time.monotonic_ns()}.jsonl", case) as history,
     ):
         meter = Meter(host, locust, case)
-        CaseRunner(case, host, locust, history).run(flights, meter.watch)
+        Turns([CaseRunner(case, host, locust, history)], host, flights, meter.watch).run()
     (begin, before, cpu_before), (end, after, cpu_after) = meter.marks
     return (after - before) / (end - begin), after - before, cpu_after.less(cpu_before), case.trials - WARM_UP - 2
 

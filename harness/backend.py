@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,7 +12,7 @@ from harness.hosting import stack
 from harness.hosting.compose import ComposeHost
 from harness.hosting.host import Host
 from harness.hosting.local import LocalHost
-from harness.records import BackendName
+from harness.records import BackendName, Schedule
 from harness.runtime import Runtime, Runtimes, RuntimeSpec, check_syntax, spec_named
 from harness.scenario import Case
 
@@ -37,8 +37,9 @@ class Backend(abc.ABC):
         """Build what a case needs, before any clock runs. Raises MissingRuntime, InfrastructureError."""
 
     @abc.abstractmethod
-    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
-        """A host for a case; `slots` are as many as suit the machine where none are told.
+    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
+        """A host for a case, or for those that are alike but for these `schedules`; `slots` are as many as suit the
+        machine where none are told.
 
         Raises:
             MissingRuntime: this backend has none such; says how to get it.
@@ -63,10 +64,10 @@ class LocalBackend(Backend):
             raise MissingRuntime("restart = 'container' needs the compose backend: docker compose up -d --wait")
         return self._runtime_of(case)
 
-    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
+    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
         runtime = self._runtime(case)
         check_syntax(runtime, case.script_path)
-        return LocalHost(case, runtime, slots, flights)
+        return LocalHost(case, runtime, slots, flights, schedules)
 
 
 class ComposeBackend(Backend):
@@ -111,14 +112,14 @@ class ComposeBackend(Backend):
     def prepare(self, case: Case) -> None:
         pass  # a service is what it is
 
-    def host(self, case: Case, flights: int, slots: int | None = None) -> Host:
+    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
         found = self._find()
         spec = spec_named(case.runtime, self._specs)
         services = found.services_for(case.mode, spec)
         if not services:
             how = f"; start one with `{spec.compose}`" if spec.compose else ""
             raise MissingRuntime(f"no service has {spec} (there is {found.describe()}){how}")
-        return ComposeHost(case, services, found.versions(services[0]), slots, flights)
+        return ComposeHost(case, services, found.versions(services[0]), slots, flights, schedules)
 
 
 def choose_for(choice: Choice, declared: dict[str, RuntimeSpec], say: Callable[[str], None]) -> Backend:

@@ -10,13 +10,13 @@ from harness.hosting.host import Host, Slot
 from harness.load.client import Result as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
-from harness.records import Answer, Control, Request, State, ThreadStack
+from harness.records import Answer, Control, Request, Schedule, State, ThreadStack
 from harness.trial import hung, sound, watch_idle
 
 
-def run_control(host: Host, number: int) -> Control:
+def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Control:
     """One control on a cold process. Raises InfrastructureError as the host does."""
-    with host.cold() as slot:
+    with host.cold(schedule) as slot:
         return control_on(host, slot, number)
 
 

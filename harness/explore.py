@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from harness.hosting.httpd import dies_with_us
 from harness.hosting.local import environment_of
 from harness.load.client import COMMON_HEADERS, Result, answer_of
 from harness.records import Answer, Control, Order, ProcessId, Request, State, ThreadStack, Trial, Watched
-from harness.runner import CONTROLS
+from harness.runner import CONTROLS, Watch
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 from harness.trial import differing, grace_seconds
@@ -201,7 +201,7 @@ class Snapshot:
         """What a child brings home."""
         case = self.case
         led = led or Order()
-        plan = plan_of(case, case.script_path.parent.parent)
+        plan = plan_of(case, case.script_path.parent.parent) if case.schedule == "perturbed" else None
         assert self._process is not None
         assert self._process.stdin is not None
         chosen = case.requests_of_stampede()
@@ -311,7 +311,7 @@ class Explorer:
         self._grace = grace_seconds(slowest(controls))
         return True
 
-    def explore(self, flights: int, watch: Callable[[Tally], None], like: Order | None = None) -> None:
+    def explore(self, flights: int, watch: Watch, like: Order | None = None) -> None:
         """The case's trials, `flights` at a time, until they, or the case, are done."""
         numbers = iter(range(1, self.case.trials + 1))
         with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
@@ -322,7 +322,7 @@ class Explorer:
             finally:
                 self._stop.set()  # where one has failed, or Ctrl-C was pressed
 
-    def _fly(self, numbers: Iterator[int], watch: Callable[[Tally], None], like: Order | None) -> None:
+    def _fly(self, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
         with Snapshot(self.case, self._runtime) as snapshot:
             while not self._stop.is_set():
                 with self._lock:
@@ -338,11 +338,11 @@ class Explorer:
                 self._history.add(trial)
                 with self._lock:
                     self.tally.add(judged)
-                    watch(self.tally)
+                    watch(self.case, self.tally)
 
 
 def explore_case(
-    case: Case, runtime: Runtime, path: Path, flights: int, watch: Callable[[Tally], None], like: Order | None = None
+    case: Case, runtime: Runtime, path: Path, flights: int, watch: Watch, like: Order | None = None
 ) -> tuple[Tally, float]:
     """Controls, then the case's trials, each in a forked child, `flights` at a time; the history goes to
     `path`. All trials can be led `like` an earlier one.

@@ -28,6 +28,7 @@ from harness.parity.compare import Comparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
+from harness.runner import in_turns
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario
 from harness.session import Session, Silent
@@ -120,6 +121,7 @@ class Door:
         self.users = SPARE_USERS
         self.cases = 0
         """Scenario cases that were collected: the gate's error is shared by them."""
+        self._ahead: dict[str, CaseResult] = {}
 
     def option(self, name: str, default: Any = None) -> Any:
         value = self._config.getoption(f"--harness-{name}")
@@ -158,11 +160,25 @@ class Door:
     def declared(self) -> dict[str, RuntimeSpec]:
         return declared_runtimes(self.option("runtimes"))
 
-    def run(self, case: Case, backend: Backend) -> CaseResult:
-        result, stopped = self.session().run_one(case, backend, Silent())
+    def run(self, cases: Sequence[Case], backend: Backend) -> list[CaseResult]:
+        results, stopped = self.session().run_together(cases, backend, Silent())
         if stopped:
             raise KeyboardInterrupt
-        return result
+        return results
+
+    def result_of(self, item: CaseItem) -> CaseResult:
+        """The result of a case. Those that take turns with it are run too, and their results kept for their items."""
+        name = item.case.id
+        if name not in self._ahead:
+            beside = [each.case for each in item.session.items if isinstance(each, CaseItem)] if self._stay else []
+            group = next((each for each in in_turns(beside) if item.case in each), [item.case])
+            self._ahead.update(zip([each.id for each in group], self.run(group, self.backend), strict=True))
+        return self._ahead.pop(name)
+
+    @property
+    def _stay(self) -> bool:
+        """Do the cases of a file stay together? A worker of pytest-xdist may be given some of them only."""
+        return bool(getattr(self._config, "workerinput", {_STAY: True})[_STAY])
 
     @functools.cached_property
     def gate(self) -> ItemGate | None:
@@ -193,6 +209,7 @@ class Door:
 _DOOR = pytest.StashKey[Door]()
 _PAGES = pytest.StashKey[list[str]]()
 _PAGE_OF_WORKER = "harness_page"
+_STAY = "harness_files_stay"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -223,6 +240,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     scheduler = LoadFileScheduling(config, log)
     scheduler._split_scope = work_unit
     return scheduler
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[_STAY] = node.config.getoption("dist") in ("loadfile", "each")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -264,7 +286,7 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         door = self.config.stash[_DOOR]
         try:
-            result = door.run(self.case, door.backend)
+            result = door.result_of(self)
         except MissingRuntime as error:
             pytest.skip(f"runtime {self.case.runtime}: {error}")
         remember(self, result)
@@ -327,7 +349,7 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
         except MissingRuntime as error:
             pytest.skip(str(error))
         case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
-        result = door.run(case, LocalBackend(lambda _: runtime))
+        (result,) = door.run([case], LocalBackend(lambda _: runtime))
         remember(request.node, result)
         return result
 

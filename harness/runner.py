@@ -1,12 +1,15 @@
-"""Runs one case: controls, then trials until the verdict is settled or the trials are used up."""
+"""Runs cases: controls, then trials until the verdict is settled or the trials are used up."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from harness.checkers import grade
@@ -26,7 +29,7 @@ CONTROLS = 2
 # A wrong answer may be the clock's doing (a minute that has passed since the controls): up to so many further
 # controls are asked, at that moment, before it is believed.
 LATE_CONTROLS = 3
-Watch = Callable[[Tally], None]
+Watch = Callable[[Case, Tally], None]
 # Left alone, threads race for a few microseconds only where two of them can run, and a core that another stampede keeps
 # busy is not there for them; but two stampedes at a time are done sooner, and their threads meet in other ways. So of
 # the natural trials every third has two cores. Disturbed threads wait for their delays, mostly: one core is enough.
@@ -56,16 +59,32 @@ class Cores:
                 self._changed.notify_all()
 
 
+def in_turns(cases: Sequence[Case]) -> list[list[Case]]:
+    """The cases in groups that take turns: neighbours that are alike but for their schedule. A script that is reloaded
+    keeps its process, which is of one schedule."""
+    groups = groupby(cases, lambda case: case.id if case.restart == "reload" else case.id.rpartition("::")[0])
+    return [list(group) for _, group in groups]
+
+
 def cores_of(case: Case, number: int) -> int:
     """How many cores the stampede of this trial takes."""
     return UNCROWDED_CORES if case.schedule == "natural" and number % UNCROWDED_EVERY == 0 else 1
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A case that was run, what it came to, and how long that took, in seconds: of cases that took turns, its share."""
+
+    case: Case
+    tally: Tally
+    duration: float
+
+
 class CaseRunner:
-    """The state of a running case. `run` it once."""
+    """The state of a running case: `begin` it, then take its trials as they are due."""
 
     def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
-        self._case = case
+        self.case = case
         self._host = host
         self._locust = locust
         self._history = history
@@ -73,52 +92,36 @@ class CaseRunner:
         self._controls: list[Control] = []
         self._grace = 0.0
         self._reference: State | None = None
+        self._begun = 0
         self.tally = Tally(reload=case.restart == "reload")
+        self.is_over = False
         self.stop = threading.Event()
 
-    def run(self, flights: int, watch: Watch) -> Tally:
-        """Controls, then trials, `flights` at a time. Raises HarnessError."""
+    def begin(self) -> None:
+        """The controls. Raises HarnessError."""
         for number in range(1, CONTROLS + 1):
             self._control(number)
         try:
-            self.tally.broken = judge_controls(self._controls, self._case.requests)
+            self.tally.broken = judge_controls(self._controls, self.case.requests)
         except Inconclusive as error:
             self.tally.inconclusive = str(error)
-        if self.tally.broken or self.tally.inconclusive:
-            return self.tally
         self._grace = grace_seconds(slowest(self._controls))
-        self._cores = Cores(flights)
-        with ThreadPoolExecutor(flights, thread_name_prefix="trial") as pool:
-            try:
-                self._fly(pool, flights, watch)
-            except BaseException:
-                self.stop.set()
-                self._host.abort()  # so that the trials under way end at once
-                raise
-        return self.tally
 
-    def _fly(self, pool: ThreadPoolExecutor, flights: int, watch: Watch) -> None:
-        under_way: set[Future[None]] = set()
-        number = 0
-        while self._case.full or not self.tally.settled(self._case.expectation):
-            while len(under_way) < flights and number < self._case.trials:
-                number += 1
-                under_way.add(pool.submit(self._trial, number))
-            if not under_way:
-                break
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for each in done:
-                each.result()
-            watch(self.tally)
-        for each in under_way:
-            each.result()
-        watch(self.tally)
+    def due(self) -> int | None:
+        """The number of the next trial; None when no more is wanted."""
+        settled = self.tally.settled(self.case.expectation) and not self.case.full
+        refused = self.tally.broken or self.tally.inconclusive
+        if settled or refused or self._begun == self.case.trials:
+            return None
+        self._begun += 1
+        return self._begun
 
-    def _trial(self, number: int) -> None:
+    def trial(self, number: int, cores: Cores) -> None:
+        """Make it. Thread-safe. Raises HarnessError."""
         if self.stop.is_set():
             return
-        with self._host.cold() as slot:
-            turn = self._cores.taken(cores_of(self._case, number))
+        with self._host.cold(self.case.schedule) as slot:
+            turn = cores.taken(cores_of(self.case, number))
             trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference, turn)
         if self.stop.is_set():  # its server was taken away: it says nothing about the site
             return
@@ -130,14 +133,14 @@ class CaseRunner:
             self.tally.add(judged)
 
     def _control(self, number: int) -> None:
-        control = run_control(self._host, number)
+        control = run_control(self._host, number, self.case.schedule)
         self._history.add(control)
         with self._lock:
             self._controls.append(control)
             if self._reference is None and control.states:
                 self._reference = control.states[0]
             self.tally.begin = self._controls[0].begin
-            self._known = Baseline.of(self._case.requests, self._controls)
+            self._known = Baseline.of(self.case.requests, self._controls)
 
     def _late_control(self) -> bool:
         with self._lock:
@@ -152,25 +155,74 @@ class CaseRunner:
             return self._known
 
 
-def run_case(
-    case: Case, host: Host, locust: LocustClient, path: Path, flights: int, watch: Watch
-) -> tuple[Tally, float, bool]:
-    """Run a case and write its history to `path`: its tally, its duration in seconds, and whether it was
-    stopped before its time by Ctrl-C (then the tally holds what was kept so far).
+class Turns:
+    """Cases that are alike but for their schedule take turns on one host, so that what the machine does meanwhile hits
+    all of them."""
+
+    def __init__(self, runners: Sequence[CaseRunner], host: Host, flights: int, watch: Watch) -> None:
+        self._runners = list(runners)
+        self._host = host
+        self._flights = flights
+        self._watch = watch
+
+    def run(self) -> None:
+        """Controls, then trials, `flights` at a time. Raises HarnessError, KeyboardInterrupt."""
+        for runner in self._runners:
+            runner.begin()
+        with ThreadPoolExecutor(self._flights, thread_name_prefix="trial") as pool:
+            try:
+                self._fly(pool)
+            except BaseException:
+                for runner in self._runners:
+                    runner.stop.set()
+                self._host.abort()  # so that the trials under way end at once
+                raise
+
+    def _fly(self, pool: ThreadPoolExecutor) -> None:
+        cores = Cores(self._flights)
+        turns = deque(self._runners)
+        under_way: dict[Future[None], CaseRunner] = {}
+        while turns or under_way:
+            while turns and len(under_way) < self._flights:
+                runner = turns.popleft()
+                number = runner.due()
+                if number is not None:
+                    under_way[pool.submit(runner.trial, number, cores)] = runner
+                    turns.append(runner)
+            for each in wait(under_way, return_when=FIRST_COMPLETED).done:
+                runner = under_way.pop(each)
+                each.result()
+                self._watch(runner.case, runner.tally)
+            for runner in self._runners:
+                if not runner.is_over and runner not in turns and runner not in under_way.values():
+                    runner.is_over = True
+                    self._host.end_schedule(runner.case.schedule)
+
+
+def run_cases(
+    cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], flights: int, watch: Watch
+) -> tuple[list[Ran], bool]:
+    """Run cases that are alike but for their schedule, write the history of each to its path, and say what came of
+    them, and whether they were stopped before their time by Ctrl-C (then it is what was kept so far).
 
     Raises:
         HarnessError: httpd or Locust failed, or the control is refused.
     """
     begin = time.monotonic()
-    with HistoryWriter(path, case) as history:
-        runner = CaseRunner(case, host, locust, history)
+    with ExitStack() as histories:
+        runners = [
+            CaseRunner(case, host, locust, histories.enter_context(HistoryWriter(path, case)))
+            for case, path in zip(cases, paths, strict=True)
+        ]
         stopped = False
         try:
             with host:
-                runner.run(flights, watch)
+                Turns(runners, host, flights, watch).run()
         except KeyboardInterrupt:
             stopped = True
-        return runner.tally, time.monotonic() - begin, stopped
+    duration, made = time.monotonic() - begin, sum(each.tally.trials for each in runners)
+    shares = [each.tally.trials / made if made else 1 / len(runners) for each in runners]
+    return [Ran(each.case, each.tally, duration * share) for each, share in zip(runners, shares, strict=True)], stopped
 
 
 def grade_history(path: Path) -> tuple[Case, Tally]:

@@ -24,7 +24,7 @@ from harness.history import file_name
 from harness.load.client import LocustClient
 from harness.records import BackendName, Lane, Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
-from harness.runner import grade_history, run_case
+from harness.runner import grade_history, in_turns, run_cases
 from harness.runtime import Runtime, check_syntax
 from harness.scenario import Case
 from harness.verdict import Tally
@@ -90,40 +90,42 @@ class Session:
     def history_path(self, case: Case) -> Path:
         return self.directory / "cases" / file_name(case.id)
 
-    def run_one(
-        self, case: Case, backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
-    ) -> tuple[CaseResult, bool]:
+    def run_one(self, case: Case, backend: Backend, watcher: Watcher) -> tuple[CaseResult, bool]:
         """Run one case: its result, and whether it was stopped. Raises HarnessError."""
-        host = backend.host(case, self.flights)
-        watcher.case_begins(case)
-        tally, duration, stopped = run_case(
-            case,
-            host,
-            self.locust,
-            self.history_path(case),
-            self.flights,
-            lambda tally: watcher.case_goes_on(case, tally),
-        )
-        result = case_result(
-            case,
-            tally,
-            duration=duration,
-            backend=backend.name,
-            versions=host.versions,
-            stopped=stopped,
-            fail_on_hazard=fail_on_hazard,
-        )
-        self._results.append(result)
-        watcher.case_ends(case, result)
+        (result,), stopped = self.run_together([case], backend, watcher)
         return result, stopped
+
+    def run_together(
+        self, cases: Sequence[Case], backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
+    ) -> tuple[list[CaseResult], bool]:
+        """Run cases that take turns (see `in_turns`): their results, and whether they were stopped. Raises
+        HarnessError."""
+        host = backend.host(cases[0], self.flights, schedules=[case.schedule for case in cases])
+        for case in cases:
+            watcher.case_begins(case)
+        paths = [self.history_path(case) for case in cases]
+        all_ran, stopped = run_cases(cases, host, self.locust, paths, self.flights, watcher.case_goes_on)
+        results = []
+        for ran in all_ran:
+            result = case_result(
+                ran.case,
+                ran.tally,
+                duration=ran.duration,
+                backend=backend.name,
+                versions=host.versions,
+                stopped=stopped,
+                fail_on_hazard=fail_on_hazard,
+            )
+            results.append(result)
+            watcher.case_ends(ran.case, result)
+        self._results += results
+        return results, stopped
 
     def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher, like: Order | None = None) -> CaseResult:
         """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
-        tally, duration = explore_case(
-            case, runtime, self.history_path(case), self.flights, lambda tally: watcher.case_goes_on(case, tally), like
-        )
+        tally, duration = explore_case(case, runtime, self.history_path(case), self.flights, watcher.case_goes_on, like)
         result = case_result(
             case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot"
         )
@@ -153,12 +155,13 @@ class Session:
         self.announce(cases)
         status: Literal["complete", "interrupted"] = "interrupted"
         try:
-            for case in cases:
+            for group in in_turns(cases):
                 try:
-                    _, stopped = self.run_one(case, backend, watcher, fail_on_hazard=fail_on_hazard)
+                    _, stopped = self.run_together(group, backend, watcher, fail_on_hazard=fail_on_hazard)
                 except MissingRuntime as error:
-                    self._skipped.append(Skipped(case=case.id, reason=str(error)))
-                    watcher.case_skipped(case, str(error))
+                    for case in group:
+                        self._skipped.append(Skipped(case=case.id, reason=str(error)))
+                        watcher.case_skipped(case, str(error))
                     continue
                 if stopped:
                     break

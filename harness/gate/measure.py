@@ -15,6 +15,7 @@ from harness.gate.records import BASELINE_VERSION, Baseline, Observed
 from harness.history import read_case
 from harness.hosting.host import Host
 from harness.report.result import CaseResult, Result
+from harness.runner import in_turns
 from harness.scenario import Case
 from harness.session import Session, Silent, Watcher, regrade
 
@@ -36,15 +37,17 @@ def measure_all(
     session.announce(cases)
     found = []
     try:
-        for case in cases:
+        for group in in_turns(cases):
             try:
-                result, stopped = session.run_one(case, backend, watcher or Silent())
+                results, stopped = session.run_together(group, backend, watcher or Silent())
             except MissingRuntime as error:
-                skip(case, str(error))
+                for case in group:
+                    skip(case, str(error))
                 continue
             if stopped:
                 raise KeyboardInterrupt
-            found.append(of_run(case, result, backend, session, cold_starts))
+            for case, result in zip(group, results, strict=True):
+                found.append(of_run(case, result, backend, session, cold_starts))
     finally:
         session.write(session.result("complete" if len(found) == len(cases) else "interrupted"))
     return found

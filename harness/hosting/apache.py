@@ -10,7 +10,7 @@ import marshal
 import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, Self
@@ -18,7 +18,7 @@ from typing import Any, Self
 from harness.hosting import events, listener
 from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
 from harness.hosting.server import Server
-from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
+from harness.records import Inside, LogLine, ProcessId, Schedule, State, ThreadStack
 from harness.scenario import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
@@ -37,10 +37,8 @@ def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str,
         (directory / f"{name}.marshal").write_bytes(code)
 
 
-def plan_of(case: Case, site: PurePath) -> dict[str, Any] | None:
-    """How threads are to be disturbed; `site` is its directory as the server sees it. None: not at all."""
-    if case.schedule == "natural":
-        return None
+def plan_of(case: Case, site: PurePath) -> dict[str, Any]:
+    """How threads are to be disturbed; `site` is its directory as the server sees it."""
     perturb = case.perturb
     packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
     return {
@@ -54,8 +52,15 @@ def plan_of(case: Case, site: PurePath) -> dict[str, Any] | None:
 class ApacheHost(Host):
     """Hosts one case on one server, or on several. A backend says which, and where their files lie."""
 
-    def __init__(self, case: Case, versions: Mapping[str, str], slots: int | None, flights: int) -> None:
-        super().__init__(case, versions)
+    def __init__(
+        self,
+        case: Case,
+        versions: Mapping[str, str],
+        slots: int | None,
+        flights: int,
+        schedules: Sequence[Schedule],
+    ) -> None:
+        super().__init__(case, versions, schedules)
         self._flights = flights
         self._count = slots or max(4, SLOTS_PER_CORE * (os.cpu_count() or 1))
         if self.processes_per_slot > 1 and not slots:
@@ -113,7 +118,24 @@ class ApacheHost(Host):
         for name in names:
             self._server_of[name] = server
             headers = {"X-Harness-Slot": name} if server.groups else {}
-            self._slots.append(Slot(name, server.address, headers))
+            slot = Slot(name, server.address, headers, self.case.schedule)
+            self._deal(slot)
+            self._slots.append(slot)
+
+    def _put_programs(self, server: Server, compiled: Mapping[str, bytes], site: PurePath) -> None:
+        """Put what runs inside its processes into a server's directory, when its slots are there."""
+        put_programs(server.directory, compiled, plan_of(self.case, site) if "perturbed" in self._schedules else None)
+        for slot in self._slots:
+            if self._server_of[slot.name] is server:
+                self._put_schedule(slot)
+
+    def _put_schedule(self, slot: Slot) -> None:
+        server = self._server_of[slot.name]
+        undisturbed = server.directory / f"undisturbed-{slot.name if server.groups else ''}"
+        if slot.schedule == "natural":
+            undisturbed.touch()
+        else:
+            undisturbed.unlink(missing_ok=True)
 
     # -- restarts ------------------------------------------------------------------------------------
 

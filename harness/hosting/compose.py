@@ -12,10 +12,11 @@ from pathlib import PurePosixPath
 import msgspec
 
 from harness.errors import BadInput
-from harness.hosting.apache import PROGRAMS, ApacheHost, plan_of, put_programs
+from harness.hosting.apache import PROGRAMS, ApacheHost
 from harness.hosting.config import render
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
+from harness.records import Schedule
 from harness.runtime import CHECK_SYNTAX, COMPILE
 from harness.scenario import Case
 
@@ -34,8 +35,9 @@ class ComposeHost(ApacheHost):
         versions: Mapping[str, str],
         slots: int | None = None,
         flights: int = 2,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
-        super().__init__(case, versions, slots, flights)
+        super().__init__(case, versions, slots, flights, schedules)
         self._services = services
 
     def _prepare(self) -> None:
@@ -72,7 +74,7 @@ class ComposeHost(ApacheHost):
             share(server.directory)
             described = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
             compiled = msgspec.json.decode(described, type=dict[str, bytes])
-            put_programs(server.directory, compiled, plan_of(self.case, MOUNTED / "site"))
+            self._put_programs(server, compiled, MOUNTED / "site")
             share(server.directory)
         text = render(
             self.case,

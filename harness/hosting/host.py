@@ -14,12 +14,13 @@ import abc
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from harness.errors import InfrastructureError
-from harness.records import Inside, LogLine, ProcessId, State, ThreadStack, Watched
+from harness.records import Inside, LogLine, ProcessId, Schedule, State, ThreadStack, Watched
 from harness.scenario import Case
 
 START_SECONDS = 30.0
@@ -38,6 +39,8 @@ class Slot:
     address: tuple[str, int]
     headers: dict[str, str]
     """What a request must carry to get there."""
+    schedule: Schedule
+    """How the threads of its next process are scheduled."""
     state: Literal["pending", "ready", "busy", "spent"] = "pending"
     since: float = field(default_factory=time.monotonic)
     used: set[ProcessId] = field(default_factory=set)
@@ -45,14 +48,18 @@ class Slot:
 
 
 class Host(abc.ABC):
-    """Hosts one case. Use it as a context manager; `take` and `release` are thread-safe."""
+    """Hosts one case, or those that are alike but for their schedule. Use it as a context manager; `take` and
+    `release` are thread-safe."""
 
     backend: Literal["local", "compose"]
 
-    def __init__(self, case: Case, versions: Mapping[str, str]) -> None:
+    def __init__(self, case: Case, versions: Mapping[str, str], schedules: Sequence[Schedule] = ()) -> None:
         self.case = case
         self.versions = dict(versions)
         """What the case runs on: python, django, mod_wsgi, httpd."""
+        self._schedules = list(schedules or [case.schedule])
+        """Those that cold processes are still wanted of: the slots are dealt between them."""
+        self._waiting: Counter[Schedule] = Counter()
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
 
@@ -89,6 +96,10 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def _make_cold(self, slots: list[Slot]) -> None:
         """Apply the case's restart method to these slots."""
+
+    @abc.abstractmethod
+    def _put_schedule(self, slot: Slot) -> None:
+        """Let the slot's next process be of its schedule."""
 
     @abc.abstractmethod
     def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
@@ -131,51 +142,83 @@ class Host(abc.ABC):
         hosting = self.case.hosting
         return hosting.daemon.processes if self.case.mode == "daemon" else hosting.embedded.children
 
-    def take(self, timeout: float = START_SECONDS) -> Slot:
-        """Wait for a cold interpreter and hand it out.
+    def take(self, schedule: Schedule | None = None, timeout: float = START_SECONDS) -> Slot:
+        """Wait for a cold interpreter and hand it out; of the case's own schedule, if none is told.
 
         Raises:
             InfrastructureError: a server ended, or a process did not come back in time.
         """
+        wanted = schedule or self.case.schedule
         deadline = time.monotonic() + timeout
-        while True:
+        with self._waited_for(wanted):
+            while True:
+                with self._lock:
+                    self.check_alive()
+                    self._refresh()
+                    ready = [slot for slot in self._slots if slot.state == "ready"]
+                    fitting = [slot for slot in ready if slot.schedule == wanted]
+                    if fitting:
+                        slot = min(fitting, key=lambda each: each.since)
+                        slot.state = "busy"
+                        return slot
+                    # A method that hits every slot at once waits until nobody can use any of them.
+                    coming = any(slot.state in ("busy", "pending") for slot in self._slots)
+                    if not coming and not any(self._waiting[slot.schedule] for slot in ready):
+                        self._renew(self._slots)
+                if time.monotonic() > deadline:
+                    self._fail_to_start(timeout)
+                time.sleep(POLL_SECONDS)
+
+    @contextlib.contextmanager
+    def _waited_for(self, schedule: Schedule) -> Iterator[None]:
+        with self._lock:
+            self._waiting[schedule] += 1
+        try:
+            yield
+        finally:
             with self._lock:
-                self.check_alive()
-                self._refresh()
-                ready = [slot for slot in self._slots if slot.state == "ready"]
-                if ready:
-                    slot = min(ready, key=lambda each: each.since)
-                    slot.state = "busy"
-                    return slot
-                # A method that hits every slot at once waits until all of them have been used.
-                if all(slot.state == "spent" for slot in self._slots):
-                    self._renew(self._slots)
-            if time.monotonic() > deadline:
-                self._fail_to_start(timeout)
-            time.sleep(POLL_SECONDS)
+                self._waiting[schedule] -= 1
 
     def release(self, slot: Slot) -> None:
         """Give a used slot back, to be made cold again."""
         with self._lock:
-            slot.used.update(self._processes().get(slot.name, ()))
             slot.state, slot.since = "spent", time.monotonic()
             if self.restarts_alone:
                 self._renew([slot])
 
     @contextlib.contextmanager
-    def cold(self) -> Iterator[Slot]:
+    def cold(self, schedule: Schedule | None = None) -> Iterator[Slot]:
         """A cold slot for the length of a block."""
-        slot = self.take()
+        slot = self.take(schedule)
         try:
             yield slot
         finally:
             self.release(slot)
 
+    def end_schedule(self, schedule: Schedule) -> None:
+        """No more cold processes of this schedule are wanted: the others get its slots."""
+        with self._lock:
+            self._schedules.remove(schedule)
+            if self._schedules and self.restarts_alone:
+                self._renew([each for each in self._slots if each.schedule == schedule and each.state != "busy"])
+
     def _renew(self, slots: list[Slot]) -> None:
+        live = self._processes()
+        for slot in slots:
+            slot.used.update(live.get(slot.name, ()))
+            self._deal(slot)
         self._make_cold(slots)
         for slot in slots:
             slot.state = "ready" if self.case.restart in _AT_NEXT_REQUEST else "pending"
             slot.since = time.monotonic()
+
+    def _deal(self, slot: Slot) -> None:
+        """Choose the schedule of its next process: the one that has the fewest other slots, or else is waited for."""
+        others = Counter(each.schedule for each in self._slots if each is not slot and each.state != "spent")
+        chosen = min(self._schedules, key=lambda each: (others[each], -self._waiting[each]), default=slot.schedule)
+        if slot.schedule != chosen:
+            slot.schedule = chosen
+            self._put_schedule(slot)
 
     def _refresh(self) -> None:
         pending = [slot for slot in self._slots if slot.state == "pending"]

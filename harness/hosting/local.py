@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import BadInput
 from harness.hosting import proc
-from harness.hosting.apache import PROGRAMS, ApacheHost, plan_of, put_programs
+from harness.hosting.apache import PROGRAMS, ApacheHost
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
+from harness.records import Schedule
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 
@@ -21,8 +23,15 @@ class LocalHost(ApacheHost):
 
     backend = "local"
 
-    def __init__(self, case: Case, runtime: Runtime, slots: int | None = None, flights: int = 2) -> None:
-        super().__init__(case, runtime.versions, slots, flights)
+    def __init__(
+        self,
+        case: Case,
+        runtime: Runtime,
+        slots: int | None = None,
+        flights: int = 2,
+        schedules: Sequence[Schedule] = (),
+    ) -> None:
+        super().__init__(case, runtime.versions, slots, flights, schedules)
         self.runtime = runtime
         self._user, self._group = proc.server_user()
         self._directory: Path | None = None
@@ -38,6 +47,10 @@ class LocalHost(ApacheHost):
         else:
             for name in names:
                 self._add_slots(self._server(directory / name, groups=[]), [name])
+        if not self.case.black_box:
+            compiled = compiled_by(self.runtime.python, PROGRAMS)
+            for server in self._servers:
+                self._put_programs(server, compiled, self.case.script_path.parent.parent)
         # By this thread: a process that is to end with its parent ends with the very thread that started it.
         for server in self._servers:
             server.start(self.case)
@@ -62,9 +75,6 @@ class LocalHost(ApacheHost):
         (directory / "events").mkdir(parents=True)
         if self._user:
             shutil.chown(directory / "events", self._user)
-        site = self.case.script_path.parent.parent
-        if not self.case.black_box:
-            put_programs(directory, compiled_by(self.runtime.python, PROGRAMS), plan_of(self.case, site))
         server = Httpd(
             self.runtime.httpd,
             directory,

@@ -16,9 +16,15 @@ def _load(name):
     return namespace["install"]
 
 
+def _is_disturbed():
+    # What is put here for the next process of this group, while others of them run.
+    group = getattr(__import__("mod_wsgi"), "process_group", "")
+    return not os.path.exists(os.path.join(_here, "undisturbed-" + group)) and os.path.exists(os.path.join(_here, "plan"))
+
+
 try:
     _listener = _load("listener")  # before the probe is there to see what it imports
-    _perturb = _load("perturb") if os.path.exists(os.path.join(_here, "plan")) else None
+    _perturb = _load("perturb") if _is_disturbed() else None
     _probe, _recording = _load("probe")(os.path.join(_here, "events"))
     if _perturb:
         with open(os.path.join(_here, "plan"), "rb") as _stream:

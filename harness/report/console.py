@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 import click
@@ -39,17 +40,27 @@ def open_console(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=max(console.width, LOG_WIDTH))
 
 
+@dataclass
+class _Live:
+    """A case that is under way."""
+
+    number: str
+    began: float
+    told: float
+    trials: int = 0
+    judged: int = 0
+    bad: int = 0
+
+
 class ProgressWatcher:
     """A progress bar on a terminal; elsewhere a line a case, and one a minute of a long one. A context manager."""
 
     def __init__(self, console: Console, cases: Sequence[Case], clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._told = self._began = clock()
-        self._total = sum(case.trials for case in cases)
         self._cases = len(cases)
-        self._number = 0
-        self._before = 0
+        self._live: dict[str, _Live] = {}
+        self._begun = self._before = self._effective = self._bad = 0
         self._progress = Progress(
             # Only the name gives way when the terminal is narrow.
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
@@ -62,8 +73,8 @@ class ProgressWatcher:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task("trials", total=self._total, effective=0, bad=0)
-        self._effective = self._bad = 0
+        total = sum(case.trials for case in cases)
+        self._task = self._progress.add_task("trials", total=total, effective=0, bad=0)
 
     def __enter__(self) -> ProgressWatcher:
         self._progress.start()
@@ -75,43 +86,52 @@ class ProgressWatcher:
         self._progress.stop()
 
     def case_begins(self, case: Case) -> None:
-        self._number += 1
-        self._told = self._began = self._clock()
+        self._begun += 1
+        begun = self._clock()
+        self._live[case.id] = _Live(f"{self._begun}/{self._cases}", begun, told=begun)
+        # Those that take turns are alike but for their schedule, which stands last.
+        name = case.id if len(self._live) == 1 else case.id.rpartition("::")[0]
         self._progress.update(
-            self._task, description=f"{self._number}/{self._cases} {escape(case.id.removesuffix('::natural'))}"
+            self._task, description=f"{self._begun}/{self._cases} {escape(name.removesuffix('::natural'))}"
         )
 
     def case_goes_on(self, case: Case, tally: Tally) -> None:
-        self._progress.update(
-            self._task,
-            completed=self._before + tally.trials,
-            effective=self._effective + tally.judged,
-            bad=self._bad + tally.bad,
-        )
-        if not self._console.is_terminal and self._clock() - self._told >= QUIET_SECONDS:
-            self._told = self._clock()
+        live = self._live[case.id]
+        live.trials, live.judged, live.bad = tally.trials, tally.judged, tally.bad
+        self._show()
+        if not self._console.is_terminal and self._clock() - live.told >= QUIET_SECONDS:
+            live.told = self._clock()
             self._print(
-                f"[{self._number}/{self._cases}] {case.id}: {tally.trials} of {case.trials} trials, "
-                f"{tally.judged} effective, {tally.bad} bad, {self._told - self._began:.0f} s so far"
+                f"[{live.number}] {case.id}: {tally.trials} of {case.trials} trials, "
+                f"{tally.judged} effective, {tally.bad} bad, {live.told - live.began:.0f} s so far"
             )
 
+    def _show(self) -> None:
+        self._progress.update(
+            self._task,
+            completed=self._before + sum(each.trials for each in self._live.values()),
+            effective=self._effective + sum(each.judged for each in self._live.values()),
+            bad=self._bad + sum(each.bad for each in self._live.values()),
+        )
+
     def case_ends(self, case: Case, result: CaseResult) -> None:
+        live = self._live.pop(case.id)
         # What a settled race leaves undone is done as far as the time left is concerned.
         self._before += case.trials
         self._effective += result.effective_trials
         self._bad += result.bad_trials
-        self._progress.update(self._task, completed=self._before, effective=self._effective, bad=self._bad)
+        self._show()
         mark = "met" if result.met else "NOT MET"
         self._print(
-            f"[{self._number}/{self._cases}] {case.id}: {verdict_text(result)} in {result.trials} trials, "
+            f"[{live.number}] {case.id}: {verdict_text(result)} in {result.trials} trials, "
             f"{result.duration_s:.0f} s, {mark}"
         )
 
     def case_skipped(self, case: Case, reason: str) -> None:
-        self._number += 1
+        self._begun += 1
         self._before += case.trials
-        self._progress.update(self._task, completed=self._before)
-        self._print(f"[{self._number}/{self._cases}] {case.id}: skipped: {reason}")
+        self._show()
+        self._print(f"[{self._begun}/{self._cases}] {case.id}: skipped: {reason}")
 
     def _print(self, text: str) -> None:
         print_plain(self._console, text)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.history import read
+from harness.records import Trial
+
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,6 +87,20 @@ def test_under_xdist_each_worker_has_its_own_server(project):
     pages = [Path(line.partition(": ")[2]) for line in result.outlines if line.startswith("to read: ")]
     assert [True, True] == [page.is_file() for page in pages]
     result.stdout.fnmatch_lines(["*cold starts*", "*tiny*daemon*", "*tiny*embedded*"])
+
+
+def test_cases_that_take_turns_are_run_once(project):
+    """Natural and perturbed are two items of one run: their trials alternate, the second has its result already."""
+    text = (project.path / "scenarios" / "tiny.toml").read_text()
+    text = text.replace("trials = 12", 'trials = 12\nmodes = ["daemon"]\nschedules = ["natural", "perturbed"]')
+    (project.path / "scenarios" / "tiny.toml").write_text(text)
+    project.run("scenarios").assert_outcomes(passed=2)
+    histories = [list(read(path)) for path in (project.path / "results").glob("*/cases/*.jsonl")]
+    spans = [[each.begin for each in history if isinstance(each, Trial)] for history in histories]
+    assert 2 == len(spans)
+    assert max(map(min, spans)) < min(map(max, spans))
+    project.run("scenarios", "-k", "natural").assert_outcomes(passed=1, deselected=1)
+    assert 3 == len(list((project.path / "results").glob("*/cases/*.jsonl")))
 
 
 def test_a_missing_runtime_skips_with_its_reason(project, tmp_path):
