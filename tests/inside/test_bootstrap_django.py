@@ -14,8 +14,12 @@ SITES = ROOT / "sites"
 # A site that the Django can run, by runtime.
 RUNTIMES = {
     "py27-django1.1": "mysite2010/mysite",
+    "py27-django1.2": "mysite2010/mysite",
+    "py27-django1.3": "mysite2010/mysite",
     "py27-django1.4": "mysite2010/mysite",
+    "py27-django1.5": "mysite2010/mysite",
     "py27-django1.7": "translation_fallback",
+    "py27-django1.8": "translation_fallback",
     "py27-django1.11": "settings_window",
     "django52": "mysite",
     "django6": "mysite",
