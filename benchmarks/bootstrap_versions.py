@@ -50,9 +50,9 @@ def environment(python: Path, minor: int, release: str) -> Path:
     home = cache_directory() / "bootstrap-versions" / f"3.{minor}-{release}"
     made = home / "bin" / "python"
     if not (home / "complete").exists():
-        subprocess.run([python, "-m", "venv", "--clear", home], check=True, capture_output=True)
+        subprocess.run([str(python), "-m", "venv", "--clear", str(home)], check=True, capture_output=True)
         wanted = [f"django=={release}.*", *(FOR_36 if minor == 6 else [])]
-        command = [made, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
+        command = [str(made), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
         subprocess.run(command, check=True, capture_output=True, env=clean_environment())
         (home / "complete").touch()
     return made

@@ -32,14 +32,14 @@ RACES = ("settings-window-3.13", "circular-import", "flag-before-work", "cached-
 def attempt(case: Case, runtime: Runtime, told: replay.Told, where: Path, order: Order) -> replay.Attempt:
     """The case so many times, led like that order."""
     path = where / f"{len(list(where.iterdir()))}.jsonl"
-    explore_case(case, runtime, path, 1, lambda _: None, order)
+    explore_case(case, runtime, path, 1, lambda *_: None, order)
     return replay.attempted(case, path, told.race_class)
 
 
 def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[replay.Told], int, int]:
     """Bad trials of that case, how many there were among how many."""
     path = where / "search.jsonl"
-    explore_case(case, runtime, path, 2, lambda _: None)
+    explore_case(case, runtime, path, 2, lambda *_: None)
     found = []
     for judged, trial in replay.bad_trials(path):
         kind = replay.gravest(judged)

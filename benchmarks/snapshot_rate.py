@@ -35,7 +35,7 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
     """Effective trials a second."""
     marks: list[tuple[float, int]] = []
 
-    def watch(tally: Tally) -> None:
+    def watch(_: Case, tally: Tally) -> None:
         if tally.trials in (WARM_UP, case.trials - 2):
             marks.append((time.monotonic(), tally.effective))
 

@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-sites",
         type=Path,
         metavar="DIR",
-        help="directory of the sites (default: sites/ beside the scenarios' directory)",
+        help="directory of the sites (default: sites/ beside the scenarios' directory, or above that)",
     )
     group.addoption("--harness-results", type=Path, metavar="DIR", help="where runs are kept (default: results)")
     group.addoption(
@@ -68,7 +68,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "cold starts of a case that is not expected to race: `harness run` makes as many as the file says",
         default="",
     )
-    parser.addini("harness_scenarios", "glob of scenario files, from the root directory", default="scenarios/*.toml")
+    parser.addini(
+        "harness_scenarios",
+        "globs of scenario files, from the root directory",
+        type="args",
+        default=["scenarios/*.toml"],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,7 +95,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _has_scenarios(config: pytest.Config) -> bool:
-    return any(config.rootpath.glob(config.getini("harness_scenarios")))
+    return any(any(config.rootpath.glob(each)) for each in config.getini("harness_scenarios"))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -101,12 +106,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    pattern = parent.config.getini("harness_scenarios")
+    patterns = parent.config.getini("harness_scenarios")
     try:
         relative = file_path.relative_to(parent.config.rootpath)
     except ValueError:
         return None
-    if file_path.suffix == ".toml" and relative.match(pattern):
+    if file_path.suffix == ".toml" and any(relative.match(each) for each in patterns):
         return ScenarioFile.from_parent(parent, path=file_path)
     return None
 
@@ -253,6 +258,12 @@ def pytest_testnodedown(node: Any) -> None:
     node.config.stash.setdefault(_PAGES, []).append(page)
 
 
+def sites_of(scenario: Path) -> Path:
+    """The nearest directory `sites` beside the scenario's own, or above that."""
+    places = [each / "sites" for each in scenario.parents[1:]]
+    return next((each for each in places if each.is_dir()), places[0])
+
+
 class ScenarioFile(pytest.File):
     """A scenario file: a collector of its cases."""
 
@@ -262,7 +273,7 @@ class ScenarioFile(pytest.File):
             cases = expand(
                 load_scenario(self.path),
                 self.path,
-                door.option("sites", self.path.parent.parent / "sites"),
+                door.option("sites") or sites_of(self.path),
                 trials=door.option("trials"),
                 runtime=door.option("runtime"),
             )

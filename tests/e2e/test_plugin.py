@@ -80,6 +80,14 @@ def test_each_case_is_an_item_and_the_failure_is_the_explanation(project):
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
+def test_scenarios_of_several_directories(project):
+    """Globs say where scenarios lie; the sites of one that lies deeper are found above it."""
+    (project.path / "pytest.ini").write_text("[pytest]\nharness_scenarios = scenarios/*.toml scenarios/deep/*.toml\n")
+    (project.path / "scenarios" / "deep").mkdir()
+    (project.path / "scenarios" / "tiny.toml").rename(project.path / "scenarios" / "deep" / "tiny.toml")
+    project.run("scenarios", "-k", "daemon").assert_outcomes(passed=1, deselected=1)
+
+
 def test_under_xdist_each_worker_has_its_own_server(project):
     """Two workers run their cases at once, and the summary shows both, and where the page of each is."""
     result = project.run("scenarios", "-n", "2")
