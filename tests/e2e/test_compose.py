@@ -17,6 +17,7 @@ import pytest
 import requests
 from test_cli import refused, trials_of, until, write
 
+from harness.bench.records import read_bench
 from harness.doctor import _docker as doctor_row
 from harness.history import read
 from harness.hosting.httpd import free_port
@@ -369,6 +370,25 @@ def test_container_is_a_restart_method(stack):
     assert 0 == done.returncode, done.stderr
     case = stack.cases()["default"]
     assert ("container", 2, 2) == (case["restart"], case["trials"], case["cold_trials"])
+
+
+def test_a_restart_under_load_is_measured(stack):
+    """`harness bench`: a container restart costs what is under way, a respawn nothing but time; both are told."""
+    done = stack.run(
+        "bench", "mysite", "--mode", "daemon", "--script", "default", "--backend", "compose", "--restart", "container",
+        "--restart", "respawn", "--cycles", 1, "--restart-at", 1, "--during", 3, "--after", 1, "--rate", 30,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    (run,) = stack.results.iterdir()
+    cells = {each.restart: each for each in read_bench(run).cells}
+    assert {"container", "respawn"} == set(cells)
+    assert cells["container"].summary.outcomes["dropped"] > 0
+    for cell in cells.values():
+        (cycle,) = cell.cycles
+        assert 165 == sum(cell.summary.outcomes.values())
+        assert cell.summary.first_new_ms >= cell.summary.start_ms > 0
+        assert cycle.cold.first_ms > cycle.cold.warm_ms
+    assert "container" in (run / "report.html").read_text()
 
 
 def test_the_checkout_is_what_is_served(stack):
