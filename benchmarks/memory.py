@@ -20,9 +20,10 @@ from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.report.console import say
-from harness.runner import CaseRunner, Turns
+from harness.runner import CaseRunner
 from harness.runtime import declared_runtimes, prepare
 from harness.scenario import Case
+from harness.turns import Turns
 from harness.verdict import Tally
 
 SCRIPT = Path(__file__).with_name("tiny.wsgi")

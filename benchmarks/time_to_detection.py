@@ -38,9 +38,10 @@ from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
 from harness.report.console import say
-from harness.runner import CaseRunner, Turns, Watch
+from harness.runner import CaseRunner
 from harness.runtime import Runtime, Runtimes, declared_runtimes
 from harness.scenario import Case, expand, load_scenario
+from harness.turns import Turns, Watch
 from harness.verdict import Tally
 
 RACES = (

@@ -32,9 +32,10 @@ from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runner import CaseRunner, Turns
+from harness.runner import CaseRunner
 from harness.runtime import Runtime, declared_runtimes, prepare
 from harness.scenario import Case
+from harness.turns import Turns
 from harness.verdict import Tally
 
 USERS = 15

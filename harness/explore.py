@@ -34,10 +34,11 @@ from harness.hosting.httpd import dies_with_us
 from harness.hosting.local import environment_of
 from harness.load.client import COMMON_HEADERS, Result, answer_of
 from harness.records import Answer, Control, Order, ProcessId, Request, State, ThreadStack, Trial, Watched
-from harness.runner import CONTROLS, Watch
+from harness.runner import CONTROLS
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
 from harness.trial import differing, grace_seconds
+from harness.turns import Watch
 from harness.verdict import RACES, Tally
 
 # What a child may take beyond its requests, to tell what came of it.

@@ -28,10 +28,10 @@ from harness.parity.compare import Comparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result
-from harness.runner import in_turns
 from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
 from harness.scenario import Case, expand, load_scenario
 from harness.session import Session, Silent
+from harness.turns import in_turns
 
 SPARE_USERS = 30
 PROPERTY = "harness_case"

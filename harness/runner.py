@@ -1,21 +1,15 @@
-"""Runs cases: controls, then trials until the verdict is settled or the trials are used up."""
+"""A case that runs: controls, then trials until the verdict is settled or the trials are used up."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from harness.checkers import grade
 from harness.checkers.baseline import Baseline
 from harness.checkers.controls import judge_controls
 from harness.control import run_control, slowest
+from harness.cores import Cores, cores_of
 from harness.errors import HarnessError, Inconclusive
 from harness.history import HistoryWriter, read, read_case
 from harness.hosting.host import Host
@@ -29,55 +23,6 @@ CONTROLS = 2
 # A wrong answer may be the clock's doing (a minute that has passed since the controls): up to so many further
 # controls are asked, at that moment, before it is believed.
 LATE_CONTROLS = 3
-Watch = Callable[[Case, Tally], None]
-# Left alone, threads race for a few microseconds only where two of them can run, and a core that another stampede keeps
-# busy is not there for them; but two stampedes at a time are done sooner, and their threads meet in other ways. So of
-# the natural trials every third has two cores. Disturbed threads wait for their delays, mostly: one core is enough.
-UNCROWDED_EVERY = 3
-UNCROWDED_CORES = 2
-
-
-class Cores:
-    """What stampedes share: so many of them can be under way as there are cores, each of which takes one or two."""
-
-    def __init__(self, count: int) -> None:
-        self._count = self._free = count
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, wanted: int) -> Iterator[None]:
-        """Wait for so many to be free (for all, where there are fewer), and keep them."""
-        wanted = min(wanted, self._count)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += wanted
-                self._changed.notify_all()
-
-
-def in_turns(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in groups that take turns: neighbours that are alike but for their schedule. A script that is reloaded
-    keeps its process, which is of one schedule."""
-    groups = groupby(cases, lambda case: case.id if case.restart == "reload" else case.id.rpartition("::")[0])
-    return [list(group) for _, group in groups]
-
-
-def cores_of(case: Case, number: int) -> int:
-    """How many cores the stampede of this trial takes."""
-    return UNCROWDED_CORES if case.schedule == "natural" and number % UNCROWDED_EVERY == 0 else 1
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A case that was run, what it came to, and how long that took, in seconds: of cases that took turns, its share."""
-
-    case: Case
-    tally: Tally
-    duration: float
 
 
 class CaseRunner:
@@ -153,76 +98,6 @@ class CaseRunner:
     def _baseline(self) -> Baseline:
         with self._lock:
             return self._known
-
-
-class Turns:
-    """Cases that are alike but for their schedule take turns on one host, so that what the machine does meanwhile hits
-    all of them."""
-
-    def __init__(self, runners: Sequence[CaseRunner], host: Host, flights: int, watch: Watch) -> None:
-        self._runners = list(runners)
-        self._host = host
-        self._flights = flights
-        self._watch = watch
-
-    def run(self) -> None:
-        """Controls, then trials, `flights` at a time. Raises HarnessError, KeyboardInterrupt."""
-        for runner in self._runners:
-            runner.begin()
-        with ThreadPoolExecutor(self._flights, thread_name_prefix="trial") as pool:
-            try:
-                self._fly(pool)
-            except BaseException:
-                for runner in self._runners:
-                    runner.stop.set()
-                self._host.abort()  # so that the trials under way end at once
-                raise
-
-    def _fly(self, pool: ThreadPoolExecutor) -> None:
-        cores = Cores(self._flights)
-        turns = deque(self._runners)
-        under_way: dict[Future[None], CaseRunner] = {}
-        while turns or under_way:
-            while turns and len(under_way) < self._flights:
-                runner = turns.popleft()
-                number = runner.due()
-                if number is not None:
-                    under_way[pool.submit(runner.trial, number, cores)] = runner
-                    turns.append(runner)
-            for each in wait(under_way, return_when=FIRST_COMPLETED).done:
-                runner = under_way.pop(each)
-                each.result()
-                self._watch(runner.case, runner.tally)
-            for runner in self._runners:
-                if not runner.is_over and runner not in turns and runner not in under_way.values():
-                    runner.is_over = True
-                    self._host.end_schedule(runner.case.schedule)
-
-
-def run_cases(
-    cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], flights: int, watch: Watch
-) -> tuple[list[Ran], bool]:
-    """Run cases that are alike but for their schedule, write the history of each to its path, and say what came of
-    them, and whether they were stopped before their time by Ctrl-C (then it is what was kept so far).
-
-    Raises:
-        HarnessError: httpd or Locust failed, or the control is refused.
-    """
-    begin = time.monotonic()
-    with ExitStack() as histories:
-        runners = [
-            CaseRunner(case, host, locust, histories.enter_context(HistoryWriter(path, case)))
-            for case, path in zip(cases, paths, strict=True)
-        ]
-        stopped = False
-        try:
-            with host:
-                Turns(runners, host, flights, watch).run()
-        except KeyboardInterrupt:
-            stopped = True
-    duration, made = time.monotonic() - begin, sum(each.tally.trials for each in runners)
-    shares = [each.tally.trials / made if made else 1 / len(runners) for each in runners]
-    return [Ran(each.case, each.tally, duration * share) for each, share in zip(runners, shares, strict=True)], stopped
 
 
 def grade_history(path: Path) -> tuple[Case, Tally]:

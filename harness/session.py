@@ -24,9 +24,10 @@ from harness.history import file_name
 from harness.load.client import LocustClient
 from harness.records import BackendName, Lane, Order
 from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
-from harness.runner import grade_history, in_turns, run_cases
+from harness.runner import grade_history
 from harness.runtime import Runtime, check_syntax
 from harness.scenario import Case
+from harness.turns import in_turns, run_cases
 from harness.verdict import Tally
 
 

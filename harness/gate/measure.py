@@ -15,9 +15,9 @@ from harness.gate.records import BASELINE_VERSION, Baseline, Observed
 from harness.history import read_case
 from harness.hosting.host import Host
 from harness.report.result import CaseResult, Result
-from harness.runner import in_turns
 from harness.scenario import Case
 from harness.session import Session, Silent, Watcher, regrade
+from harness.turns import in_turns
 
 # Cold starts for the ratio: enough for a sign test at 1 % in a family of a few (0.5 ** 12 = 0.0002).
 COLD_STARTS = 12
