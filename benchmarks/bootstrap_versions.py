@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.runtime import cache_directory, clean_environment, interpreters
 
 # First and last Python 3 that each release runs on, as its release notes say.
@@ -68,7 +68,8 @@ def start(python: Path) -> list[str]:
 
 
 @click.command()
-def main() -> None:
+@keep_option
+def main(keep: Path | None) -> None:
     """Print a line for each pair; exit code 1 where one of them does not answer with a 200."""
     here = {each.minor_version[1]: Path(each.executable) for each in interpreters() if not each.is_2}
     table = Table("Django", "Python", "first request", "steps done", "modules that it imported")
@@ -82,7 +83,7 @@ def main() -> None:
                 told = [release, (error.stderr.decode().strip().splitlines() or ["cannot be installed"])[-1], "", ""]
             failed |= told[1] != "200"
             table.add_row(told[0], f"3.{minor}", *told[1:])
-    Console(width=120).print(table)
+    show(table, keep=keep)
     sys.exit(failed)
 
 

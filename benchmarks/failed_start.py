@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
@@ -126,7 +126,8 @@ def measure(script: str, mode: Mode, runtime: Runtime, trials: int) -> Outcome:
 @click.option("--trials", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--runtime", "name", default="django52", show_default=True)
 @click.option("--only", multiple=True, help="SCRIPT:MODE; repeatable")
-def main(trials: int, name: str, only: tuple[str, ...]) -> None:
+@keep_option
+def main(trials: int, name: str, only: tuple[str, ...], keep: Path | None) -> None:
     """Print what first requests got, and whether and when the site recovered."""
     runtime = prepare(name, declared_runtimes()[name], say)
     columns = [
@@ -147,7 +148,7 @@ def main(trials: int, name: str, only: tuple[str, ...]) -> None:
         after = f"{statistics.median(seen.recovered):.1f}" if seen.recovered else "-"
         recovered = f"{len(seen.recovered)} of {seen.trials}"
         table.add_row(script, mode, str(seen.failed_starts), str(seen.poisoned), answers, recovered, after)
-    Console(width=130).print(table)
+    show(table, keep=keep, width=130)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.errors import InfrastructureError
 from harness.hosting import proc
@@ -163,7 +163,8 @@ def excess_gone(starts: list[Start], default: list[Start]) -> float:
 @click.option("--rounds", type=click.IntRange(2, 1000), default=20, show_default=True)
 @click.option("--runtime", "name", default="django52", show_default=True)
 @click.option("--mode", "modes", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
-def main(rounds: int, name: str, modes: tuple[Mode, ...]) -> None:
+@keep_option
+def main(rounds: int, name: str, modes: tuple[Mode, ...], keep: Path | None) -> None:
     """Print the ratios."""
     runtime = prepare(name, declared_runtimes()[name], say)
     columns = ["mode", "script", "first : warm", "quartiles", "excess gone", "in a row", "whole cold start : default's"]
@@ -179,7 +180,7 @@ def main(rounds: int, name: str, modes: tuple[Mode, ...]) -> None:
             row = statistics.median(each.ratio_in_a_row for each in starts)
             told = [f"{middle:.1f}", f"{low:.1f} to {high:.1f}", gone, f"{row:.1f}", f"{whole:.2f}"]
             table.add_row(mode, script, *told)
-    Console(width=120).print(table)
+    show(table, keep=keep)
 
 
 if __name__ == "__main__":

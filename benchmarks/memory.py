@@ -14,7 +14,9 @@ from pathlib import Path
 
 import click
 import psutil
+from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.history import HistoryWriter
 from harness.hosting.local import LocalHost
@@ -32,7 +34,8 @@ SCRIPT = Path(__file__).with_name("tiny.wsgi")
 @click.command()
 @click.option("--trials", type=click.IntRange(100, 1_000_000), default=5000, show_default=True)
 @click.option("--runtime", "name", default="django52", show_default=True)
-def main(trials: int, name: str) -> None:
+@keep_option
+def main(trials: int, name: str, keep: Path | None) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
     runtime = prepare(name, declared_runtimes()[name], say)
     flights = os.cpu_count() or 1
@@ -40,11 +43,12 @@ def main(trials: int, name: str) -> None:
     host = LocalHost(case, runtime, flights=flights)
     process = psutil.Process()
     seen: list[int] = []
+    table = Table("trials", "effective", "MiB", title="resident memory of the harness")
 
     def watch(_: Case, tally: Tally) -> None:
         if tally.trials >= (len(seen) + 1) * trials // 10:
             seen.append(process.memory_info().rss)
-            click.echo(f"{tally.trials} trials, {tally.effective} effective: {seen[-1] / 2**20:.1f} MiB")
+            table.add_row(str(tally.trials), str(tally.effective), f"{seen[-1] / 2**20:.1f}")
 
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -54,6 +58,7 @@ def main(trials: int, name: str) -> None:
     ):
         Turns([CaseRunner(case, host, locust, history)], host, flights, watch).run()
         size = (Path(directory) / "history.jsonl").stat().st_size
+    show(table, keep=keep)
     click.echo(
         f"from the first tenth to the last: {(seen[-1] - seen[0]) / 2**20:+.1f} MiB; history {size / 2**20:.0f} MiB"
     )

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.errors import InfrastructureError
 from harness.hosting import proc
@@ -110,7 +110,8 @@ def ratios(pairs: Pairs) -> list[str]:
 @click.option("--cold", type=click.IntRange(2, 1000), default=40, show_default=True, help="pairs of cold starts")
 @click.option("--warm", type=click.IntRange(2, 1000), default=40, show_default=True, help=f"pairs of {WAVES} waves")
 @click.option("--runtime", "name", default="django52", show_default=True)
-def main(cold: int, warm: int, name: str) -> None:
+@keep_option
+def main(cold: int, warm: int, name: str, keep: Path | None) -> None:
     """Print the ratios, with probe over without: 1.00 is free."""
     runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("mode", "what", "time", "quartiles", "CPU time", title="with the probe : without")
@@ -119,7 +120,7 @@ def main(cold: int, warm: int, name: str) -> None:
         first, waves = measure_pairs(mode, runtime, cold, warm)
         table.add_row(mode, "first request", *ratios(first))
         table.add_row(mode, "warm requests", *ratios(waves))
-    Console(width=110).print(table)
+    show(table, keep=keep)
 
 
 if __name__ == "__main__":

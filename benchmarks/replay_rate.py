@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from benchmarks.time_to_detection import case_of
 from harness import replay
 from harness.errors import MissingRuntime
@@ -54,7 +54,8 @@ def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[r
 @click.option("--trials", type=click.IntRange(2), default=60, show_default=True, help="of the search, a race")
 @click.option("--bad", "wanted", type=click.IntRange(1), default=4, show_default=True, help="bad trials to do again")
 @click.option("--times", type=click.IntRange(1), default=10, show_default=True, help="how often each is done again")
-def main(races: tuple[str, ...], trials: int, wanted: int, times: int) -> None:
+@keep_option
+def main(races: tuple[str, ...], trials: int, wanted: int, times: int, keep: Path | None) -> None:
     """Print how many of the repetitions failed as the first one did."""
     known = Runtimes(declared_runtimes(), say)
     table = Table("race", "any seed", "its seed", "its order", "order by line", "steps followed", title="failed again")
@@ -83,7 +84,7 @@ def main(races: tuple[str, ...], trials: int, wanted: int, times: int) -> None:
         cells = [f"{failed} of {tried}" if tried else "-" for failed, tried in sums.values()]
         share = f"{sum(followed) / len(followed):.0%}" if followed else "-"
         table.add_row(race, f"{bad} of {total}", *cells, share)
-    Console(width=120).print(table)
+    show(table, keep=keep)
 
 
 def _count(sums: list[int], done: replay.Attempt) -> None:

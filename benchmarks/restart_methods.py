@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.backend import Choice, choose_for
 from harness.bench.plan import METHODS, Load
@@ -61,12 +61,14 @@ def row(cell: Cell) -> tuple[str, ...]:
 @click.option("--rounds", type=click.IntRange(1, 100), default=7, show_default=True, help="restarts by each method")
 @click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
 @click.option("--runtime", default="django52", show_default=True)
-def main(rounds: int, backend: Choice, runtime: str) -> None:
+@keep_option
+def main(rounds: int, backend: Choice, runtime: str, keep: Path | None) -> None:
     """Print a row for each mode and method: medians, and the longest."""
     hosts = choose_for(backend, declared_runtimes(), say)
     table = Table(
         "mode", "method", "first answer of a new process, ms", "longest", "requests meanwhile", "dropped", "5xx"
     )
+    table.title = f"backend {hosts.name}, {rounds} restarts by each method"
     with tempfile.TemporaryDirectory() as directory, hosts:
         cells = [
             (f"{mode} {method}", script_case(SCRIPT, mode=mode, restart=method).model_copy(update={"runtime": runtime}))
@@ -78,9 +80,7 @@ def main(rounds: int, backend: Choice, runtime: str) -> None:
         done = run.go(say)
     for cell in done.cells:
         table.add_row(*row(cell) if cell.cycles else (cell.mode, cell.restart, cell.note))
-    console = Console(width=120)
-    console.print(f"backend {hosts.name}, {rounds} restarts by each method", highlight=False)
-    console.print(table)
+    show(table, keep=keep)
 
 
 if __name__ == "__main__":

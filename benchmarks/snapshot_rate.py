@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
 from harness.adhoc import script_case
 from harness.explore import Explorer
@@ -51,7 +51,8 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
 @click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of a lane, a round")
 @click.option("--runtime", "name", default="django52", show_default=True)
-def main(rounds: int, trials: int, name: str) -> None:
+@keep_option
+def main(rounds: int, trials: int, name: str, keep: Path | None) -> None:
     """Print the rates and their ratio, the median of the rounds."""
     runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("script", "Apache lane/s", "snapshot lane/s", "snapshot : Apache", title="effective trials")
@@ -70,7 +71,7 @@ def main(rounds: int, trials: int, name: str) -> None:
             f"{statistics.median(each[1] for each in pairs):.2f}",
             f"{statistics.median(snapshot / apache for apache, snapshot in pairs):.1f}",
         )
-    Console(width=110).print(table)
+    show(table, keep=keep)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import click
 import psutil
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.tables import keep_option, show
 from harness.adhoc import script_case
 from harness.errors import InfrastructureError
 from harness.history import HistoryWriter
@@ -189,7 +189,8 @@ def measure(mode: Mode, runtime: Runtime, rounds: int, trials: int, say: Callabl
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
 @click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of the harness, a round")
 @click.option("--runtime", "name", default="django52", show_default=True)
-def main(rounds: int, trials: int, name: str) -> None:
+@keep_option
+def main(rounds: int, trials: int, name: str, keep: Path | None) -> None:
     """Print the rates and their ratios, the median of the rounds."""
     runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("mode", "harness/s", "floor/s", "plain/s", "harness : floor", "harness : plain", title="cold trials")
@@ -213,9 +214,7 @@ def main(rounds: int, trials: int, name: str) -> None:
                 for part in ("interpreters", "httpd", "locust", "harness")
             ),
         )
-    console = Console(width=110)
-    console.print(table)
-    console.print(shares)
+    show(table, shares, keep=keep)
 
 
 if __name__ == "__main__":
