@@ -20,12 +20,14 @@ site = "tiny"
 scripts = ["table"]
 runtime = "{runtime}"
 trials = 12
+{more}
 
 [[expect]]
 verdict = "{verdict}"
 outcomes.ok = {{ grade = "expected", why = "somebody is answered" }}
 outcomes.error = {{ grade = "acceptable", why = "the half-built table" }}
 """
+BOTH = 'modes = ["daemon"]\nschedules = ["natural", "perturbed"]'
 
 
 class Project:
@@ -40,8 +42,9 @@ class Project:
         (path / "pytest.ini").write_text("[pytest]\n")
         self.scenario()
 
-    def scenario(self, verdict="race", runtime="django52"):
-        (self.path / "scenarios" / "tiny.toml").write_text(SCENARIO.format(verdict=verdict, runtime=runtime))
+    def scenario(self, verdict="race", runtime="django52", more=""):
+        text = SCENARIO.format(verdict=verdict, runtime=runtime, more=more)
+        (self.path / "scenarios" / "tiny.toml").write_text(text)
 
     def test(self, text):
         (self.path / "test_mine.py").write_text("import pytest\n\n\n" + textwrap.dedent(text))
@@ -99,9 +102,7 @@ def test_under_xdist_each_worker_has_its_own_server(project):
 
 def test_cases_that_take_turns_are_run_once(project):
     """Natural and perturbed are two items of one run: their trials alternate, the second has its result already."""
-    text = (project.path / "scenarios" / "tiny.toml").read_text()
-    text = text.replace("trials = 12", 'trials = 12\nmodes = ["daemon"]\nschedules = ["natural", "perturbed"]')
-    (project.path / "scenarios" / "tiny.toml").write_text(text)
+    project.scenario(more=BOTH)
     project.run("scenarios").assert_outcomes(passed=2)
     histories = [list(read(path)) for path in (project.path / "results").glob("*/cases/*.jsonl")]
     spans = [[each.begin for each in history if isinstance(each, Trial)] for history in histories]
@@ -109,6 +110,13 @@ def test_cases_that_take_turns_are_run_once(project):
     assert max(map(min, spans)) < min(map(max, spans))
     project.run("scenarios", "-k", "natural").assert_outcomes(passed=1, deselected=1)
     assert 3 == len(list((project.path / "results").glob("*/cases/*.jsonl")))
+
+
+def test_workers_that_share_a_file_run_each_case_once(project):
+    """Where pytest-xdist deals single items, a worker cannot know that the other one has the result already."""
+    project.scenario(more=BOTH)
+    project.run("scenarios", "-n", "2", "--dist", "load").assert_outcomes(passed=2)
+    assert 2 == len(list((project.path / "results").glob("*/cases/*.jsonl")))
 
 
 def test_a_missing_runtime_skips_with_its_reason(project, tmp_path):
