@@ -1,4 +1,5 @@
-"""What results/README.md quotes of stored runs: a line of JSON for each case, or each cell of a bench run.
+"""What results/README.md quotes of stored runs: a line of JSON for each case, or each cell of a bench run. Of a case
+that is in several of the runs the last one counts.
 
     python -m benchmarks.reference results/reference/bootstrap.jsonl RUN...
 
@@ -49,13 +50,15 @@ def cells_of(directory: Path) -> list[dict[str, Any]]:
 @click.argument("runs", nargs=-1, required=True)
 def main(file: Path, runs: tuple[str, ...]) -> None:
     """Write FILE anew from RUNS."""
-    lines = []
+    told: dict[str, dict[str, Any]] = {}
     for run in runs:
         directory = stored_run(run, RESULTS)
-        told = cells_of(directory) if (directory / BENCH_FILE).is_file() else cases_of(directory)
-        lines += [msgspec.json.encode(each) + b"\n" for each in told]
-    file.write_bytes(b"".join(lines))
-    click.echo(f"{file}: {len(lines)} lines")
+        if (directory / BENCH_FILE).is_file():
+            told |= {each["cell"]: each for each in cells_of(directory)}
+        else:
+            told |= {each["case"]: each for each in cases_of(directory)}
+    file.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in told.values()))
+    click.echo(f"{file}: {len(told)} lines")
 
 
 if __name__ == "__main__":

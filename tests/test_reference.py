@@ -7,22 +7,96 @@ from pathlib import Path
 
 import pytest
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+REFERENCE = RESULTS / "reference"
+PAGES = (RESULTS / "README.md", ROOT / "docs" / "which-wsgi-script.md")
 
 
-@pytest.mark.parametrize("kind", ["A/A", "lazy", "slower", "lock"])
+def text_of(*pages):
+    """What is written there, however it is emphasised."""
+    return "".join(page.read_text() for page in pages).replace("**", "").replace("`", "")
+
+
+def line(*cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def lines_of(name):
+    return [json.loads(each) for each in (REFERENCE / f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*.json")), ids=lambda path: path.stem)
+def test_tables_are_what_was_printed(path):
+    """Each row that a benchmark has kept stands in a page, and the benchmark's command somewhere above it."""
+    text = text_of(*PAGES)
+    rows = [line(*row) for table in json.loads(path.read_text()) for row in table["rows"]]
+    assert rows
+    assert [] == [row for row in rows if row not in text]
+    assert f"python -m benchmarks.{path.stem.replace('-', '_')}" in text
+
+
+def verdict(case):
+    kind = case["race_class"] or case["broken_class"]
+    return case["verdict"] + (f" ({kind})" if kind else "")
+
+
+@pytest.mark.parametrize("case", lines_of("bootstrap"), ids=lambda case: case["case"])
+def test_the_bootstrap_is_what_was_measured(case):
+    """A row for each case, with its effective and its bad trials and what was left to requests."""
+    cells = [case[key] for key in ("scenario", "mode", "schedule", "trials", "effective_trials", "bad_trials")]
+    assert line(*cells, verdict(case), case["lazy_in_request"]) in text_of(RESULTS / "README.md")
+
+
+def test_what_the_scripts_page_says_of_the_corpus():
+    """Bad of effective trials of each site under the improved script and the bootstrap, in both modes."""
+    text = text_of(*PAGES)
+    for name in ("improved", "bootstrap"):
+        cases = lines_of(name)
+        for scenario in {each["scenario"] for each in cases}:
+            assert sums(each for each in cases if each["scenario"] == scenario) in text, (name, scenario)
+
+
+def sums(cases):
+    of = {"natural": [0, 0], "perturbed": [0, 0]}
+    for case in cases:
+        of[case["schedule"]][0] += case["bad_trials"]
+        of[case["schedule"]][1] += case["effective_trials"]
+    return ", ".join(f"{bad} of {effective} {schedule}" for schedule, (bad, effective) in of.items())
+
+
+BENCHES = ("bench-scripts", "bench-methods", "bench-processes")
+
+
+@pytest.mark.parametrize("cell", [cell for name in BENCHES for cell in lines_of(name)], ids=lambda cell: cell["cell"])
+def test_a_restart_costs_what_was_measured(cell):
+    """Of every cell of the three bench runs; and nothing was lost in any of them, as the page says."""
+    of = cell["summary"]
+    (during,) = [phase["latency"] for phase in of["phases"] if phase["name"] == "during"]
+    row = [
+        cell["cell"].partition("::")[2],
+        f"{of['without_good_ms']:.0f}, {of['without_good_worst_ms']:.0f}",
+        *(f"{of[name]:.0f}" for name in ("first_new_ms", "start_ms", "recovered_ms")),
+        f"{during['p90']:.0f}, {during['p99']:.0f}",
+        *(f"{of[name]:.0f}" for name in ("first_ms", "first_over_warm")),
+        f"{of['cpu_s']:.2f}",
+        f"{of['resident_mib']:.0f}",
+    ]
+    assert line(*row) in text_of(RESULTS / "README.md")
+    assert {"ok"} == {name for name, count in of["outcomes"].items() if count}
+
+
+@pytest.mark.parametrize("kind", ["A/A", "stored", "lazy", "slower", "lock"])
 def test_the_power_of_the_gate_is_what_was_measured(kind):
     """Alarms and comparisons of each kind, as the lines that gate_power has kept say."""
-    lines = (RESULTS / "reference" / "gate-power.jsonl").read_text().splitlines()
-    here = [each for each in map(json.loads, lines) if each["kind"] == kind]
+    here = [each for each in lines_of("gate-power") if each["kind"] == kind]
     alarming = sum(bool(each["alarms"]) for each in here)
     assert f"| {kind} | {alarming} of {len(here)} |" in (RESULTS / "README.md").read_text()
 
 
 def test_the_time_to_detection_is_what_was_measured():
     """The median of the rounds of each cell, and what it is to the best of what people do today."""
-    lines = (RESULTS / "reference" / "time-to-detection.jsonl").read_text().splitlines()
-    cells = [json.loads(line) for line in lines]
+    cells = lines_of("time-to-detection")
     text = (RESULTS / "README.md").read_text()
     for race in {each["race"] for each in cells}:
         found = {}
@@ -30,7 +104,7 @@ def test_the_time_to_detection_is_what_was_measured():
             if each["race"] == race:
                 found.setdefault(each["way"], []).append(each)
         shown = [median(each) for each in found.values()]
-        assert f"| {race} | {' | '.join(shown)} |" in text
+        assert line(race, *shown) in text
 
 
 def median(rounds):
@@ -40,11 +114,6 @@ def median(rounds):
     if middle == math.inf:
         return "not found"
     return f"{middle:.2f} s, {statistics.median(each['restarts'] for each in rounds):.0f}"
-
-
-def corpus():
-    text = (RESULTS / "reference" / "corpus.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def detection(cases):
@@ -58,24 +127,24 @@ def detection(cases):
     return kind
 
 
-@pytest.mark.parametrize("row", sorted({each["row"] for each in corpus()}))
+@pytest.mark.parametrize("row", sorted({each["row"] for each in lines_of("corpus")}))
 def test_the_corpus_is_what_was_measured(row):
     """Each row's detection, natural and perturbed apart, and the trials of its fixed releases."""
-    here = [each for each in corpus() if each["row"] == row]
+    here = [each for each in lines_of("corpus") if each["row"] == row]
     affected = [each for each in here if each["release"] == "affected"]
     cells = [detection([each for each in affected if each["schedule"] == name]) for name in ("natural", "perturbed")]
     fixed = [each for each in here if each["release"] == "fixed"]
     bad, effective = (sum(each[name] for each in fixed) for name in ("bad_trials", "effective_trials"))
     cells.append(f"{bad} of {effective}" if effective else "-")
     table = (RESULTS / "README.md").read_text().partition("## Known races, found")[2].partition("\n## ")[0]
-    (line,) = [each for each in table.splitlines() if each.startswith(f"| {row} | ")]
-    assert line.endswith(f"| {' | '.join(cells)} |")
+    (found,) = [each for each in table.splitlines() if each.startswith(f"| {row} | ")]
+    assert found.endswith(line(*cells))
     assert all(each["met"] for each in here)
 
 
 def test_the_sums_of_the_corpus():
     """No false alarm, in so many effective trials of fixed releases."""
-    fixed = [each for each in corpus() if each["release"] == "fixed"]
+    fixed = [each for each in lines_of("corpus") if each["release"] == "fixed"]
     text = (RESULTS / "README.md").read_text()
     assert 0 == sum(each["bad_trials"] for each in fixed)
     assert f"0 bad of {sum(each['effective_trials'] for each in fixed)} effective trials" in text

@@ -29,12 +29,12 @@ class MadeUp(Host):
             self._deal(slot)
             self._slots.append(slot)
             self._put_schedule(slot)
-        self._make_cold(self._slots)
+        self._make_cold(self._slots, {})
 
     def _put_schedule(self, slot):
         self._put[slot.name] = slot.schedule
 
-    def _make_cold(self, slots):
+    def _make_cold(self, slots, live):
         for slot in slots:
             self.live[slot.name] = (ProcessId(next(self._pids), 0), self._put[slot.name])
 

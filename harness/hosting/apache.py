@@ -145,10 +145,9 @@ class ApacheHost(Host):
             return self.case.mode == "embedded"
         return self.case.restart == "respawn"
 
-    def _make_cold(self, slots: list[Slot]) -> None:
+    def _make_cold(self, slots: list[Slot], live: Mapping[str, list[ProcessId]]) -> None:
         servers = dict.fromkeys(self._server_of[slot.name] for slot in slots)
         if self.case.restart == "respawn":
-            live = self._processes()
             for slot in slots:
                 for process in live.get(slot.name, ()):
                     self._server_of[slot.name].kill(process)

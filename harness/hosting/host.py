@@ -94,8 +94,8 @@ class Host(abc.ABC):
         """Has this new process come as far as to take requests?"""
 
     @abc.abstractmethod
-    def _make_cold(self, slots: list[Slot]) -> None:
-        """Apply the case's restart method to these slots."""
+    def _make_cold(self, slots: list[Slot], live: Mapping[str, list[ProcessId]]) -> None:
+        """Apply the case's restart method to these slots, whose processes are `live`."""
 
     @abc.abstractmethod
     def _put_schedule(self, slot: Slot) -> None:
@@ -207,7 +207,7 @@ class Host(abc.ABC):
         for slot in slots:
             slot.used.update(live.get(slot.name, ()))
             self._deal(slot)
-        self._make_cold(slots)
+        self._make_cold(slots, live)
         for slot in slots:
             slot.state = "ready" if self.case.restart in _AT_NEXT_REQUEST else "pending"
             slot.since = time.monotonic()

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).resolve().parents[2]
 
 SCENARIO = """
 title = "a site whose script is changed"
@@ -133,3 +135,24 @@ def test_a_slower_start_fails_the_gate_against_its_old_script(project):
     assert 1 == slower.returncode, slower.stdout + slower.stderr
     assert "the CPU time of a cold start is +" in slower.stdout
     assert f"compared with {old}" in slower.stdout
+
+
+def test_the_bootstrap_is_gated(command, open_tmp_path):
+    """Today's bootstrap is not worse than the baseline that this project keeps of it; a script in its place that leaves
+    work to the requests is, and the sentence says which."""
+    sites, results = open_tmp_path / "sites", open_tmp_path / "results"
+    shutil.copytree(ROOT / "sites" / "mysite", sites / "mysite", symlinks=False)
+    shutil.copytree(ROOT / "results" / "baselines", results / "baselines")
+    gate = ("gate", "bootstrap-mysite", "--case", "daemon", "--trials", 12, "--cold-starts", 6, "--backend", "local")
+    places = ("--sites", sites, "--results", results)
+    same = command(*gate, *places)
+    assert 0 == same.returncode, same.stdout + same.stderr
+
+    scripts = sites / "mysite" / "scripts"
+    shutil.copy(scripts / "default.wsgi", scripts / "bootstrap.wsgi")
+    worse = command(*gate, *places)
+    assert 1 == worse.returncode, worse.stdout + worse.stderr
+    assert re.search(
+        r"worse: bootstrap-mysite::daemon::.* runs inside requests in (\d+) of \1 \(before: 0 of \d+\), since baseline",
+        worse.stdout,
+    )
