@@ -48,6 +48,14 @@ def test_the_bootstrap_is_what_was_measured(case):
     assert line(*cells, verdict(case), case["lazy_in_request"]) in text_of(RESULTS / "README.md")
 
 
+@pytest.mark.parametrize("case", lines_of("bootstrap-vintage"), ids=lambda case: case["case"])
+def test_the_bootstrap_in_containers_is_what_was_measured(case):
+    """The same, with the Django of the container."""
+    cells = [case[key] for key in ("mode", "schedule", "trials", "effective_trials", "bad_trials")]
+    row = [case["scenario"], case["versions"]["django"], *cells, verdict(case), case["lazy_in_request"]]
+    assert line(*row) in text_of(RESULTS / "README.md")
+
+
 def test_what_the_scripts_page_says_of_the_corpus():
     """Bad of effective trials of each site under the improved script and the bootstrap, in both modes."""
     text = text_of(*PAGES)
