@@ -378,7 +378,9 @@ def test_a_restart_under_load_is_measured(stack):
         "bench", "mysite", "--mode", "daemon", "--script", "default", "--backend", "compose", "--restart", "container",
         "--restart", "respawn", "--cycles", 1, "--restart-at", 1, "--during", 3, "--after", 1, "--rate", 30,
     )  # fmt: skip
-    assert 0 == done.returncode, done.stderr
+    if done.returncode:  # a machine that is too busy for the rate is told, and what was measured stays
+        assert 3 == done.returncode, done.stderr
+        assert "hardly keeps 30 requests/s" in done.stdout
     (run,) = stack.results.iterdir()
     cells = {each.restart: each for each in read_bench(run).cells}
     assert {"container", "respawn"} == set(cells)

@@ -30,17 +30,23 @@ verdict = ["hazard", "clean", "race"]
 outcomes.ok = { grade = "expected", why = "it answers" }
 outcomes.duplicate-init = { grade = "acceptable", why = "not what is tested here" }
 """
+# Answers take long enough for requests to meet in the process, on a busy machine too.
 EAGER = """
+import time
 import wsgiref.validate
 
 def application(environ, start_response):
+    time.sleep(0.05)
     start_response("200 OK", [])
     return [b"x"]
 """
 # The same step, moved into the request.
 LAZY = """
+import time
+
 def application(environ, start_response):
     import wsgiref.validate
+    time.sleep(0.05)
     start_response("200 OK", [])
     return [b"x"]
 """
