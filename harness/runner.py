@@ -39,7 +39,6 @@ class CaseRunner:
         self._reference: State | None = None
         self._begun = 0
         self.tally = Tally(reload=case.restart == "reload")
-        self.is_over = False
         self.stop = threading.Event()
 
     def begin(self) -> None:

@@ -54,7 +54,8 @@ class Turns:
 
     def _fly(self, pool: ThreadPoolExecutor) -> None:
         cores = Cores(self._flights)
-        turns = deque(self._runners)
+        going = list(self._runners)
+        turns = deque(going)
         under_way: dict[Future[None], CaseRunner] = {}
         while turns or under_way:
             while turns and len(under_way) < self._flights:
@@ -67,10 +68,9 @@ class Turns:
                 runner = under_way.pop(each)
                 each.result()
                 self._watch(runner.case, runner.tally)
-            for runner in self._runners:
-                if not runner.is_over and runner not in turns and runner not in under_way.values():
-                    runner.is_over = True
-                    self._host.end_schedule(runner.case.schedule)
+            for runner in [each for each in going if each not in turns and each not in under_way.values()]:
+                going.remove(runner)
+                self._host.end_schedule(runner.case.schedule)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ class MadeUp(Host):
         self._put = {}
         self.live = {}
         for number in range(count):
-            slot = Slot(f"s{number}", ("127.0.0.1", 0), {}, "natural")
-            self._deal(slot)
+            slot = Slot(f"s{number}", ("127.0.0.1", 0), {}, self._deal())
             self._slots.append(slot)
             self._put_schedule(slot)
         self._make_cold(self._slots, {})

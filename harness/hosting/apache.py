@@ -118,9 +118,7 @@ class ApacheHost(Host):
         for name in names:
             self._server_of[name] = server
             headers = {"X-Harness-Slot": name} if server.groups else {}
-            slot = Slot(name, server.address, headers, self.case.schedule)
-            self._deal(slot)
-            self._slots.append(slot)
+            self._slots.append(Slot(name, server.address, headers, self._deal()))
 
     def _put_programs(self, server: Server, compiled: Mapping[str, bytes], site: PurePath) -> None:
         """Put what runs inside its processes into a server's directory, when its slots are there."""

@@ -206,19 +206,20 @@ class Host(abc.ABC):
         live = self._processes()
         for slot in slots:
             slot.used.update(live.get(slot.name, ()))
-            self._deal(slot)
+            schedule = self._deal(slot)
+            if slot.schedule != schedule:
+                slot.schedule = schedule
+                self._put_schedule(slot)
         self._make_cold(slots, live)
         for slot in slots:
             slot.state = "ready" if self.case.restart in _AT_NEXT_REQUEST else "pending"
             slot.since = time.monotonic()
 
-    def _deal(self, slot: Slot) -> None:
-        """Choose the schedule of its next process: the one that has the fewest other slots, or else is waited for."""
+    def _deal(self, slot: Slot | None = None) -> Schedule:
+        """The schedule for the next process of a slot (none: of a new one): that which has the fewest other slots, or
+        else is waited for."""
         others = Counter(each.schedule for each in self._slots if each is not slot and each.state != "spent")
-        chosen = min(self._schedules, key=lambda each: (others[each], -self._waiting[each]), default=slot.schedule)
-        if slot.schedule != chosen:
-            slot.schedule = chosen
-            self._put_schedule(slot)
+        return min(self._schedules, key=lambda each: (others[each], -self._waiting[each]), default=self.case.schedule)
 
     def _refresh(self) -> None:
         pending = [slot for slot in self._slots if slot.state == "pending"]

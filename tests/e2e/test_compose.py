@@ -393,6 +393,16 @@ def test_a_restart_under_load_is_measured(stack):
     assert "container" in (run / "report.html").read_text()
 
 
+def test_schedules_take_turns_in_any_order(stack):
+    """Slots are dealt before the service is taken, when its directory holds nothing yet."""
+    write(stack.path / "turns.toml", SCENARIO.format(more='schedules = ["perturbed", "natural"]'))
+    done = stack.run("run", "turns.toml", "--backend", "compose", "--trials", 2)
+    assert 0 == done.returncode, done.stderr
+    (result,) = stack.results.glob("*/result.json")
+    told = {case["schedule"]: case["trials"] for case in json.loads(result.read_text())["cases"]}
+    assert {"perturbed": 2, "natural": 2} == told
+
+
 def test_the_checkout_is_what_is_served(stack):
     """The site is that of the checkout, not of the image, and has the scenario's environment. Files that only
     their owner may read, and one that is no Python of this version, are no obstacle."""
