@@ -40,9 +40,7 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
             marks.append((time.monotonic(), tally.effective))
 
     with HistoryWriter(directory / f"snapshot-{time.monotonic_ns()}.jsonl", case) as history:
-        explorer = Explorer(case, runtime, history)
-        explorer.control()
-        explorer.explore(os.cpu_count() or 1, watch)
+        Explorer(case, runtime, history).run(os.cpu_count() or 1, watch)
     (begin, before), (end, after) = marks
     return (after - before) / (end - begin)
 

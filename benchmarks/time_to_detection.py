@@ -183,11 +183,8 @@ def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> 
     """The snapshot lane, as `harness explore` uses it."""
     seen: list[Cell] = []
     begin = time.monotonic()
-    with HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history:
-        explorer = Explorer(case, runtime, history)
-        explorer.control()
-        with contextlib.suppress(Found):
-            explorer.explore(os.cpu_count() or 1, watcher(case, begin, cap, seen))
+    with HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history, contextlib.suppress(Found):
+        Explorer(case, runtime, history).run(os.cpu_count() or 1, watcher(case, begin, cap, seen))
     return min(seen, key=lambda each: each.seconds or cap)
 
 

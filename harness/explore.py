@@ -37,7 +37,7 @@ from harness.records import Answer, Control, Order, ProcessId, Request, State, T
 from harness.runner import CONTROLS
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
-from harness.trial import differing, grace_seconds
+from harness.trial import Patience, differing
 from harness.turns import Watch
 from harness.verdict import RACES, Tally
 
@@ -166,14 +166,15 @@ class Snapshot:
 
     def control(self, number: int, begin: float) -> Control:
         """The requests one after another, in a child."""
-        done = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
+        alone = Patience(look=self.case.timeout, grace=self.case.timeout)
+        done = self._fork(f"c{number}", together=False, patience=alone, seed=self.case.seed)
         brought = _records(self.case, done)
         return Control(number=number, answers=brought.answers, begin=begin, **brought.rest)
 
     def trial(
         self,
         number: int,
-        grace: float,
+        patience: Patience,
         reference: State | None = None,
         like: Order | None = None,
     ) -> Trial:
@@ -183,7 +184,7 @@ class Snapshot:
         begin = time.monotonic()
         seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
         led = like or Order(line_up=number % 2 == 0)
-        done = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
+        done = self._fork(str(number), together=True, patience=patience, seed=seed, led=led)
         brought = _records(case, done)
         states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
         return Trial(
@@ -198,7 +199,7 @@ class Snapshot:
             **brought.rest,
         )
 
-    def _fork(self, number: str, *, together: bool, grace: float, seed: int, led: Order | None = None) -> _Done:
+    def _fork(self, number: str, *, together: bool, patience: Patience, seed: int, led: Order | None = None) -> _Done:
         """What a child brings home."""
         case = self.case
         led = led or Order()
@@ -214,7 +215,8 @@ class Snapshot:
             "together": together,
             "line_up": led.line_up,
             "runs": led.runs,
-            "grace": grace,
+            "look": patience.look,
+            "grace": patience.grace,
             "telling": TELLING_SECONDS,
             "invariant": case.invariant,
             "seed": seed,
@@ -297,49 +299,57 @@ class Explorer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
-    def control(self) -> bool:
-        """Run the controls; False when they fail one request at a time too, and no trial can tell more."""
+    def run(self, flights: int, watch: Watch, like: Order | None = None) -> None:
+        """The controls, and then the case's trials, `flights` at a time, until they, or the case, are done."""
+        with Snapshot(self.case, self._runtime) as first:
+            if self._controls_pass(first):
+                self._explore(first, flights, watch, like)
+
+    def _controls_pass(self, snapshot: Snapshot) -> bool:
+        """False when requests fail one at a time too, and no trial can tell more."""
         controls: list[Control] = []
-        with Snapshot(self.case, self._runtime) as snapshot:
-            for number in range(1, CONTROLS + 1):
-                controls.append(snapshot.control(number, self.tally.begin))
-                self._history.add(controls[-1])
+        for number in range(1, CONTROLS + 1):
+            controls.append(snapshot.control(number, self.tally.begin))
+            self._history.add(controls[-1])
         self.tally.broken = judge_controls(controls, self.case.requests)
         if self.tally.broken:
             return False
         self._baseline = Baseline.of(self.case.requests, controls)
         self._reference = controls[0].states[0] if controls[0].states else None
-        self._grace = grace_seconds(slowest(controls))
+        self._patience = Patience.of(slowest(controls))
         return True
 
-    def explore(self, flights: int, watch: Watch, like: Order | None = None) -> None:
-        """The case's trials, `flights` at a time, until they, or the case, are done."""
+    def _explore(self, first: Snapshot, flights: int, watch: Watch, like: Order | None) -> None:
         numbers = iter(range(1, self.case.trials + 1))
         with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
-            under_way = [pool.submit(self._fly, numbers, watch, like) for _ in range(flights)]
+            under_way = [pool.submit(self._fly, first, numbers, watch, like)]
+            under_way += [pool.submit(self._start_and_fly, numbers, watch, like) for _ in range(flights - 1)]
             try:
                 for each in as_completed(under_way):
                     each.result()
             finally:
                 self._stop.set()  # where one has failed, or Ctrl-C was pressed
 
-    def _fly(self, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
+    def _start_and_fly(self, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
         with Snapshot(self.case, self._runtime) as snapshot:
-            while not self._stop.is_set():
-                with self._lock:
-                    settled = self.tally.settled(self.case.expectation) and not self.case.full
-                    number = None if settled else next(numbers, None)
-                if number is None:
-                    return
-                trial = snapshot.trial(number, self._grace, self._reference, like)
-                judged = grade(trial, self._baseline)
-                if not RACES.keys() & judged.outcomes.keys() and trial.order:
-                    # Thousands of steps, and nothing to do again.
-                    trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
-                self._history.add(trial)
-                with self._lock:
-                    self.tally.add(judged)
-                    watch(self.case, self.tally)
+            self._fly(snapshot, numbers, watch, like)
+
+    def _fly(self, snapshot: Snapshot, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                settled = self.tally.settled(self.case.expectation) and not self.case.full
+                number = None if settled else next(numbers, None)
+            if number is None:
+                return
+            trial = snapshot.trial(number, self._patience, self._reference, like)
+            judged = grade(trial, self._baseline)
+            if not RACES.keys() & judged.outcomes.keys() and trial.order:
+                # Thousands of steps, and nothing to do again.
+                trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
+            self._history.add(trial)
+            with self._lock:
+                self.tally.add(judged)
+                watch(self.case, self.tally)
 
 
 def explore_case(
@@ -353,6 +363,5 @@ def explore_case(
     """
     with HistoryWriter(path, case) as history:
         explorer = Explorer(case, runtime, history)
-        if explorer.control():
-            explorer.explore(flights, watch, like)
+        explorer.run(flights, watch, like)
     return explorer.tally, time.monotonic() - explorer.tally.begin

@@ -154,6 +154,8 @@ class ThreadStack(Record, frozen=True):
     """The thread that holds that lock, where the lock tells."""
     lock: int = 0
     """The same number for the same lock."""
+    for_good: bool = False
+    """Whether it waits, without a limit, in a ring of threads each of which has what another one waits for."""
     process: ProcessId = ProcessId(0, 0)
 
 

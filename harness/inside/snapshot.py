@@ -30,6 +30,7 @@ except ImportError:
 PY2 = sys.version_info[0] == 2
 IDLE_SECONDS = 1.0
 IDLE_CPU_SECONDS = 0.02  # within them
+LOOK_SECONDS = 0.1  # a process in which threads may wait for each other is watched so long
 TICK_SECONDS = 0.001
 now = getattr(time, "monotonic", time.time)
 
@@ -77,9 +78,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def stands_still(used):
+def own_cpu_seconds():
+    return cpu_seconds("self")
+
+
+def stands_still(used, seconds=IDLE_SECONDS):
     before = used()
-    time.sleep(IDLE_SECONDS)
+    time.sleep(seconds)
     return used() - before <= IDLE_CPU_SECONDS
 
 
@@ -188,9 +193,10 @@ class Child(object):
         self._probe = probe
         self._order = order
         self._schedule = None
+        self._stacks = []
 
     def _stampede(self, requests):
-        """All at once; returns when all are done or the grace is over."""
+        """All at once; returns when all are done, when some wait for each other for good, or the grace is over."""
         left, lock, gate, done = [len(requests)], allocate_lock(), os.pipe(), os.pipe()
         line_up = LineUp(len(requests)) if self._order["line_up"] else None
         if line_up:
@@ -211,12 +217,29 @@ class Child(object):
         for each in requests:
             start_new_thread(serve, (each,))
         os.write(gate[1], b"." * len(requests))
-        deadline = now() + self._order["grace"]
-        # To look more often than somebody has to be told would only disturb the threads.
-        pause = self._order["grace"] if self._schedule is None else TICK_SECONDS
-        while now() < deadline and not select.select([done[0]], [], [], pause)[0]:
+        begin = now()
+        deadline = begin + self._order["grace"]
+        look = begin + self._order["look"]
+        if self._order["runs"]:
+            look = deadline  # they wait for their turns, too
+        while now() < deadline:
+            # To look more often than somebody has to be told would only disturb the threads.
+            pause = max(0.0, min(look, deadline) - now()) if self._schedule is None else TICK_SECONDS
+            if select.select([done[0]], [], [], pause)[0]:
+                break
             if self._schedule is not None:
                 self._schedule.tick()
+            if look <= now() < deadline:
+                if self._deadlocked():
+                    break
+                look += 2 * (look - begin)
+
+    def _deadlocked(self):
+        """Whether threads wait for each other for good."""
+        if not stands_still(own_cpu_seconds, LOOK_SECONDS):
+            return False
+        self._stacks = json.loads(self._tell_stacks("").decode("ascii"))
+        return any(each["for_good"] for each in self._stacks)
 
     def run(self):
         requests = [Request(each) for each in self._order["requests"]]
@@ -236,7 +259,7 @@ class Child(object):
             done["order"] = self._schedule.told()
         follow_up = []
         if any(each.answer["last_byte"] is None for each in requests):
-            done["idle"] = stands_still(lambda: cpu_seconds("self"))
+            done["idle"] = any(each["for_good"] for each in self._stacks) or stands_still(own_cpu_seconds)
             done["stacks"] = json.loads(self._tell_stacks("").decode("ascii"))
         else:
             follow_up = [Request(each) for each in self._order["follow_up"]]

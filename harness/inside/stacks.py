@@ -13,6 +13,28 @@ VALUES = 40  # names looked through for a lock
 OURS = ("_harness_perturb", "_harness_order")  # a lock that is watched is taken through them
 
 
+def is_limited(frame, known):
+    """Whether a thread that waits there for a lock may give up: its line gives a timeout, or something that may be
+    one."""
+    frame = caller_of(frame)
+    line = source_line(frame.f_code.co_filename, frame.f_lineno, known) if frame is not None else ""
+    _, called, rest = line.partition("acquire(")
+    return "timeout" in line or bool(called) and not rest.startswith(")")
+
+
+def in_a_ring(owners):
+    """Of `owners` (thread -> the one that holds what it waits for) those that wait for each other."""
+    found = set()
+    for first in owners:
+        path, thread = [], first
+        while thread in owners and thread not in path:
+            path.append(thread)
+            thread = owners[thread]
+        if thread == first and len(path) > 1:
+            found.update(path)
+    return found
+
+
 def quote(text):
     """A JSON string in ASCII."""
     out = []
@@ -53,13 +75,7 @@ def lock_name(frame, known):
     if code.co_name == "watching_import":  # the probe's, on Python 2, around each import statement
         return "the import lock", importing_thread(), 1
     # What threading calls a lock in its own functions says nothing: who has called them knows it by a name.
-    caller = frame
-    while caller is not None and (
-        caller.f_code.co_filename.endswith(("/threading.py", "/threading.pyc"))
-        or caller.f_globals.get("__name__") in OURS
-    ):
-        caller = caller.f_back
-    for each in (caller, frame):
+    for each in (caller_of(frame), frame):
         if each is not None:
             line = source_line(each.f_code.co_filename, each.f_lineno, known)
             for name, value in candidates(each, line):
@@ -71,6 +87,16 @@ def lock_name(frame, known):
     if line.split(" ")[0] in ("import", "from") or "__import__(" in line or "import_module(" in line:
         return "the import lock", importing_thread(), 1
     return None
+
+
+def caller_of(frame):
+    """The innermost frame that is neither threading's own nor ours."""
+    while frame is not None and (
+        frame.f_code.co_filename.endswith(("/threading.py", "/threading.pyc"))
+        or frame.f_globals.get("__name__") in OURS
+    ):
+        frame = frame.f_back
+    return frame
 
 
 def importing_thread():
@@ -144,15 +170,17 @@ def owner_of(lock):
 
 
 def tell(_):
-    """JSON: for each thread its frames, innermost last, and the lock that it waits for."""
+    """JSON: for each thread its frames, innermost last, and the lock that it waits for, and whether for good."""
     known = {}
-    threads = []
+    threads, owners = [], {}
     for thread, frame in sorted(sys._current_frames().items()):
         if frame.f_globals.get("__name__") == __name__:
             continue  # this one
         waits = None
         try:
             waits = lock_name(frame, known)
+            if waits and waits[1] and not is_limited(frame, known):
+                owners[thread] = waits[1]
         except Exception:
             pass
         frames = []
@@ -164,8 +192,9 @@ def tell(_):
                     "[%s,%d,%s,%s]" % (quote(code.co_filename), frame.f_lineno or 0, quote(code.co_name), quote(line))
                 )
             frame = frame.f_back
-        threads.append(
-            '{"thread":%d,"waits_for":%s,"owner":%d,"lock":%d,"frames":[%s]}'
-            % ((thread, quote(waits[0] if waits else "")) + (waits or ("", 0, 0))[1:] + (",".join(reversed(frames)),))
-        )
-    return ("[" + ",".join(threads) + "]").encode("ascii")
+        name, owner, lock = waits or ("", 0, 0)
+        threads.append((thread, quote(name), owner, lock, ",".join(reversed(frames))))
+    ring = in_a_ring(owners)
+    form = '{"thread":%d,"waits_for":%s,"owner":%d,"lock":%d,"frames":[%s],"for_good":%s}'
+    told = [form % (each + ("true" if each[0] in ring else "false",)) for each in threads]
+    return ("[" + ",".join(told) + "]").encode("ascii")

@@ -28,9 +28,12 @@ def test_work_under_the_import_lock_is_clean(start, mode):
 
 
 def test_locks_in_opposite_order_hang(start):
-    """Requests that wait for each other, using no CPU, are a race of class hang."""
-    result = start("lock_order", paths=["/a", "/b"], trials=3)
-    assert ("race", "hang") == (result.verdict, result.race_class)
+    """Requests that wait for each other, using no CPU, are a race of class hang. Where the locks tell who holds them it
+    is proven, and seen before the grace is over."""
+    plain, owned = (start(name, paths=["/a", "/b"], trials=3) for name in ("lock_order", "lock_order_owned"))
+    assert [("race", "hang")] * 2 == [(each.verdict, each.race_class) for each in (plain, owned)]
+    assert any("held by" in finding.summary for finding in owned.findings)
+    assert owned.first_bad_s < plain.first_bad_s
 
 
 def test_locks_in_one_order_do_not_hang(start):

@@ -28,6 +28,7 @@ HERE = os.path.abspath(sys.argv[1])
 FIRST, SECOND = threading.Lock(), threading.Lock()
 UPPER, LOWER = threading.RLock(), threading.RLock()
 NEVER = threading.Event()
+A_WHILE = (1000,) if sys.version_info[0] > 2 else ()  # Python 2 knows no limit: it is to be taken for one
 kept = []
 
 
@@ -187,6 +188,22 @@ class Changes:
         start(upper_then_lower, meet)
         start(lower_then_upper, meet)
 
+    def owned_locks_for_a_while(self):
+        """The same, but one of them will give up."""
+        meet = Meeting()
+        start(upper_then_lower, meet)
+        start(lower_then_upper_for_a_while, meet)
+
+    def bystander(self):
+        """One waits for a lock that another holds, who waits for none."""
+        held = threading.Event()
+        start(hold_upper, held)
+        held.wait(10)
+        self.bystander_of_them()
+
+    def bystander_of_them(self):
+        start(take_upper)
+
     def imports(self):
         """Two threads import a module that never ends."""
         with open(os.path.join(HERE, "endless.py"), "w") as source:
@@ -249,6 +266,23 @@ def lower_then_upper(meet):
         meet.wait(1)
         with UPPER:
             pass
+
+
+def lower_then_upper_for_a_while(meet):
+    with LOWER:
+        meet.wait(1)
+        UPPER.acquire(True, *A_WHILE)
+
+
+def hold_upper(held):
+    with UPPER:
+        held.set()
+        NEVER.wait()
+
+
+def take_upper():
+    with UPPER:
+        pass
 
 
 def import_endless():

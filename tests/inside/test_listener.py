@@ -245,6 +245,30 @@ class TestStacks:
         assert ("__main__.LOWER", "__main__.UPPER") == (one.waits_for, other.waits_for)
         assert (one.thread, other.thread) == (other.owner, one.owner)
 
+    def test_for_good(self, process):
+        """Two that wait for each other's locks, without a limit, do so for good; whoever waits for them does not."""
+        process.do("owned_locks")
+        process.waiting("upper_then_lower", "lower_then_upper")
+        process.do("bystander_of_them")
+        found = process.waiting("upper_then_lower", "lower_then_upper", "take_upper")
+
+        assert [True, True, False] == [
+            found[name].for_good for name in ("upper_then_lower", "lower_then_upper", "take_upper")
+        ]
+
+    def test_not_for_good(self, process):
+        """Neither do two of which one may give up, nor one who waits for a lock whose holder waits for none."""
+        process.do("owned_locks_for_a_while")
+        found = process.waiting("upper_then_lower", "lower_then_upper_for_a_while")
+
+        assert [False, False] == [each.for_good for each in found.values()]
+        assert found["upper_then_lower"].owner == found["lower_then_upper_for_a_while"].thread
+
+    def test_not_in_a_ring(self, process):
+        process.do("bystander")
+
+        assert not process.waiting("take_upper")["take_upper"].for_good
+
     def test_import(self, process):
         """One that waits for another's import is told so, while the import lock is held for good."""
         process.do("imports")

@@ -35,6 +35,22 @@ def application(environ, start_response):
     return [b"done"]
 """
 WAITING = "import shared\nshared.met[1].set()\nshared.met[0].wait(10)\nshared.lock.acquire()\n"
+# Two requests hold a lock each and wait for the other's, for ever or for so long.
+RING = """
+import threading
+
+locks, met = [threading.RLock(), threading.RLock()], [threading.Event(), threading.Event()]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    mine = ["/a", "/b"].index(environ["PATH_INFO"])
+    own, other = locks[mine], locks[1 - mine]
+    with own:
+        met[mine].set()
+        met[1 - mine].wait(10)
+        LINE
+    return [b"done"]
+"""
 # One thread computes in C, and lets nobody else run.
 STUCK = """
 import re
@@ -90,6 +106,7 @@ class Snapshot:
             "together": True,
             "line_up": False,
             "runs": (),
+            "look": 1.0,
             "grace": 2.0,
             "telling": 1.0,
             "invariant": "",
@@ -133,6 +150,22 @@ def test_a_hang_in_an_import(snapshot, tmp_path):
         waits = {each["waits_for"].partition(" (")[0] for each in done["stacks"]}
         assert waits in ({"shared.lock", "the import lock"}, {"shared.lock", "the import lock of module waiting"})
         assert ["done"] == [each["body"] for each in it.trial("/other")["answers"]]
+
+
+def test_a_deadlock_is_not_waited_for(snapshot):
+    """Threads that wait for each other's locks for good are told when looked at, ages before the grace ends."""
+    with snapshot(RING.replace("LINE", "with other: pass")) as it:
+        done = it.trial("/a", "/b", look=0.1, grace=10 * SECONDS)
+    assert done["idle"]
+    assert 2 == len([each for each in done["stacks"] if each["for_good"]])
+    assert [None, None] == [each["last_byte"] for each in done["answers"]]
+
+
+def test_who_gives_up_is_waited_for(python3, snapshot):
+    """Looked at, they wait for each other too; but not for good."""
+    with snapshot(RING.replace("LINE", "other.acquire(True, 1.5) and other.release()")) as it:
+        done = it.trial("/a", "/b", look=0.1, grace=SECONDS)
+    assert ["done", "done"] == [each["body"] for each in done["answers"]]
 
 
 def test_a_child_that_cannot_tell_is_ended(snapshot):
