@@ -4,8 +4,9 @@
 
 Today's ways see HTTP statuses: a 5xx, or no answer within ten seconds (wrk: within the one second that it runs), after
 a restart that waits until the new process is there. The lanes see what the scenario declares as its race, by its class.
-The clock begins when the server is up and stops at the first sight; *restarts* are the cold processes that took. A cell
-that finds nothing within the cap says so: that is a result too.
+The clock begins when the server is up (the snapshot lane's when it has imported the script), runs through the controls
+of a lane, and stops at the first sight; *restarts* are the cold processes that took. A cell that finds nothing within
+the cap says so: that is a result too.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ RACES = (
     "cached-loader",
     "appcache-deadlock",
     "translation-fallback",
+    "translation-fallback-1.1",
     "settings-window-3.13",
     "umask-leak",
 )
@@ -149,12 +151,12 @@ def plain_locust() -> Iterator[Fire]:
 # -- the lanes of the harness -------------------------------------------------------------------------------
 
 
-def watcher(case: Case, begin: float, cap: float, seen: list[Cell]) -> Watch:
+def watcher(case: Case, cap: float, seen: list[Cell]) -> Watch:
     """Ends a run when its tally has the race that the scenario declares, or at the cap."""
     wanted = case.expectation.race_class if case.expectation else None
 
     def watch(_: Case, tally: Tally) -> None:
-        passed = time.monotonic() - begin
+        passed = time.monotonic() - tally.begin
         found = bool(tally.races[wanted] if wanted else tally.races)
         if found or passed >= cap:
             seen.append(Cell(passed if found else None, tally.trials))
@@ -174,17 +176,15 @@ def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Ce
         HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history,
         contextlib.suppress(Found),
     ):
-        begin = time.monotonic()
-        Turns([CaseRunner(case, host, locust, history)], host, flights, watcher(case, begin, cap, seen)).run()
+        Turns([CaseRunner(case, host, locust, history)], host, flights, watcher(case, cap, seen)).run()
     return seen[0]
 
 
 def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Cell:
     """The snapshot lane, as `harness explore` uses it."""
     seen: list[Cell] = []
-    begin = time.monotonic()
     with HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history, contextlib.suppress(Found):
-        Explorer(case, runtime, history).run(os.cpu_count() or 1, watcher(case, begin, cap, seen))
+        Explorer(case, runtime, history).run(os.cpu_count() or 1, watcher(case, cap, seen))
     return min(seen, key=lambda each: each.seconds or cap)
 
 

@@ -293,7 +293,7 @@ class Explorer:
 
     def __init__(self, case: Case, runtime: Runtime, history: HistoryWriter) -> None:
         self.case = case
-        self.tally = Tally(begin=time.monotonic())
+        self.tally = Tally()
         self._runtime = runtime
         self._history = history
         self._lock = threading.Lock()
@@ -307,6 +307,7 @@ class Explorer:
 
     def _controls_pass(self, snapshot: Snapshot) -> bool:
         """False when requests fail one at a time too, and no trial can tell more."""
+        self.tally.begin = time.monotonic()
         controls: list[Control] = []
         for number in range(1, CONTROLS + 1):
             controls.append(snapshot.control(number, self.tally.begin))

@@ -73,6 +73,45 @@ def sums(cases):
     return ", ".join(f"{bad} of {effective} {schedule}" for schedule, (bad, effective) in of.items())
 
 
+def outcomes(case):
+    return ", ".join(f"{name} {count}" for name, count in case["outcomes"].items() if count)
+
+
+def longest(case):
+    """What took longest of what was left to requests, and for how many others in the process."""
+    of = case["longest"]
+    return f"{of['kind']} {of['max_ms']:.0f} ms, {of['max_waiters']}" if of else ""
+
+
+def today(case):
+    """A row of today's scripts; of what could not be tried, that it could not."""
+    cells = [f"{case['site']} {case['script']}", case["mode"], case["trials"], case["effective_trials"]]
+    tried = case["verdict"] != "broken"
+    return line(*cells, outcomes(case), verdict(case), case["lazy_in_request"] if tried else "", longest(case))
+
+
+def first_requests_lost(case, *more):
+    """A row of 2010: trials and requests whose answer was an error, and `more` of the case."""
+    sent, lost = sum(case["outcomes"].values()), case["outcomes"].get("error", 0)
+    cells = [case["script"], case["mode"], case["effective_trials"], case["bad_trials"], f"{lost} of {sent}"]
+    return line(*cells, *more)
+
+
+@pytest.mark.parametrize("case", lines_of("today"), ids=lambda case: case["case"])
+def test_todays_scripts_are_what_was_measured(case):
+    """A row for each case that was left alone."""
+    assert (today(case) in text_of(RESULTS / "README.md")) == (case["schedule"] == "natural")
+
+
+@pytest.mark.parametrize("case", lines_of("2010"), ids=lambda case: case["case"])
+def test_2010_is_what_was_measured(case):
+    """What each script of 2010 lost, with an active language of its own and with one that the pages activate."""
+    of = case["longest"]
+    more = [case["lazy_in_request"], f"{of['kind']} {of['max_ms']:.0f} ms"] if case["scenario"] == "mysite2010" else []
+    assert first_requests_lost(case, *more) in text_of(RESULTS / "README.md")
+    assert {"ok", "error"} >= {name for name, count in case["outcomes"].items() if count}
+
+
 BENCHES = ("bench-scripts", "bench-methods", "bench-processes")
 
 
