@@ -97,10 +97,39 @@ def first_requests_lost(case, *more):
     return line(*cells, *more)
 
 
-@pytest.mark.parametrize("case", lines_of("today"), ids=lambda case: case["case"])
+NATURAL = [case for case in lines_of("today") if case["schedule"] == "natural"]
+
+
+@pytest.mark.parametrize("case", NATURAL, ids=lambda case: case["case"])
 def test_todays_scripts_are_what_was_measured(case):
     """A row for each case that was left alone."""
-    assert (today(case) in text_of(RESULTS / "README.md")) == (case["schedule"] == "natural")
+    assert today(case) in text_of(RESULTS / "README.md")
+
+
+@pytest.mark.parametrize("script", ["default", "improved", "deferred"])
+def test_what_the_scripts_page_says_of_todays_scripts(script):
+    """How much each left to the requests of mysite, in either mode."""
+    lazy = sorted(
+        {case["lazy_in_request"] for case in NATURAL if (case["scenario"], case["script"]) == ("mysite", script)}
+    )
+    (row,) = [
+        each for each in text_of(PAGES[1]).splitlines() if each.startswith(f"| {script} | ") and "lazy" not in each
+    ][:1]
+    assert row.endswith(f"| {' to '.join(map(str, lazy))} |")
+
+
+def test_what_is_said_of_todays_scripts_disturbed():
+    """The verdicts are the same but for one class, and how many requests that cost."""
+    cases = lines_of("today")
+    natural = {case["case"].replace("::natural", ""): verdict(case) for case in NATURAL}
+    disturbed = [case for case in cases if case["schedule"] == "perturbed"]
+    differing = [case for case in disturbed if natural[case["case"].replace("::perturbed", "")] != verdict(case)]
+    assert {("settings_window", "deferred", "race (failed-request)")} == {
+        (case["site"], case["script"], verdict(case)) for case in differing
+    }
+    failed = sum(case["outcomes"]["error"] for case in differing)
+    sent = sum(case["outcomes"]["error"] + case["outcomes"]["ok"] for case in differing)
+    assert f"{failed} of {sent} first requests" in " ".join(text_of(RESULTS / "README.md").split())
 
 
 @pytest.mark.parametrize("case", lines_of("2010"), ids=lambda case: case["case"])
