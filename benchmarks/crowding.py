@@ -1,0 +1,59 @@
+"""What trials at a time cost in power: the snapshot lane on races of microseconds, one trial at a time and more.
+
+    python -m benchmarks.crowding
+
+Threads that are to meet within microseconds need cores of their own. More trials at a time are more trials a second, of
+which fewer show such a race.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from benchmarks.tables import keep_option, show
+from benchmarks.time_to_detection import case_of
+from harness.errors import MissingRuntime
+from harness.explore import explore_case
+from harness.report.console import say
+from harness.runtime import Runtimes, declared_runtimes
+
+RACES = ("translation-fallback", "cached-loader")
+
+
+@click.command()
+@click.option("--race", "races", multiple=True, default=RACES, help="a scenario; repeatable")
+@click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.option("--trials", type=click.IntRange(10), default=60, show_default=True, help="of a round")
+@keep_option
+def main(races: tuple[str, ...], rounds: int, trials: int, keep: Path | None) -> None:
+    """Print bad trials and trials a second for each number of trials at a time, which take turns."""
+    known = Runtimes(declared_runtimes(), say)
+    table = Table("race", "trials at a time", "bad of effective", "trials/s", "bad/s", title="the snapshot lane")
+    for race in races:
+        case = case_of(race, "natural").model_copy(update={"trials": trials})
+        try:
+            runtime = known.get(case.runtime)
+        except MissingRuntime as error:
+            click.echo(f"{race}: skipped: {error}", err=True)
+            continue
+        sums = {flights: [0, 0, 0.0] for flights in range(1, (os.cpu_count() or 1) + 2)}
+        for _ in range(rounds):
+            for flights, of in sums.items():
+                with tempfile.TemporaryDirectory() as directory:
+                    path = Path(directory) / "history.jsonl"
+                    tally, seconds = explore_case(case, runtime, path, flights, lambda *_: None)
+                sums[flights] = [of[0] + tally.bad, of[1] + tally.effective, of[2] + seconds]
+        for flights, (bad, effective, seconds) in sums.items():
+            rates = (f"{effective / seconds:.1f}", f"{bad / seconds:.1f}")
+            table.add_row(race, str(flights), f"{bad} of {effective}", *rates)
+    show(table, keep=keep)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
