@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,13 +38,16 @@ from harness.records import Answer, Control, Order, ProcessId, Request, State, T
 from harness.runner import CONTROLS
 from harness.runtime import Runtime, compiled_by
 from harness.scenario import Case
-from harness.trial import Patience, differing
+from harness.trial import differing, grace_seconds
 from harness.turns import Watch
 from harness.verdict import RACES, Tally
 
 # What a child may take beyond its requests, to tell what came of it.
 TELLING_SECONDS = 10.0
 MEMORY = "/dev/shm"
+# Threads race for a few microseconds only where two of them can run: the first trials have the machine to themselves.
+# All of them would be half as many in the same time.
+TRIALS_ALONE = 3
 
 
 class _Answered(msgspec.Struct):
@@ -166,15 +170,14 @@ class Snapshot:
 
     def control(self, number: int, begin: float) -> Control:
         """The requests one after another, in a child."""
-        alone = Patience(look=self.case.timeout, grace=self.case.timeout)
-        done = self._fork(f"c{number}", together=False, patience=alone, seed=self.case.seed)
+        done = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
         brought = _records(self.case, done)
         return Control(number=number, answers=brought.answers, begin=begin, **brought.rest)
 
     def trial(
         self,
         number: int,
-        patience: Patience,
+        grace: float,
         reference: State | None = None,
         like: Order | None = None,
     ) -> Trial:
@@ -184,7 +187,7 @@ class Snapshot:
         begin = time.monotonic()
         seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
         led = like or Order(line_up=number % 2 == 0)
-        done = self._fork(str(number), together=True, patience=patience, seed=seed, led=led)
+        done = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
         brought = _records(case, done)
         states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
         return Trial(
@@ -199,7 +202,7 @@ class Snapshot:
             **brought.rest,
         )
 
-    def _fork(self, number: str, *, together: bool, patience: Patience, seed: int, led: Order | None = None) -> _Done:
+    def _fork(self, number: str, *, together: bool, grace: float, seed: int, led: Order | None = None) -> _Done:
         """What a child brings home."""
         case = self.case
         led = led or Order()
@@ -215,8 +218,7 @@ class Snapshot:
             "together": together,
             "line_up": led.line_up,
             "runs": led.runs,
-            "look": patience.look,
-            "grace": patience.grace,
+            "grace": grace,
             "telling": TELLING_SECONDS,
             "invariant": case.invariant,
             "seed": seed,
@@ -317,11 +319,12 @@ class Explorer:
             return False
         self._baseline = Baseline.of(self.case.requests, controls)
         self._reference = controls[0].states[0] if controls[0].states else None
-        self._patience = Patience.of(slowest(controls))
+        self._grace = grace_seconds(slowest(controls))
         return True
 
     def _explore(self, first: Snapshot, flights: int, watch: Watch, like: Order | None) -> None:
         numbers = iter(range(1, self.case.trials + 1))
+        self._fly(first, islice(numbers, TRIALS_ALONE), watch, like)
         with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
             under_way = [pool.submit(self._fly, first, numbers, watch, like)]
             under_way += [pool.submit(self._start_and_fly, numbers, watch, like) for _ in range(flights - 1)]
@@ -332,17 +335,21 @@ class Explorer:
                 self._stop.set()  # where one has failed, or Ctrl-C was pressed
 
     def _start_and_fly(self, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
+        if self._is_settled():
+            return
         with Snapshot(self.case, self._runtime) as snapshot:
             self._fly(snapshot, numbers, watch, like)
+
+    def _is_settled(self) -> bool:
+        return self.tally.settled(self.case.expectation) and not self.case.full
 
     def _fly(self, snapshot: Snapshot, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
         while not self._stop.is_set():
             with self._lock:
-                settled = self.tally.settled(self.case.expectation) and not self.case.full
-                number = None if settled else next(numbers, None)
+                number = None if self._is_settled() else next(numbers, None)
             if number is None:
                 return
-            trial = snapshot.trial(number, self._patience, self._reference, like)
+            trial = snapshot.trial(number, self._grace, self._reference, like)
             judged = grade(trial, self._baseline)
             if not RACES.keys() & judged.outcomes.keys() and trial.order:
                 # Thousands of steps, and nothing to do again.

@@ -16,7 +16,7 @@ from harness.hosting.host import Host
 from harness.load.client import LocustClient
 from harness.records import Control, State, Trial
 from harness.scenario import Case
-from harness.trial import Patience, run_trial
+from harness.trial import grace_seconds, run_trial
 from harness.verdict import Tally
 
 CONTROLS = 2
@@ -35,7 +35,7 @@ class CaseRunner:
         self._history = history
         self._lock = threading.Lock()
         self._controls: list[Control] = []
-        self._patience = Patience.of(0.0)
+        self._grace = 0.0
         self._reference: State | None = None
         self._begun = 0
         self.tally = Tally(reload=case.restart == "reload")
@@ -49,7 +49,7 @@ class CaseRunner:
             self.tally.broken = judge_controls(self._controls, self.case.requests)
         except Inconclusive as error:
             self.tally.inconclusive = str(error)
-        self._patience = Patience.of(slowest(self._controls))
+        self._grace = grace_seconds(slowest(self._controls))
 
     def due(self) -> int | None:
         """The number of the next trial; None when no more is wanted."""
@@ -66,7 +66,7 @@ class CaseRunner:
             return
         with self._host.cold(self.case.schedule) as slot:
             turn = cores.taken(cores_of(self.case, number))
-            trial = run_trial(self._host, self._locust, slot, number, self._patience, self._reference, turn)
+            trial = run_trial(self._host, self._locust, slot, number, self._grace, self._reference, turn)
         if self.stop.is_set():  # its server was taken away: it says nothing about the site
             return
         self._history.add(trial)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Self
 
 import msgspec
 
@@ -22,26 +20,15 @@ GRACE_SECONDS = 5.0
 # of the kernel's clock: mod_wsgi's own monitor threads wake up now and then.
 IDLE_WATCH_SECONDS = 1.0
 IDLE_CPU_SECONDS = 0.02
-# Threads that wait for each other's locks do so for good, however short they have been watched. A stampede that is
-# answered is over sooner than this as a rule, and not looked at.
+# Threads that wait for each other's locks do so for good, however short they have been watched: looked for after so
+# long, then ever more rarely, while answers are waited for.
 LOOK_SECONDS = 0.25
 LOOK_WATCH_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long answers are waited for, in seconds."""
-
-    look: float
-    """Before the threads of the process are looked at for the first time: do some wait for each other for good?"""
-    grace: float
-    """Before a process that stands still is called a hang, whatever it waits for."""
-
-    @classmethod
-    def of(cls, slowest_control: float) -> Self:
-        """By the slowest answer that somebody got who was alone, in seconds."""
-        least = GRACE_FACTOR * slowest_control
-        return cls(max(LOOK_SECONDS, least), max(GRACE_SECONDS, least))
+def grace_seconds(slowest_control: float) -> float:
+    """How long answers are waited for before a process that stands still is called a hang."""
+    return max(GRACE_SECONDS, GRACE_FACTOR * slowest_control)
 
 
 def run_trial(
@@ -49,7 +36,7 @@ def run_trial(
     locust: LocustClient,
     slot: Slot,
     number: int,
-    patience: Patience,
+    grace: float,
     reference: State | None = None,
     turn: AbstractContextManager[object] | None = None,
 ) -> Trial:
@@ -61,11 +48,11 @@ def run_trial(
         begin = time.monotonic()
         before = host.watch(slot)
         order = locust.order(slot.address, case.requests, chosen, headers)
-        answers, processes, stacks = _wait(host, slot, order, patience, before)
+        answers, processes, stacks = _wait(host, slot, order, grace, before)
     follow_up: list[Answer] = []
     states: tuple[State, ...] = ()
     if not any(answer.failure == "open" for answer in answers):
-        follow_up = _follow_up(locust, slot, host, number, patience.grace)
+        follow_up = _follow_up(locust, slot, host, number, grace)
         processes = host.watch(slot, processes)
         states = host.read_states(slot, sound(processes))
     pids = [each.process for each in processes]
@@ -87,22 +74,24 @@ def run_trial(
 
 
 def _wait(
-    host: Host, slot: Slot, order: Order, patience: Patience, before: tuple[Watched, ...]
+    host: Host, slot: Slot, order: Order, grace: float, before: tuple[Watched, ...]
 ) -> tuple[tuple[Answer, ...], tuple[Watched, ...], tuple[ThreadStack, ...]]:
     """The answers, the processes then, and what their threads were doing if they owe some. Looks at the threads now
-    and then, ever more rarely: a deadlock that can be proven is not waited for any longer."""
-    waited, pause, watched = 0.0, patience.look, LOOK_WATCH_SECONDS
+    and then: a deadlock that can be proven is not waited for any longer."""
+    waited, pause, watched = 0.0, LOOK_SECONDS, LOOK_WATCH_SECONDS
     while True:
-        if pause >= patience.grace - waited:
-            pause, watched = patience.grace - waited, IDLE_WATCH_SECONDS
+        if pause >= grace - waited:
+            pause, watched = grace - waited, IDLE_WATCH_SECONDS
         answers = order.wait(pause)
         waited += pause
         processes = host.watch(slot, before)
+        if answers is None:
+            processes = watch_idle(host, slot, processes, watched, order.wait)
+            answers = order.wait(0)
         if answers is not None:
             return answers, processes, ()
-        processes = watch_idle(host, slot, processes, watched)
         stacks = host.read_stacks(slot, hung(processes))
-        if waited >= patience.grace or any(each.for_good for each in stacks):
+        if waited >= grace or any(each.for_good for each in stacks):
             return order.wait(0) or order.abandon(), processes, stacks
         pause *= 2
 
@@ -143,11 +132,15 @@ def differing(state: State, reference: State | None) -> State:
 
 
 def watch_idle(
-    host: Host, slot: Slot, processes: Iterable[Watched], seconds: float = IDLE_WATCH_SECONDS
+    host: Host,
+    slot: Slot,
+    processes: Iterable[Watched],
+    seconds: float = IDLE_WATCH_SECONDS,
+    wait: Callable[[float], object] = time.sleep,
 ) -> tuple[Watched, ...]:
     """Watch the CPU time of processes that owe answers: standing still is a hang, running is slow."""
     first = [(each, host.cpu_seconds(slot, each.process)) for each in processes]
-    time.sleep(seconds)
+    wait(seconds)
     done = []
     for each, before in first:
         after = host.cpu_seconds(slot, each.process)

@@ -17,7 +17,7 @@ from harness.hosting.host import Host, Slot
 from harness.hosting.proc import TICKS_PER_SECOND
 from harness.load.client import SteadyClient
 from harness.records import Answer, ProcessId
-from harness.trial import Patience
+from harness.trial import grace_seconds
 
 CONTROLS = 2
 LEAD_SECONDS = 0.1
@@ -47,7 +47,7 @@ def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, orde
     broken = judge_controls(controls, host.case.requests)
     if broken is not None:
         raise Broken(f"broken ({broken.broken_class}): {broken.summary}")
-    grace = Patience.of(slowest(controls)).grace
+    grace = grace_seconds(slowest(controls))
     _warm_up(host, client, slot, load.rate, grace)
     answers, begin, restarts, known, slot = _under_load(host, client, slot, load, grace)
     host.release(slot)

@@ -26,7 +26,7 @@ from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.load.client import LocustClient
 from harness.records import Control, State, Trial
 from harness.scenario import Case
-from harness.trial import Patience, run_trial
+from harness.trial import grace_seconds, run_trial
 
 CONTROLS = 2
 CPU = "the CPU time of a cold start"
@@ -72,13 +72,13 @@ class Side:
         if broken is not None:
             raise BrokenSide(self.case, broken.summary)
         self._baseline = Baseline.of(self.case.requests, self.controls)
-        self._patience = Patience.of(slowest(self.controls))
+        self._grace = grace_seconds(slowest(self.controls))
 
     def trial(self, locust: LocustClient) -> Timed:
         """One cold start and its stampede."""
         self.number += 1
         with self.host.cold() as slot:
-            trial = run_trial(self.host, locust, slot, self.number, self._patience, self._reference)
+            trial = run_trial(self.host, locust, slot, self.number, self._grace, self._reference)
             used = [self.host.cpu_seconds(slot, each.process) for each in trial.processes if each.fresh]
         self.history.add(trial)
         judged = grade(trial, self._baseline)

@@ -30,7 +30,8 @@ except ImportError:
 PY2 = sys.version_info[0] == 2
 IDLE_SECONDS = 1.0
 IDLE_CPU_SECONDS = 0.02  # within them
-LOOK_SECONDS = 0.1  # a process in which threads may wait for each other is watched so long
+LOOK_SECONDS = 0.25  # until it is looked for the first time whether threads wait for each other for good
+LOOK_WATCH_SECONDS = 0.1  # ... if it stands still for so long
 TICK_SECONDS = 0.001
 now = getattr(time, "monotonic", time.time)
 
@@ -82,9 +83,9 @@ def own_cpu_seconds():
     return cpu_seconds("self")
 
 
-def stands_still(used, seconds=IDLE_SECONDS):
+def stands_still(used):
     before = used()
-    time.sleep(seconds)
+    time.sleep(IDLE_SECONDS)
     return used() - before <= IDLE_CPU_SECONDS
 
 
@@ -219,7 +220,7 @@ class Child(object):
         os.write(gate[1], b"." * len(requests))
         begin = now()
         deadline = begin + self._order["grace"]
-        look = begin + self._order["look"]
+        look = begin + LOOK_SECONDS
         if self._order["runs"]:
             look = deadline  # they wait for their turns, too
         while now() < deadline:
@@ -230,13 +231,15 @@ class Child(object):
             if self._schedule is not None:
                 self._schedule.tick()
             if look <= now() < deadline:
-                if self._deadlocked():
+                if self._deadlocked(done[0]):
                     break
                 look += 2 * (look - begin)
 
-    def _deadlocked(self):
+    def _deadlocked(self, done):
         """Whether threads wait for each other for good."""
-        if not stands_still(own_cpu_seconds, LOOK_SECONDS):
+        before = own_cpu_seconds()
+        select.select([done], [], [], LOOK_WATCH_SECONDS)
+        if own_cpu_seconds() - before > IDLE_CPU_SECONDS:
             return False
         self._stacks = json.loads(self._tell_stacks("").decode("ascii"))
         return any(each["for_good"] for each in self._stacks)

@@ -106,7 +106,6 @@ class Snapshot:
             "together": True,
             "line_up": False,
             "runs": (),
-            "look": 1.0,
             "grace": 2.0,
             "telling": 1.0,
             "invariant": "",
@@ -155,7 +154,7 @@ def test_a_hang_in_an_import(snapshot, tmp_path):
 def test_a_deadlock_is_not_waited_for(snapshot):
     """Threads that wait for each other's locks for good are told when looked at, ages before the grace ends."""
     with snapshot(RING.replace("LINE", "with other: pass")) as it:
-        done = it.trial("/a", "/b", look=0.1, grace=10 * SECONDS)
+        done = it.trial("/a", "/b", grace=10 * SECONDS)
     assert done["idle"]
     assert 2 == len([each for each in done["stacks"] if each["for_good"]])
     assert [None, None] == [each["last_byte"] for each in done["answers"]]
@@ -164,7 +163,7 @@ def test_a_deadlock_is_not_waited_for(snapshot):
 def test_who_gives_up_is_waited_for(python3, snapshot):
     """Looked at, they wait for each other too; but not for good."""
     with snapshot(RING.replace("LINE", "other.acquire(True, 1.5) and other.release()")) as it:
-        done = it.trial("/a", "/b", look=0.1, grace=SECONDS)
+        done = it.trial("/a", "/b", grace=SECONDS)
     assert ["done", "done"] == [each["body"] for each in done["answers"]]
 
 
