@@ -118,6 +118,18 @@ def test_what_the_scripts_page_says_of_todays_scripts(script):
     assert row.endswith(f"| {' to '.join(map(str, lazy))} |")
 
 
+def test_no_false_alarm_on_mysite():
+    """The scripts that are right, left alone and with their threads disturbed."""
+    right = [case for case in NATURAL if (case["scenario"], case["verdict"]) == ("mysite", "hazard")]
+    disturbed = lines_of("mysite-perturbed")
+    assert {"default", "improved"} == {case["script"] for case in right} == {case["script"] for case in disturbed}
+    assert {0} == {case["bad_trials"] for case in [*right, *disturbed]}
+    natural, perturbed = (sum(case["effective_trials"] for case in cases) for cases in (right, disturbed))
+    assert f"0 bad of {natural} effective trials left alone, and 0 of {perturbed} disturbed" in " ".join(
+        text_of(RESULTS / "README.md").split()
+    )
+
+
 def test_what_is_said_of_todays_scripts_disturbed():
     """The verdicts are the same but for one class, and how many requests that cost."""
     cases = lines_of("today")
