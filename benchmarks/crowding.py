@@ -17,11 +17,8 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from benchmarks.time_to_detection import case_of
-from harness.errors import MissingRuntime
+from benchmarks.time_to_detection import runnable
 from harness.explore import explore_case
-from harness.report.console import say
-from harness.runtime import Runtimes, declared_runtimes
 
 RACES = ("translation-fallback", "cached-loader")
 
@@ -33,15 +30,9 @@ RACES = ("translation-fallback", "cached-loader")
 @keep_option
 def main(races: tuple[str, ...], rounds: int, trials: int, keep: Path | None) -> None:
     """Print bad trials and trials a second for each number of trials at a time, which take turns."""
-    known = Runtimes(declared_runtimes(), say)
     table = Table("race", "trials at a time", "bad of effective", "trials/s", "bad/s", title="the snapshot lane")
-    for race in races:
-        case = case_of(race, "natural").model_copy(update={"trials": trials})
-        try:
-            runtime = known.get(case.runtime)
-        except MissingRuntime as error:
-            click.echo(f"{race}: skipped: {error}", err=True)
-            continue
+    for race, found, runtime in runnable(races, "natural"):
+        case = found.model_copy(update={"trials": trials})
         sums = {flights: [0, 0, 0.0] for flights in range(1, (os.cpu_count() or 1) + 2)}
         for _ in range(rounds):
             for flights, of in sums.items():

@@ -16,14 +16,12 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from benchmarks.time_to_detection import case_of
+from benchmarks.time_to_detection import runnable
 from harness import replay
-from harness.errors import MissingRuntime
 from harness.explore import explore_case
 from harness.history import read
 from harness.records import Order, Trial
-from harness.report.console import say
-from harness.runtime import Runtime, Runtimes, declared_runtimes
+from harness.runtime import Runtime
 from harness.scenario import Case
 
 RACES = ("settings-window-3.13", "circular-import", "flag-before-work", "cached-loader", "translation-fallback")
@@ -57,15 +55,9 @@ def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[r
 @keep_option
 def main(races: tuple[str, ...], trials: int, wanted: int, times: int, keep: Path | None) -> None:
     """Print how many of the repetitions failed as the first one did."""
-    known = Runtimes(declared_runtimes(), say)
     table = Table("race", "any seed", "its seed", "its order", "order by line", "steps followed", title="failed again")
-    for race in races:
-        case = case_of(race, "perturbed").model_copy(update={"trials": trials})
-        try:
-            runtime = known.get(case.runtime)
-        except MissingRuntime as error:
-            click.echo(f"{race}: skipped: {error}", err=True)
-            continue
+    for race, declared, runtime in runnable(races, "perturbed"):
+        case = declared.model_copy(update={"trials": trials})
         with tempfile.TemporaryDirectory() as directory:
             where = Path(directory)
             found, bad, total = look(case, runtime, where, wanted)

@@ -12,12 +12,13 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import click
-import requests
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
+from harness.control import run_control
 from harness.hosting.local import LocalHost
 from harness.report.console import say
 from harness.runtime import Runtime, declared_runtimes, prepare
@@ -27,17 +28,14 @@ SCENARIO = Path("scenarios/mysite2010.toml")
 TOLD = re.compile(r"mysite2010 settings: (\S+) = (.*)")
 
 
-def loads(case: Case, runtime: Runtime) -> dict[str, list[object]]:
+def loads(case: Case, runtime: Runtime) -> dict[str, list[Any]]:
     """What the loads of one cold process told, after one request: each field's values, a load each."""
-    found: dict[str, list[object]] = defaultdict(list)
-    with LocalHost(case, runtime, slots=1, flights=1) as host, host.cold() as slot:
-        address, port = slot.address
-        with requests.Session() as session:
-            session.trust_env = False
-            session.get(f"http://{address}:{port}{case.requests[0].path}", headers=slot.headers, timeout=case.timeout)
-        for line in host.take_log(slot, [each.process for each in host.watch(slot)]):
-            if match := TOLD.search(line.text):
-                found[match[1]].append(ast.literal_eval(match[2]))
+    with LocalHost(case.model_copy(update={"users": 1, "follow_up": 0}), runtime, slots=1, flights=1) as host:
+        control = run_control(host, 1)
+    found: dict[str, list[Any]] = defaultdict(list)
+    for line in control.log:
+        if match := TOLD.search(line.text):
+            found[match[1]].append(ast.literal_eval(match[2]))
     return found
 
 
@@ -54,8 +52,8 @@ def main(keep: Path | None) -> None:
         told = loads(case, runtime)
         parent = case.script_path.parent.parent
         places = {"the site": str(parent / "mysite"), "its parent": str(parent)}
-        here = [name for name, place in places.items() if all(place in path for path in told["sys.path"])]  # type: ignore[operator]
-        cells = (told["__name__"], here, sorted(set(told["cwd"])))  # type: ignore[type-var]
+        here = [name for name, place in places.items() if all(place in path for path in told["sys.path"])]
+        cells = (told["__name__"], here, sorted(set(told["cwd"])))
         table.add_row(case.script, str(len(told["pid"])), *(", ".join(map(str, each)) for each in cells))
     show(table, keep=keep)
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -201,6 +201,19 @@ def case_of(name: str, schedule: Schedule) -> Case:
     return chosen.model_copy(update={"schedule": schedule, "trials": 100_000, "full": True})
 
 
+def runnable(races: Iterable[str], schedule: Schedule) -> Iterator[tuple[str, Case, Runtime]]:
+    """Each race, its case and its runtime; one whose runtime is missing is skipped, and said to be."""
+    known = Runtimes(declared_runtimes(), say)
+    for race in races:
+        case = case_of(race, schedule)
+        try:
+            runtime = known.get(case.runtime)
+        except MissingRuntime as error:
+            click.echo(f"{race}: skipped: {error}", err=True)
+            continue
+        yield race, case, runtime
+
+
 Way = Callable[[str, Runtime, float, Path], Cell]
 
 
@@ -241,7 +254,6 @@ def shown(cell: Cell) -> str:
 @click.option("--keep", type=click.Path(path_type=Path), help="write each cell of each round here, a line of JSON each")
 def main(races: tuple[str, ...], rounds: int, cap: float, keep: Path | None) -> None:
     """Print seconds and restarts to the first sight, and how many times sooner the best lane is."""
-    known = Runtimes(declared_runtimes(), say)
     if shutil.which("wrk") is None:
         click.echo("wrk is not installed (apt-get install wrk): its column is left out", err=True)
     with (
@@ -252,12 +264,7 @@ def main(races: tuple[str, ...], rounds: int, cap: float, keep: Path | None) -> 
         columns = ways(locust)
         today = [name for name in columns if "," not in name]
         table = Table("race", *columns, "best of today's : best lane", title="seconds and restarts to the first sight")
-        for race in races:
-            try:
-                runtime = known.get(case_of(race, "natural").runtime)
-            except MissingRuntime as error:
-                click.echo(f"{race}: skipped: {error}", err=True)
-                continue
+        for race, _, runtime in runnable(races, "natural"):
             cells: dict[str, list[Cell]] = {name: [] for name in columns}
             for number in range(rounds):
                 for name, way in columns.items():

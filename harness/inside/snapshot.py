@@ -79,14 +79,10 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def own_cpu_seconds():
-    return cpu_seconds("self")
-
-
-def stands_still(used):
-    before = used()
-    time.sleep(IDLE_SECONDS)
-    return used() - before <= IDLE_CPU_SECONDS
+def stands_still(pid, wait=lambda: time.sleep(IDLE_SECONDS)):
+    before = cpu_seconds(pid)
+    wait()
+    return cpu_seconds(pid) - before <= IDLE_CPU_SECONDS
 
 
 class LineUp(object):
@@ -194,10 +190,10 @@ class Child(object):
         self._probe = probe
         self._order = order
         self._schedule = None
-        self._stacks = []
 
     def _stampede(self, requests):
-        """All at once; returns when all are done, when some wait for each other for good, or the grace is over."""
+        """All at once; returns when all are done, when some wait for each other for good (then the stacks that prove
+        it), or the grace is over."""
         left, lock, gate, done = [len(requests)], allocate_lock(), os.pipe(), os.pipe()
         line_up = LineUp(len(requests)) if self._order["line_up"] else None
         if line_up:
@@ -227,22 +223,19 @@ class Child(object):
             # To look more often than somebody has to be told would only disturb the threads.
             pause = max(0.0, min(look, deadline) - now()) if self._schedule is None else TICK_SECONDS
             if select.select([done[0]], [], [], pause)[0]:
-                break
+                return None
             if self._schedule is not None:
                 self._schedule.tick()
             if look <= now() < deadline:
-                if self._deadlocked(done[0]):
-                    break
+                if stands_still("self", lambda: select.select([done[0]], [], [], LOOK_WATCH_SECONDS)):
+                    stacks = self._tell()
+                    if any(each["for_good"] for each in stacks):
+                        return stacks
                 look += 2 * (look - begin)
+        return None
 
-    def _deadlocked(self, done):
-        """Whether threads wait for each other for good."""
-        before = own_cpu_seconds()
-        select.select([done], [], [], LOOK_WATCH_SECONDS)
-        if own_cpu_seconds() - before > IDLE_CPU_SECONDS:
-            return False
-        self._stacks = json.loads(self._tell_stacks("").decode("ascii"))
-        return any(each["for_good"] for each in self._stacks)
+    def _tell(self):
+        return json.loads(self._tell_stacks("").decode("ascii"))
 
     def run(self):
         requests = [Request(each) for each in self._order["requests"]]
@@ -252,8 +245,9 @@ class Child(object):
             plan = dict(plan, seed=self._order["seed"], exact=1)
             self._schedule = load(self._directory, "order")["install"](self._order["runs"])
             self._probe.disturb = load(self._directory, "perturb")["install"](plan, "", self._schedule)
+        proof = None
         if self._order["together"]:
-            self._stampede(requests)
+            proof = self._stampede(requests)
         else:
             for each in requests:
                 each.run(self._application, self._probe)
@@ -262,8 +256,8 @@ class Child(object):
             done["order"] = self._schedule.told()
         follow_up = []
         if any(each.answer["last_byte"] is None for each in requests):
-            done["idle"] = any(each["for_good"] for each in self._stacks) or stands_still(own_cpu_seconds)
-            done["stacks"] = json.loads(self._tell_stacks("").decode("ascii"))
+            done["idle"] = bool(proof) or stands_still("self")
+            done["stacks"] = proof or self._tell()
         else:
             follow_up = [Request(each) for each in self._order["follow_up"]]
             for each in follow_up:
@@ -297,7 +291,7 @@ def trial(order, child):
         if not pieces[-1]:
             break
     else:
-        idle = stands_still(lambda: cpu_seconds(pid))
+        idle = stands_still(pid)
         os.kill(pid, signal.SIGKILL)
         pieces = [json.dumps({"stuck": True, "pid": pid, "idle": idle}).encode("ascii")]
     os.close(ours)

@@ -65,10 +65,10 @@ def test_the_fixed_twin_is_clean(explore):
     done, trials = explore("check_then_act_fixed")
     assert "tiny::daemon::it::natural: clean" in done.stdout, done.stdout + done.stderr
     assert 12 == len(trials)
-    first, rest = sorted(trials, key=lambda each: each.begin)[:3], trials
+    first = sorted(trials, key=lambda each: each.begin)[:3]
     assert [1, 2, 3] == [each.number for each in first]
     for one in first:  # alone
-        assert [one.number] == [each.number for each in rest if each.begin < one.end and one.begin < each.end]
+        assert [one.number] == [each.number for each in trials if each.begin < one.end and one.begin < each.end]
     assert all(answer.count is not None for each in trials for answer in each.answers)
 
 

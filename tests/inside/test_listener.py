@@ -257,7 +257,7 @@ class TestStacks:
         ]
 
     def test_not_for_good(self, process):
-        """Neither do two of which one may give up, nor one who waits for a lock whose holder waits for none."""
+        """Two of which one may give up do not."""
         process.do("owned_locks_for_a_while")
         found = process.waiting("upper_then_lower", "lower_then_upper_for_a_while")
 
@@ -265,6 +265,7 @@ class TestStacks:
         assert found["upper_then_lower"].owner == found["lower_then_upper_for_a_while"].thread
 
     def test_not_in_a_ring(self, process):
+        """One who waits for a lock whose holder waits for none does not."""
         process.do("bystander")
 
         assert not process.waiting("take_upper")["take_upper"].for_good
