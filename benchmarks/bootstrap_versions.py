@@ -18,7 +18,8 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.runtime import cache_directory, clean_environment, interpreters
+from harness.runtimes.building import cache_directory
+from harness.runtimes.interpreters import clean_environment, interpreters
 
 # First and last Python 3 that each release runs on, as its release notes say.
 RELEASES = {

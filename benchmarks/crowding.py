@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.tables import keep_option, show
 from benchmarks.time_to_detection import runnable
-from harness.explore import explore_case
+from harness.search.explorer import explore_case
 
 RACES = ("translation-fallback", "cached-loader")
 

@@ -26,15 +26,16 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.adhoc import script_case
+from harness import proc
+from harness.cases.script import script_case
 from harness.errors import InfrastructureError
-from harness.hosting import proc
 from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runtime import Runtime, declared_runtimes, prepare
+from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.spec import declared_runtimes
 
 SCRIPTS = Path("sites/mysite/scripts")
 NAMES = ("default", "improved", "bootstrap", "bootstrap_warm", "bootstrap_unchecked")

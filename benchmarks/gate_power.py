@@ -29,8 +29,8 @@ from typing import Any
 
 import click
 
-from harness.adhoc import script_case
-from harness.backend import LocalBackend
+from harness.cases.case import Case
+from harness.cases.script import script_case
 from harness.errors import InfrastructureError
 from harness.gate.compare import alarms
 from harness.gate.judge import judge_observed
@@ -38,11 +38,12 @@ from harness.gate.measure import baseline_of, measure_all
 from harness.gate.pairs import PairRunner, Timed, check_enough, compare_pairs
 from harness.gate.records import Observed
 from harness.gate.statistics import FAMILY_ERROR
+from harness.hosting.backend import LocalBackend
 from harness.load.client import LocustClient
 from harness.report.console import say
-from harness.runtime import Runtime, declared_runtimes, prepare
-from harness.scenario import Case
-from harness.session import Session
+from harness.run.session import Session
+from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.spec import declared_runtimes
 
 SITE = Path("sites/mysite")
 PATHS = ("/", "/hello/", "/books/1/", "/login/")

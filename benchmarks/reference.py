@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from harness.bench.records import BENCH_FILE, read_bench
-from harness.session import stored_run
+from harness.run.session import stored_run
 
 RESULTS = Path("results")
 OF_CASE = (

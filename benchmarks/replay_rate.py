@@ -17,12 +17,12 @@ from rich.table import Table
 
 from benchmarks.tables import keep_option, show
 from benchmarks.time_to_detection import runnable
-from harness import replay
-from harness.explore import explore_case
-from harness.history import read
+from harness.cases.case import Case
 from harness.records import Order, Trial
-from harness.runtime import Runtime
-from harness.scenario import Case
+from harness.runtimes.building import Runtime
+from harness.search import replay
+from harness.search.explorer import explore_case
+from harness.store.history import read
 
 RACES = ("settings-window-3.13", "circular-import", "flag-before-work", "cached-loader", "translation-fallback")
 

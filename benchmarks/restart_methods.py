@@ -18,14 +18,14 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.adhoc import script_case
-from harness.backend import Choice, choose_for
 from harness.bench.plan import METHODS, Load
 from harness.bench.records import Cell
 from harness.bench.run import BenchRun
 from harness.bench.summary import Sample, each_restart, rows
+from harness.cases.script import script_case
+from harness.hosting.backend import Choice, choose_for
 from harness.report.console import say
-from harness.runtime import declared_runtimes
+from harness.runtimes.spec import declared_runtimes
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
 LOAD = Load(rate=50.0, restarts_at=(1.0,), during_s=3.0, after_s=1.0)

@@ -18,11 +18,14 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.control import run_control
+from harness.cases.case import Case
+from harness.cases.expand import expand
+from harness.cases.scenario import load_scenario
 from harness.hosting.local import LocalHost
 from harness.report.console import say
-from harness.runtime import Runtime, declared_runtimes, prepare
-from harness.scenario import Case, expand, load_scenario
+from harness.run.control import run_control
+from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.spec import declared_runtimes
 
 SCENARIO = Path("scenarios/mysite2010.toml")
 TOLD = re.compile(r"mysite2010 settings: (\S+) = (.*)")

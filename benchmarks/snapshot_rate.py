@@ -20,12 +20,13 @@ from rich.table import Table
 
 from benchmarks.tables import keep_option, show
 from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
-from harness.adhoc import script_case
-from harness.explore import Explorer
-from harness.history import HistoryWriter
+from harness.cases.case import Case
+from harness.cases.script import script_case
 from harness.report.console import say
-from harness.runtime import Runtime, declared_runtimes, prepare
-from harness.scenario import Case
+from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.spec import declared_runtimes
+from harness.search.explorer import Explorer
+from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
 SCRIPTS = ("default", "improved")

@@ -31,18 +31,21 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from harness.cases.case import Case
+from harness.cases.expand import expand
+from harness.cases.scenario import load_scenario
 from harness.errors import MissingRuntime
-from harness.explore import Explorer
-from harness.history import HistoryWriter
 from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Schedule
 from harness.report.console import say
-from harness.runner import CaseRunner
-from harness.runtime import Runtime, Runtimes, declared_runtimes
-from harness.scenario import Case, expand, load_scenario
-from harness.turns import Turns, Watch
+from harness.run.runner import CaseRunner
+from harness.run.turns import Turns, Watch
+from harness.runtimes.building import Runtime, Runtimes
+from harness.runtimes.spec import declared_runtimes
+from harness.search.explorer import Explorer
+from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
 RACES = (

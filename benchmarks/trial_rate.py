@@ -24,18 +24,19 @@ import psutil
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.adhoc import script_case
+from harness import proc
+from harness.cases.case import Case
+from harness.cases.script import script_case
 from harness.errors import InfrastructureError
-from harness.history import HistoryWriter
-from harness.hosting import proc
 from harness.hosting.local import LocalHost
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runner import CaseRunner
-from harness.runtime import Runtime, declared_runtimes, prepare
-from harness.scenario import Case
-from harness.turns import Turns
+from harness.run.runner import CaseRunner
+from harness.run.turns import Turns
+from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.spec import declared_runtimes
+from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
 USERS = 15

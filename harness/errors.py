@@ -1,4 +1,18 @@
-"""What can go wrong, by exit code. The message is the product: one sentence, and how to mend it."""
+"""What can go wrong, by exit code. The message is the product: one sentence, and how to mend it.
+
+HarnessError              3
+├── BadInput              2   a file, key, argument or script of the user's
+│   └── MissingRuntime    2   an interpreter or server that is not on this machine; in pytest a skip
+├── InfrastructureError   3   the server, Locust or the machine failed: nothing is known about the site
+└── Inconclusive          3   it ran and proves nothing
+    └── BrokenSide        3   harness.gate.pairs: one of two scripts fails one request at a time
+(harness.bench.cycle.Broken, 3: the same of a bench cell)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 class HarnessError(Exception):
@@ -18,12 +32,19 @@ class MissingRuntime(BadInput):
 
 
 class InfrastructureError(HarnessError):
-    """Apache, Locust or the machine failed: nothing is known about the site."""
-
-    exit_code = 3
+    """The server, Locust or the machine failed: nothing is known about the site."""
 
 
 class Inconclusive(HarnessError):
     """A case ran but proves nothing: no cold start, no overlap, a slow machine."""
 
-    exit_code = 3
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def listing(what: str, known: Sequence[str]) -> str:
+    """` (what: a, b, c)`, or nothing."""
+    return f" ({what}: {', '.join(known)})" if known else ""

@@ -19,19 +19,22 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.adhoc import AD_HOC, script_case
-from harness.backend import Backend, LocalBackend, choose
+from harness.cases.case import Case
+from harness.cases.expand import expand
+from harness.cases.scenario import load_scenario
+from harness.cases.script import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
+from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.parity import testing as parity
 from harness.parity.compare import Comparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
-from harness.report.result import SCHEMA_VERSION, CaseResult, Result
-from harness.runtime import Runtimes, RuntimeSpec, declared_runtimes, prepare_for_python, spec_named
-from harness.scenario import Case, expand, load_scenario
-from harness.session import Session, Silent
-from harness.turns import in_turns
+from harness.result import SCHEMA_VERSION, CaseResult, Result
+from harness.run.session import Session, Silent
+from harness.run.turns import in_turns
+from harness.runtimes.building import Runtimes, prepare_for_python
+from harness.runtimes.spec import RuntimeSpec, declared_runtimes, spec_named
 
 SPARE_USERS = 30
 PROPERTY = "harness_case"

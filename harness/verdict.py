@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.cases.scenario import Expectation, Thresholds
 from harness.checkers.findings import Finding, Lazy, TrialGrade
 from harness.records import BrokenClass, OutcomeName, RaceClass, VerdictName
-from harness.scenario import Expectation, Thresholds
 
 CONFIDENCE = 0.95
 # Less than half of the trials effective: too little was tested of what was asked for.

@@ -6,9 +6,10 @@ The clock of a built trial: it begins at 0, the stampede is released at 1, and i
 import json
 from pathlib import Path
 
-from harness.checkers.baseline import Baseline
+from harness.cases.case import Case
+from harness.cases.scenario import Expectation, Hosting
 from harness.checkers.findings import Finding, Lazy, TrialGrade
-from harness.history import HistoryWriter, file_name
+from harness.checkers.yardstick import Baseline
 from harness.records import (
     Answer,
     Control,
@@ -21,9 +22,9 @@ from harness.records import (
     Trial,
     Watched,
 )
-from harness.report.result import Result, case_result, encode
-from harness.runner import grade_history
-from harness.scenario import Case, Expectation, Hosting
+from harness.result import Result, case_result, encode
+from harness.run.runner import grade_history
+from harness.store.history import HistoryWriter, file_name
 from harness.verdict import Tally
 
 PROCESS = ProcessId(100, 5000)

@@ -5,7 +5,7 @@ import pytest
 from build import make_case, make_tally
 
 from harness.advice import advise, advise_all
-from harness.report.result import FindingResult, Hazard, case_result
+from harness.result import FindingResult, Hazard, case_result
 
 
 def result(verdict="hazard", *, hazards=(), findings=(), django="5.2.19", **changes):

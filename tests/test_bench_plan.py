@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench.plan import Load, Variation, cells_of, check_load, interleave, shifts
+from harness.bench.plan import (
+    Load,
+    Variation,
+    cells_of,
+    check_load,
+    interleave,
+    shifts,
+)
+from harness.cases.scenario import parse_scenario
 from harness.errors import BadInput
-from harness.scenario import parse_scenario
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """

@@ -5,7 +5,7 @@ import threading
 import pytest
 from build import make_case
 
-from harness.cores import Cores, cores_of
+from harness.run.cores import Cores, cores_of
 
 SECONDS = 10.0
 

@@ -6,10 +6,10 @@ import pytest
 from build import make_case, make_expectation, make_grade, make_tally
 from rich.console import Console
 
-from harness import corpus
+from harness.cases.scenario import CorpusRow
 from harness.errors import BadInput
-from harness.report.result import case_result
-from harness.scenario import CorpusRow
+from harness.report import corpus
+from harness.result import case_result
 
 RACE = make_expectation("race", {"ok": "expected", "error": "acceptable"})
 SOUND = make_expectation(["clean", "hazard"])

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from harness.cases.scenario import Thresholds
 from harness.errors import BadInput
 from harness.gate.compare import (
     alarms,
@@ -14,7 +15,6 @@ from harness.gate.compare import (
 )
 from harness.gate.records import BASELINE_VERSION, Baseline, Observed, read_baseline, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
-from harness.scenario import Thresholds
 
 SINCE = "since baseline main of 2026-11-25 (run r)"
 

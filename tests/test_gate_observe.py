@@ -6,7 +6,7 @@ import pytest
 from build import make_answer, make_baseline, make_case, make_inside, make_lost_answer, make_request_span, make_span
 from build import make_trial as build_trial
 
-from harness.checkers import grade
+from harness.checkers.grade import grade
 from harness.errors import BadInput
 from harness.gate.against import old_case
 from harness.gate.compare import alarms

@@ -7,7 +7,14 @@ import random
 import pytest
 from scipy import stats
 
-from harness.gate.statistics import Significance, above, fisher, holm, larger, shift
+from harness.gate.statistics import (
+    Significance,
+    above,
+    fisher,
+    holm,
+    larger,
+    shift,
+)
 
 
 def pairs_of(ratio, count=16, spread=0.05, seed=7):

@@ -16,7 +16,7 @@ from build import (
 )
 
 from harness.errors import BadInput
-from harness.history import HistoryWriter, read, read_case
+from harness.store.history import HistoryWriter, read, read_case
 
 LONG = PAGE * 3
 CONTROL = make_control(make_answer(body=LONG), log=make_log("a line"))
@@ -84,7 +84,7 @@ class TestBodies:
     @pytest.mark.parametrize("size", [1, 2, 3, 12])
     def test_forgotten(self, tmp_path, monkeypatch, size):
         """Bodies come back though more were written than the writer remembers."""
-        monkeypatch.setattr("harness.history._MAX_KNOWN", 2)
+        monkeypatch.setattr("harness.store.history._MAX_KNOWN", 2)
         answers = [make_answer(user, body=f"{user % 4} {LONG}") for user in range(12)]
         controls = [make_control(*answers[begin : begin + size]) for begin in range(0, 12, size)]
         path = write(tmp_path / "case.jsonl", *controls)
@@ -94,7 +94,7 @@ class TestBodies:
 
     def test_known_before(self, tmp_path, monkeypatch):
         """So do those that a record shares with one before, though it made the writer forget."""
-        monkeypatch.setattr("harness.history._MAX_KNOWN", 2)
+        monkeypatch.setattr("harness.store.history._MAX_KNOWN", 2)
         first = make_control(make_answer(0, body=f"0 {LONG}"), make_answer(1, body=f"1 {LONG}"))
         second = make_control(make_answer(0, body=f"1 {LONG}"), make_answer(1, body=f"2 {LONG}"))
 

@@ -8,7 +8,14 @@ import pytest
 
 from harness.errors import BadInput
 from harness.parity.compare import compare
-from harness.parity.observation import Call, Execution, Observation, Request, Snapshot, read_events
+from harness.parity.observation import (
+    Call,
+    Execution,
+    Observation,
+    Request,
+    Snapshot,
+    read_events,
+)
 from harness.parity.places import Places, find_places
 from harness.parity.references import Reference, module_names, references, sources
 from harness.parity.report import encode, words_of

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 from build import make_answer, make_case, make_control, make_inside, make_request_span, make_trial
 
-from harness import replay
+from harness.cases.case import site_digest
 from harness.errors import BadInput
-from harness.history import HistoryWriter
-from harness.scenario import site_digest
+from harness.search import replay
+from harness.store.history import HistoryWriter
 
 
 @pytest.fixture

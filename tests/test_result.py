@@ -7,8 +7,15 @@ import msgspec
 import pytest
 from build import make_case, make_expectation, make_finding, make_grade, make_lazy, make_tally
 
-from harness.report.result import SCHEMA_FILE, Result, Skipped, case_result, encode, schema
-from harness.scenario import DaemonHosting, EmbeddedHosting, Hosting
+from harness.cases.scenario import DaemonHosting, EmbeddedHosting, Hosting
+from harness.result import (
+    SCHEMA_FILE,
+    Result,
+    Skipped,
+    case_result,
+    encode,
+    schema,
+)
 
 # The frozen interface: other programs read these.
 FROZEN = {

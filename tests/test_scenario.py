@@ -3,8 +3,9 @@
 import pytest
 from build import REQUESTS, make_case
 
+from harness.cases.expand import expand
+from harness.cases.scenario import Load, load_scenario, parse_scenario
 from harness.errors import BadInput
-from harness.scenario import Load, expand, load_scenario, parse_scenario
 
 # Keys of the top table come first: what a test adds to the top goes before it, what it adds to the end after it.
 GOOD = """

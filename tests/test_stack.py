@@ -9,14 +9,14 @@ import pytest
 from build import make_case
 from docker.models.containers import Container
 
-from harness import doctor
-from harness.backend import ComposeBackend, LocalBackend, choose
+from harness.cli import doctor
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.hosting import service, stack
+from harness.hosting.backend import ComposeBackend, LocalBackend, choose
 from harness.hosting.service import Service, TakenService, share
 from harness.hosting.stack import Stack
 from harness.records import ProcessId
-from harness.runtime import RuntimeSpec
+from harness.runtimes.spec import RuntimeSpec
 
 HEALTHY, UNHEALTHY, STARTING = ({"Status": each} for each in ("healthy", "unhealthy", "starting"))
 SPEC = RuntimeSpec(python="3.13", django="django>=5.2,<5.3", compose="docker compose up")

@@ -5,9 +5,16 @@ from collections import Counter
 import pytest
 from build import make_case, make_expectation, make_finding, make_grade, make_lazy, make_tally
 
-from harness.report.result import case_result, exit_code
-from harness.scenario import Thresholds
-from harness.verdict import SETTLED_AFTER, conclude, forbidden, is_met, undeclared, upper_bound
+from harness.cases.scenario import Thresholds
+from harness.result import case_result, exit_code
+from harness.verdict import (
+    SETTLED_AFTER,
+    conclude,
+    forbidden,
+    is_met,
+    undeclared,
+    upper_bound,
+)
 
 
 def verdict(*grades, stopped=False, **fields):

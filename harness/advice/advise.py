@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from harness.advice import recipes
 from harness.advice.recipes import Version
 from harness.records import Record
-from harness.report.result import CaseResult, FindingResult
+from harness.result import CaseResult, FindingResult
 
 
 class Advice(Record, frozen=True):

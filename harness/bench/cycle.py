@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from harness.bench.cold import measure_cold
 from harness.bench.plan import Load
 from harness.bench.records import Cycle, SampleOutcome, Samples
-from harness.checkers.baseline import Baseline, Expected
 from harness.checkers.controls import judge_controls
-from harness.control import control_on, slowest
+from harness.checkers.yardstick import Baseline, Expected
 from harness.errors import HarnessError, InfrastructureError
 from harness.hosting.host import Host, Slot
-from harness.hosting.proc import TICKS_PER_SECOND
 from harness.load.client import SteadyClient
+from harness.proc import TICKS_PER_SECOND
 from harness.records import Answer, ProcessId
-from harness.trial import grace_seconds
+from harness.run.control import control_on, slowest
+from harness.run.trial import grace_seconds
 
 CONTROLS = 2
 LEAD_SECONDS = 0.1

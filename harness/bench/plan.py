@@ -9,19 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BadInput
-from harness.records import Mode, RestartMethod
-from harness.scenario import (
+from harness.cases.case import Case
+from harness.cases.expand import expand
+from harness.cases.scenario import (
     DAEMON_RESTARTS,
     EMBEDDED_RESTARTS,
-    Case,
     DaemonHosting,
     EmbeddedHosting,
     Expectation,
     Hosting,
     Scenario,
-    expand,
 )
+from harness.errors import BadInput
+from harness.records import Mode, RestartMethod
 
 # Bench judges no verdict: whatever a script does is what is measured.
 _ANYTHING = Expectation(verdict=["clean", "hazard", "race", "broken", "inconclusive"], outcomes={})

@@ -9,15 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.backend import Backend
 from harness.bench.cycle import Broken, run_cycle
 from harness.bench.plan import TICK_S, Load, interleave, processes_and_threads, shifts
-from harness.bench.records import BENCH_FILE, BENCH_VERSION, Bench, Cell, Cycle, encode_bench
+from harness.bench.records import (
+    BENCH_FILE,
+    BENCH_VERSION,
+    Bench,
+    Cell,
+    Cycle,
+    encode_bench,
+)
 from harness.bench.summary import summarise
+from harness.cases.case import Case
 from harness.errors import BadInput, Inconclusive, MissingRuntime
+from harness.hosting.backend import Backend
 from harness.load.client import SteadyClient
-from harness.scenario import Case
-from harness.session import describe_machine, new_run_name
+from harness.run.session import describe_machine, new_run_name
 
 # Apache's own threads hold what waits for a process that is starting; so many seconds of it.
 HELD_SECONDS = 3.0

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
-from harness.bench.records import PHASES, Cycle, Latency, Phase, PhaseName, SampleOutcome, Summary
+from harness.bench.records import (
+    PHASES,
+    Cycle,
+    Latency,
+    Phase,
+    PhaseName,
+    SampleOutcome,
+    Summary,
+)
 
 # Recovery: p95 over a window that slides along, back within this factor of its level before.
 WINDOW_S = 0.5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.checkers.baseline import Baseline
 from harness.checkers.findings import Finding
 from harness.checkers.hang import waiting_story
+from harness.checkers.yardstick import Baseline
 from harness.records import Answer, LogLine, OutcomeName, Request, Trial
 
 # Statuses with which the server itself says that it has no process to ask.

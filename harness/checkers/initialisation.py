@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from harness.checkers.baseline import Baseline, count_work
 from harness.checkers.findings import Finding, Lazy
+from harness.checkers.yardstick import Baseline, count_work
 from harness.records import Inside, Span, Trial
 
 # Work whose repetition within a process is a race: other code holds on to the first result. Resolver tables,

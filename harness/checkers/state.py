@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checkers.baseline import Baseline
 from harness.checkers.coldness import is_cold
 from harness.checkers.findings import Finding
+from harness.checkers.yardstick import Baseline
 from harness.records import Trial
 
 _LONGEST = 160

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from harness.checkers.answers import grade_answer
-from harness.checkers.baseline import Baseline
 from harness.checkers.findings import Finding
+from harness.checkers.yardstick import Baseline
 from harness.records import Answer, Inside, Mishap, Span, Trial
 
 WORDS = {

@@ -7,8 +7,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from harness.errors import BadInput
-from harness.scenario import Case, nearest
+from harness.cases.case import Case
+from harness.errors import BadInput, nearest
 
 
 def old_case(case: Case, against: str, directory: Path) -> Case:

@@ -6,10 +6,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.cases.scenario import Thresholds
 from harness.errors import BadInput
 from harness.gate.records import Baseline, Observed
-from harness.gate.statistics import FAMILY_ERROR, Shift, Significance, above, fisher, holm, larger, shift
-from harness.scenario import Thresholds
+from harness.gate.statistics import (
+    FAMILY_ERROR,
+    Shift,
+    Significance,
+    above,
+    fisher,
+    holm,
+    larger,
+    shift,
+)
 
 # A ratio of another run is not taken for larger before it is this many times the baseline's.
 RATIO_FACTOR = 1.5

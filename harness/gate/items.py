@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.backend import Backend
+from harness.cases.case import Case
 from harness.gate.compare import has_limits
 from harness.gate.judge import find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, of_run
 from harness.gate.records import read_baseline
 from harness.gate.statistics import FAMILY_ERROR
 from harness.gate.summary import Outcome, markdown_list, write_summary
-from harness.report.result import CaseResult
-from harness.scenario import Case
-from harness.session import Session
+from harness.hosting.backend import Backend
+from harness.result import CaseResult
+from harness.run.session import Session
 
 # Properties of an item: what JUnit shows, and what reaches the summary from an xdist worker.
 HEADLINE = "harness_gate"

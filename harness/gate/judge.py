@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.backend import Backend
+from harness.cases.case import Case
 from harness.errors import Inconclusive
 from harness.gate.compare import Comparison, compare_thresholds, compare_with, has_limits
 from harness.gate.pairs import BrokenSide, PairRunner, check_enough, compare_pairs
 from harness.gate.records import Baseline, Observed, baseline_path, read_baseline
 from harness.gate.statistics import FAMILY_ERROR, Significance
 from harness.gate.summary import Outcome
-from harness.scenario import Case
-from harness.session import Session
+from harness.hosting.backend import Backend
+from harness.run.session import Session
 
 
 def find_baselines(scenarios: Iterable[str], name: str | None, results: Path) -> dict[str, Baseline]:

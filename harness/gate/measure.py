@@ -7,17 +7,17 @@ import datetime
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.backend import Backend
 from harness.bench.cold import measure_cold
+from harness.cases.case import Case
 from harness.errors import BadInput, MissingRuntime
 from harness.gate.observe import grades_of, observe
 from harness.gate.records import BASELINE_VERSION, Baseline, Observed
-from harness.history import read_case
+from harness.hosting.backend import Backend
 from harness.hosting.host import Host
-from harness.report.result import CaseResult, Result
-from harness.scenario import Case
-from harness.session import Session, Silent, Watcher, regrade
-from harness.turns import in_turns
+from harness.result import CaseResult, Result
+from harness.run.session import Session, Silent, Watcher, regrade
+from harness.run.turns import in_turns
+from harness.store.history import read_case
 
 # Cold starts for the ratio: enough for a sign test at 1 % in a family of a few (0.5 ** 12 = 0.0002).
 COLD_STARTS = 12

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.bench.plan import processes_and_threads
-from harness.checkers import grade
-from harness.checkers.baseline import Baseline
+from harness.cases.case import Case
 from harness.checkers.findings import TrialGrade
+from harness.checkers.grade import grade
+from harness.checkers.yardstick import Baseline
 from harness.gate.records import Observed
-from harness.history import read
 from harness.records import BackendName, Control, Trial, VerdictName
-from harness.scenario import Case
+from harness.store.history import read
 from harness.verdict import RACES
 
 

@@ -12,21 +12,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.backend import Backend
-from harness.checkers import grade
-from harness.checkers.baseline import Baseline
+from harness.cases.case import Case
 from harness.checkers.controls import judge_controls
 from harness.checkers.findings import TrialGrade
-from harness.control import run_control, slowest
+from harness.checkers.grade import grade
+from harness.checkers.yardstick import Baseline
 from harness.errors import Inconclusive
 from harness.gate.compare import TOLERANCE, Comparison, compare_counts, compare_times
 from harness.gate.observe import observe
-from harness.history import HistoryWriter
+from harness.hosting.backend import Backend
 from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.load.client import LocustClient
 from harness.records import Control, State, Trial
-from harness.scenario import Case
-from harness.trial import grace_seconds, run_trial
+from harness.run.control import run_control, slowest
+from harness.run.trial import grace_seconds, run_trial
+from harness.store.history import HistoryWriter
 
 CONTROLS = 2
 CPU = "the CPU time of a cold start"

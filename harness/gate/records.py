@@ -9,9 +9,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import BadInput
-from harness.records import BackendName, Mode, Record, RestartMethod, Schedule, VerdictName
-from harness.scenario import nearest
+from harness.errors import BadInput, nearest
+from harness.records import (
+    BackendName,
+    Mode,
+    Record,
+    RestartMethod,
+    Schedule,
+    VerdictName,
+)
 
 BASELINE_VERSION: Literal[1] = 1
 BASELINES = Path("baselines")

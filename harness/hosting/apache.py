@@ -15,11 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, Self
 
+from harness.cases.case import Case
 from harness.hosting import events, listener
 from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
 from harness.hosting.server import Server
-from harness.records import Inside, LogLine, ProcessId, Schedule, State, ThreadStack
-from harness.scenario import Case
+from harness.records import (
+    Inside,
+    LogLine,
+    ProcessId,
+    Schedule,
+    State,
+    ThreadStack,
+)
 
 INSIDE = Path(__file__).parent.parent / "inside"
 # What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.

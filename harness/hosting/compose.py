@@ -11,14 +11,14 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from harness.cases.case import Case
 from harness.errors import BadInput
 from harness.hosting.apache import PROGRAMS, ApacheHost
 from harness.hosting.config import render
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
 from harness.records import Schedule
-from harness.runtime import CHECK_SYNTAX, COMPILE
-from harness.scenario import Case
+from harness.runtimes.compiling import CHECK_SYNTAX, COMPILE
 
 RUN = MOUNTED / "run"
 

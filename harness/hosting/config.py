@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from harness.scenario import Case
+from harness.cases.case import Case
 
 MODULES = ("unixd", "authz_core", "setenvif")
 # What a fragment of a site's configuration usually needs; it can load others itself.

@@ -19,9 +19,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from harness.cases.case import Case
 from harness.errors import InfrastructureError
-from harness.records import Inside, LogLine, ProcessId, Schedule, State, ThreadStack, Watched
-from harness.scenario import Case
+from harness.records import (
+    Inside,
+    LogLine,
+    ProcessId,
+    Schedule,
+    State,
+    ThreadStack,
+    Watched,
+)
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.005

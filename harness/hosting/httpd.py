@@ -12,11 +12,11 @@ import subprocess
 from collections import deque
 from pathlib import Path
 
+from harness import proc
+from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting import proc
 from harness.hosting.server import Server
 from harness.records import ProcessId
-from harness.scenario import Case
 
 LOWEST_PORT = 10240
 _handed_out: deque[int] = deque(maxlen=500)

@@ -8,14 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import proc
+from harness.cases.case import Case
 from harness.errors import BadInput
-from harness.hosting import proc
 from harness.hosting.apache import PROGRAMS, ApacheHost
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
 from harness.records import Schedule
-from harness.runtime import Runtime, compiled_by
-from harness.scenario import Case
+from harness.runtimes.building import Runtime
+from harness.runtimes.compiling import compiled_by
 
 
 class LocalHost(ApacheHost):

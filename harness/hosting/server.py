@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.hosting import proc
+from harness import proc
+from harness.cases.case import Case
 from harness.hosting.config import display_name
 from harness.records import LogLine, ProcessId
-from harness.scenario import Case
 
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 

@@ -15,11 +15,11 @@ from typing import Any, TextIO
 import docker.errors
 from docker.models.containers import Container
 
+from harness import proc
+from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting import proc
 from harness.hosting.server import Server
 from harness.records import Mode, ProcessId
-from harness.scenario import Case
 
 MOUNTED = PurePosixPath("/harness")
 PYTHON = "/opt/runtime/bin/python"

@@ -17,7 +17,8 @@ import msgspec
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.service import MOUNTED, PYTHON, Service
 from harness.records import Mode
-from harness.runtime import DESCRIBE, Interpreter, RuntimeSpec
+from harness.runtimes.interpreters import DESCRIBE, Interpreter
+from harness.runtimes.spec import RuntimeSpec
 
 FILE = "docker-compose.yml"
 START_SECONDS = 1800.0  # the first time it builds an image

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness.errors import BadInput
+from harness.errors import BadInput, listing, nearest
 from harness.parity import words
 from harness.parity.observation import Observation
 from harness.parity.places import Places
 from harness.parity.references import Reference
 from harness.parity.rows import ROWS, Both, Row
 from harness.records import Mode, Record
-from harness.scenario import listing, nearest
 
 
 class Comparison(Record, frozen=True):

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BadInput
-from harness.scenario import listing, nearest
+from harness.errors import BadInput, listing, nearest
 
 
 @dataclass(frozen=True)

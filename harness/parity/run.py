@@ -15,10 +15,11 @@ from typing import Literal
 import msgspec
 import requests
 
-from harness.adhoc import script_case
+from harness import proc
+from harness.cases.case import Case
+from harness.cases.script import script_case
 from harness.checkers.answers import errors_in
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting import proc
 from harness.hosting.local import LocalHost, environment_of
 from harness.parity.compare import Comparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
@@ -26,8 +27,8 @@ from harness.parity.observation import Observation, read_events
 from harness.parity.places import Places
 from harness.parity.references import module_names, references, sources
 from harness.records import LogLine, Mode
-from harness.runtime import Runtime, check_syntax
-from harness.scenario import Case
+from harness.runtimes.building import Runtime
+from harness.runtimes.compiling import check_syntax
 
 RECORDER = Path(__file__).parent.parent / "inside" / "parity.py"
 # mod_wsgi says that a request is over when the client has its answer already.

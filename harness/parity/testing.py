@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.parity.command import choose_runtime
+from harness.cli.parity import choose_runtime
 from harness.parity.compare import Comparison
 from harness.parity.places import find_places
 from harness.parity.report import print_comparison

@@ -14,7 +14,7 @@ from rich.syntax import Syntax
 from harness.advice import Advice, advise_all, recipes
 from harness.advice.script_edit import edited, preview, takes_from_requests
 from harness.report.console import print_plain
-from harness.report.result import CaseResult
+from harness.result import CaseResult
 
 
 def print_advice(

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.report.console import judged, print_plain, verdict_text
-from harness.report.result import CaseResult, Result
+from harness.result import CaseResult, Result
 
 Judgement = Literal["worse", "better", "same", "unknown", "added", "gone"]
 

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from harness.report.result import CaseResult, FindingResult, Hazard, Result, Skipped
-from harness.scenario import Case
+from harness.cases.case import Case
+from harness.result import CaseResult, FindingResult, Hazard, Result, Skipped
 from harness.verdict import Tally
 
 _COLOURS = {"clean": "green", "hazard": "yellow", "race": "red", "broken": "magenta", "inconclusive": "cyan"}

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.advice import Advice, advise
-from harness.history import file_name
 from harness.records import OutcomeName, Trial, VerdictName
 from harness.report.console import shown, verdict_text
 from harness.report.page import FILE, Headline, render_page, write_page
-from harness.report.result import CaseResult, FindingResult, Result
 from harness.report.timeline import Timeline
 from harness.report.witness import Stored, Witness, find_record, find_witnesses
+from harness.result import CaseResult, FindingResult, Result
+from harness.store.history import file_name
 
 # Bars in a page at most, which is what its size comes from (200 bytes a bar): the cases that matter most come first.
 MOST_BARS_OF_A_PAGE = 3000

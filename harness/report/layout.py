@@ -7,8 +7,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.checkers.answers import own_frames
-from harness.records import Answer, Control, Inside, Mishap, OutcomeName, ProcessId, Request, Span, Trial
-from harness.report.timeline import Bar, Group, Lane, Mark, Timeline, views_of
+from harness.records import (
+    Answer,
+    Control,
+    Inside,
+    Mishap,
+    OutcomeName,
+    ProcessId,
+    Request,
+    Span,
+    Trial,
+)
+from harness.report.timeline import (
+    Bar,
+    Group,
+    Lane,
+    Mark,
+    Timeline,
+    views_of,
+)
 
 Graded = Mapping[str, tuple[OutcomeName, str]]
 """Of each request by its name (`3.14`, `3.f0`, `c1.0`): its outcome, and what happened in words."""

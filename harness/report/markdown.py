@@ -9,9 +9,16 @@ from harness.advice import advise
 from harness.bench.records import Bench
 from harness.bench.table import tables, warnings
 from harness.report.bench_page import headline as bench_headline
-from harness.report.console import evidence_lines, hosting_text, judged, outcomes_text, shown, verdict_text
+from harness.report.console import (
+    evidence_lines,
+    hosting_text,
+    judged,
+    outcomes_text,
+    shown,
+    verdict_text,
+)
 from harness.report.html import headline, story
-from harness.report.result import CaseResult, FindingResult, Result
+from harness.result import CaseResult, FindingResult, Result
 
 _SIGNS = {"clean": "✅", "hazard": "⚠️", "race": "❌", "broken": "⛔", "inconclusive": "❔"}
 _LEVELS = {"good": "✅", "bad": "❌", "open": "❔"}

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from harness.cases.case import Case
 from harness.records import Answer, Inside, Span
 from harness.report.layout import NOBODY, name_answers, number_threads, seen_until
 from harness.report.witness import Witness
-from harness.scenario import Case
 
 Event = dict[str, Any]
 # Thread ids of a trace must differ from process to process, and are 32 bits wide; those of pthreads are 64.

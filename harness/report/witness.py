@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cases.case import Case
 from harness.checkers.answers import grade_answer
-from harness.checkers.baseline import Baseline, count_work
 from harness.checkers.coldness import is_cold
 from harness.checkers.initialisation import ONCE, lazy_work
+from harness.checkers.yardstick import Baseline, count_work
 from harness.errors import BadInput
-from harness.history import read, read_case
 from harness.records import Answer, Control, OutcomeName, Request, Trial
 from harness.report.layout import Graded, lay_out, name_answers
-from harness.report.result import CaseResult
 from harness.report.timeline import Timeline
-from harness.scenario import Case
+from harness.result import CaseResult
+from harness.store.history import read, read_case
 
 
 @dataclass(frozen=True)

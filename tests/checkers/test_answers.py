@@ -16,7 +16,14 @@ from build import (
     make_watched,
 )
 
-from harness.checkers.answers import errors_in, explain, grade_answer, grade_answers, grade_follow_up, own_frames
+from harness.checkers.answers import (
+    errors_in,
+    explain,
+    grade_answer,
+    grade_answers,
+    grade_follow_up,
+    own_frames,
+)
 
 
 def outcome(answer, **trial):

@@ -14,8 +14,8 @@ from build import (
     make_watched,
 )
 
-from harness import checkers
-from harness.checkers import grade
+from harness.checkers import grade as grading
+from harness.checkers.grade import grade
 from harness.verdict import conclude
 
 
@@ -138,7 +138,7 @@ class TestCrashingChecker:
             yield "ok", None
             raise ZeroDivisionError("oops")
 
-        monkeypatch.setitem(checkers.CHECKERS, "answers", checker)
+        monkeypatch.setitem(grading.CHECKERS, "answers", checker)
 
     def test_named(self, crashing):
         """A checker that raises is named with its error, and the others go on."""

@@ -3,7 +3,7 @@
 import pytest
 from build import OTHER_PROCESS, PROCESS, make_baseline, make_control, make_trial, make_watched
 
-from harness.checkers import grade
+from harness.checkers.grade import grade
 from harness.checkers.state import changed_state
 from harness.records import State
 

@@ -13,7 +13,7 @@ from build import (
     make_trial,
 )
 
-from harness.checkers import grade
+from harness.checkers.grade import grade
 from harness.checkers.story import tell
 
 CIRCULAR = "AttributeError: partially initialized module 'shop.orders' has no attribute 'total'"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.runtime import declared_runtimes, prepare
+from harness.runtimes.building import prepare
+from harness.runtimes.spec import declared_runtimes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.history import read
 from harness.hosting import httpd
 from harness.records import Trial
+from harness.store.history import read
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

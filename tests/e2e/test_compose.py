@@ -18,11 +18,11 @@ import requests
 from test_cli import refused, trials_of, until, write
 
 from harness.bench.records import read_bench
-from harness.doctor import _docker as doctor_row
-from harness.history import read
+from harness.cli.doctor import _docker as doctor_row
 from harness.hosting.httpd import free_port
 from harness.hosting.stack import FILE
 from harness.records import Trial
+from harness.store.history import read
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

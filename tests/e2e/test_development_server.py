@@ -17,7 +17,8 @@ from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.parity import devserver
 from harness.parity.places import find_places
 from harness.parity.run import compare_site
-from harness.runtime import declared_runtimes, prepare, prepare_for_python
+from harness.runtimes.building import prepare, prepare_for_python
+from harness.runtimes.spec import declared_runtimes
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import read
 from harness.records import Trial
+from harness.store.history import read
 
 pytestmark = pytest.mark.e2e
 SCRIPTS = Path(__file__).parent / "scripts"

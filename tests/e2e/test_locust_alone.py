@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.adhoc import script_case
+from harness.cases.script import script_case
 from harness.hosting.local import LocalHost
-from harness.runtime import declared_runtimes, prepare
+from harness.runtimes.building import prepare
+from harness.runtimes.spec import declared_runtimes
 
 pytestmark = pytest.mark.e2e
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "harness" / "load" / "locustfile.py"

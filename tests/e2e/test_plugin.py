@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import read
 from harness.records import Trial
+from harness.store.history import read
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from harness.history import read, read_case
 from harness.records import Control, Trial
+from harness.store.history import read, read_case
 
 pytestmark = pytest.mark.e2e
 

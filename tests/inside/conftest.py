@@ -6,7 +6,7 @@ import pytest
 from playing import ABSENT, MINORS, interpreter
 
 from harness.hosting.apache import PROGRAMS
-from harness.runtime import compiled_by
+from harness.runtimes.compiling import compiled_by
 
 
 @pytest.fixture(scope="module", params=[minor for minor in MINORS if minor not in ABSENT])

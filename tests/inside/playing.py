@@ -15,7 +15,8 @@ from harness.hosting import events
 from harness.hosting.apache import PROGRAMS, put_programs
 from harness.inside import probe
 from harness.records import Inside, ProcessId
-from harness.runtime import compiled_by, interpreters
+from harness.runtimes.compiling import compiled_by
+from harness.runtimes.interpreters import interpreters
 
 DRIVER = Path(__file__).with_name("drive_probe.py")
 INSIDE = Path(probe.__file__).parent

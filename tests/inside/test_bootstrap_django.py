@@ -8,7 +8,8 @@ import sys
 import pytest
 from test_bootstrap import PRELUDE, ROOT, TODAY, write
 
-from harness.runtime import cache_directory, describe
+from harness.runtimes.building import cache_directory
+from harness.runtimes.interpreters import describe
 
 SITES = ROOT / "sites"
 # A site that the Django can run, by runtime.

@@ -5,7 +5,15 @@ import re
 
 import msgspec
 
-from harness.bench.records import Bench, Cell, Cycle, Latency, Phase, Samples, Summary
+from harness.bench.records import (
+    Bench,
+    Cell,
+    Cycle,
+    Latency,
+    Phase,
+    Samples,
+    Summary,
+)
 from harness.report.bench_page import MOST_POINTS, headline, render
 from harness.report.markdown import render_bench
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from harness.bench.records import read_bench
 from harness.cli import main
-from harness.cli_stored import keep_page
-from harness.session import regrade
+from harness.cli.stored import keep_page
+from harness.run.session import regrade
 
 RUN, OTHER, BENCH = "20260101-000000-aaaa", "20260102-000000-bbbb", "20260103-000000-cccc"
 FAILING, FINE = "books::daemon::failing::natural", "books::daemon::fine::natural"

@@ -23,8 +23,8 @@ from harness.advice import Advice
 from harness.errors import BadInput
 from harness.records import Request
 from harness.report.html import MOST_BARS_OF_A_PAGE, headline, render, write_html
-from harness.report.result import Result, Skipped
-from harness.session import regrade
+from harness.result import Result, Skipped
+from harness.run.session import regrade
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}&amp;</style>--><!--"
 

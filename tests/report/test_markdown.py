@@ -4,8 +4,8 @@ import pytest
 from build import CONTROLS, make_case, make_failing_trial, make_trial, store_run
 
 from harness.report.markdown import plain, render
-from harness.report.result import Skipped
-from harness.session import regrade
+from harness.result import Skipped
+from harness.run.session import regrade
 
 
 def rendered(tmp_path, *stored, **changes):

@@ -7,7 +7,7 @@ from build import make_case, make_grade, make_tally
 from rich.console import Console
 
 from harness.report.console import ProgressWatcher
-from harness.report.result import case_result
+from harness.result import case_result
 
 
 class Clock:

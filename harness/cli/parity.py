@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from harness.adhoc import pairs
+from harness.cases.scenario import load_scenario
+from harness.cases.script import pairs
 from harness.errors import BadInput, HarnessError
 from harness.parity.places import Places, find_places
 from harness.parity.report import encode, print_comparison
@@ -16,8 +17,8 @@ from harness.parity.rows import ROWS
 from harness.parity.run import compare_site
 from harness.records import Mode
 from harness.report.console import open_console, say
-from harness.runtime import Runtime, declared_runtimes, prepare, prepare_for_python, spec_named
-from harness.scenario import load_scenario
+from harness.runtimes.building import Runtime, prepare, prepare_for_python
+from harness.runtimes.spec import declared_runtimes, spec_named
 
 Report = Callable[[str], None]
 

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pydantic
 
+from harness.cases.case import Case
 from harness.errors import BadInput
 from harness.records import Answer, Control, Record, Trial
-from harness.scenario import Case
 
 _PREFIX = "sha256:"
 _MAX_KNOWN = 2000

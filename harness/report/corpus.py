@@ -10,10 +10,10 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from harness.cases.scenario import CorpusRow, load_scenario
 from harness.errors import BadInput
 from harness.records import Schedule
-from harness.report.result import CaseResult
-from harness.scenario import CorpusRow, load_scenario
+from harness.result import CaseResult
 
 Release = Literal["affected", "fixed"]
 

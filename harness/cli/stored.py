@@ -14,17 +14,16 @@ from rich.console import Console
 
 from harness.bench.records import BENCH_FILE, Bench, encode_bench, read_bench
 from harness.bench.table import print_bench
-from harness.errors import BadInput, HarnessError
-from harness.history import file_name
+from harness.errors import BadInput, HarnessError, listing, nearest
 from harness.report import bench_page, html, markdown, perfetto
 from harness.report.comparison import compare, print_comparison
 from harness.report.console import open_console, print_result
 from harness.report.page import FILE, encode_page
-from harness.report.result import CaseResult, Result, encode, exit_code
 from harness.report.runs import print_runs, stored_runs
 from harness.report.witness import find_record
-from harness.scenario import listing, nearest
-from harness.session import regrade, stored_run
+from harness.result import CaseResult, Result, encode, exit_code
+from harness.run.session import regrade, stored_run
+from harness.store.history import file_name
 
 Format = Literal["console", "html", "json", "markdown", "perfetto"]
 _results = click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from harness.checkers import grade
-from harness.checkers.baseline import Baseline
+from harness.cases.case import Case
 from harness.checkers.controls import judge_controls
-from harness.control import run_control, slowest
-from harness.cores import Cores, cores_of
+from harness.checkers.grade import grade
+from harness.checkers.yardstick import Baseline
 from harness.errors import HarnessError, Inconclusive
-from harness.history import HistoryWriter, read, read_case
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
 from harness.records import Control, State, Trial
-from harness.scenario import Case
-from harness.trial import grace_seconds, run_trial
+from harness.run.control import run_control, slowest
+from harness.run.cores import Cores, cores_of
+from harness.run.trial import grace_seconds, run_trial
+from harness.store.history import HistoryWriter, read, read_case
 from harness.verdict import Tally
 
 CONTROLS = 2

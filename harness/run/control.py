@@ -10,8 +10,15 @@ from harness.hosting.host import Host, Slot
 from harness.load.client import Result as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
-from harness.records import Answer, Control, Request, Schedule, State, ThreadStack
-from harness.trial import hung, sound, watch_idle
+from harness.records import (
+    Answer,
+    Control,
+    Request,
+    Schedule,
+    State,
+    ThreadStack,
+)
+from harness.run.trial import hung, sound, watch_idle
 
 
 def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Control:

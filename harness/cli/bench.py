@@ -8,17 +8,18 @@ from pathlib import Path
 
 import click
 
-from harness.backend import Choice, choose_for
 from harness.bench.plan import METHODS, Load, Variation, cells_of, check_load
 from harness.bench.records import encode_bench
 from harness.bench.run import BenchRun
 from harness.bench.table import print_bench, rate_was_kept
-from harness.cli_stored import keep_page
+from harness.cases.expand import scenario_files
+from harness.cases.scenario import load_scenario
+from harness.cli.stored import keep_page
 from harness.errors import BadInput, MissingRuntime
+from harness.hosting.backend import Choice, choose_for
 from harness.records import Mode, RestartMethod
 from harness.report.console import open_console, print_plain, say
-from harness.runtime import declared_runtimes, spec_named
-from harness.scenario import load_scenario, scenario_files
+from harness.runtimes.spec import declared_runtimes, spec_named
 
 _PRELOAD = {"off": (False,), "on": (True,), "both": (False, True)}
 _ALL_METHODS = list(dict.fromkeys([*METHODS["daemon"], *METHODS["embedded"], "reload"]))

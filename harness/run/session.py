@@ -16,18 +16,26 @@ import msgspec
 import psutil
 
 from harness import __version__
-from harness.backend import Backend
 from harness.bench.records import BENCH_FILE
+from harness.cases.case import Case
 from harness.errors import BadInput, MissingRuntime
-from harness.explore import explore_case
-from harness.history import file_name
+from harness.hosting.backend import Backend
 from harness.load.client import LocustClient
 from harness.records import BackendName, Lane, Order
-from harness.report.result import SCHEMA_VERSION, CaseResult, Result, Skipped, case_result, encode
-from harness.runner import grade_history
-from harness.runtime import Runtime, check_syntax
-from harness.scenario import Case
-from harness.turns import in_turns, run_cases
+from harness.result import (
+    SCHEMA_VERSION,
+    CaseResult,
+    Result,
+    Skipped,
+    case_result,
+    encode,
+)
+from harness.run.runner import grade_history
+from harness.run.turns import in_turns, run_cases
+from harness.runtimes.building import Runtime
+from harness.runtimes.compiling import check_syntax
+from harness.search.explorer import explore_case
+from harness.store.history import file_name
 from harness.verdict import Tally
 
 

@@ -11,8 +11,10 @@ from rich.table import Table
 
 from harness.errors import HarnessError
 from harness.hosting import stack
-from harness.hosting.proc import server_user
-from harness.runtime import apxs, declared_runtimes, find_first, interpreters
+from harness.proc import server_user
+from harness.runtimes.building import apxs
+from harness.runtimes.interpreters import find_first, interpreters
+from harness.runtimes.spec import declared_runtimes
 
 
 def print_doctor(console: Console) -> int:

@@ -10,18 +10,20 @@ from typing import Any
 
 import click
 
-from harness.backend import Backend, Choice, choose_for
-from harness.errors import BadInput, Inconclusive, MissingRuntime
+from harness.cases.case import Case
+from harness.cases.expand import expand, scenario_files
+from harness.cases.scenario import load_scenario
+from harness.errors import BadInput, Inconclusive, MissingRuntime, nearest
 from harness.gate.against import old_case
 from harness.gate.compare import TOLERANCE, has_limits
 from harness.gate.judge import compare_live, find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, baseline_of, measure_all, of_stored
 from harness.gate.records import BASELINES, Observed, baseline_path, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
+from harness.hosting.backend import Backend, Choice, choose_for
 from harness.report.console import ProgressWatcher, open_console, say
-from harness.runtime import declared_runtimes, spec_named
-from harness.scenario import Case, expand, load_scenario, nearest, scenario_files
-from harness.session import Session, stored_run
+from harness.run.session import Session, stored_run
+from harness.runtimes.spec import declared_runtimes, spec_named
 
 
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:

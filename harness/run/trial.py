@@ -10,7 +10,14 @@ import msgspec
 
 from harness.hosting.host import Host, Slot
 from harness.load.client import LocustClient, Order
-from harness.records import Answer, ProcessId, State, ThreadStack, Trial, Watched
+from harness.records import (
+    Answer,
+    ProcessId,
+    State,
+    ThreadStack,
+    Trial,
+    Watched,
+)
 
 # A request is given this many times the slowest control before anyone asks whether it hangs (design: >= 10).
 GRACE_FACTOR = 10.0

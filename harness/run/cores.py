@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.scenario import Case
+from harness.cases.case import Case
 
 # Left alone, threads race for a few microseconds only where two of them can run, and a core that another stampede keeps
 # busy is not there for them; but two stampedes at a time are done sooner, and their threads meet in other ways. So of

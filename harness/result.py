@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
+from harness.cases.case import Case
 from harness.checkers.findings import Finding
 from harness.records import (
     BackendName,
@@ -23,11 +24,18 @@ from harness.records import (
     Schedule,
     VerdictName,
 )
-from harness.scenario import Case
-from harness.verdict import Tally, Verdict, conclude, exceeded, forbidden, is_met, undeclared
+from harness.verdict import (
+    Tally,
+    Verdict,
+    conclude,
+    exceeded,
+    forbidden,
+    is_met,
+    undeclared,
+)
 
 SCHEMA_VERSION: Literal[1] = 1
-SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
+SCHEMA_FILE = Path(__file__).parent / "report" / "result.schema.json"
 
 Count = Annotated[int, Meta(ge=0)]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from harness.cores import Cores
-from harness.history import HistoryWriter
+from harness.cases.case import Case
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
-from harness.runner import CaseRunner
-from harness.scenario import Case
+from harness.run.cores import Cores
+from harness.run.runner import CaseRunner
+from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
 Watch = Callable[[Case, Tally], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import json
 import os
@@ -12,109 +11,23 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
-import pydantic
 from packaging.requirements import Requirement
-from pydantic import Field
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
-from harness.hosting import proc
-from harness.scenario import nearest, parse_toml
+from harness.runtimes.interpreters import Interpreter, _barred, clean_environment, describe, find_first
+from harness.runtimes.spec import RuntimeSpec, spec_named
 
 BUILD_SECONDS = 1800
+
+
 VIRTUALENV = "virtualenv==20.15.1"  # the last that makes environments of Python 2.7, which has no venv module
+
+
 Report = Callable[[str], None]
-
-# What an interpreter says of itself. Runs on Python 2.7 too.
-DESCRIBE = """
-import glob, json, os, re, sys, sysconfig
-base = getattr(sys, "base_prefix", None) or getattr(sys, "real_prefix", sys.prefix)
-def version_of(name):
-    try:
-        return __import__(name).get_version()
-    except Exception:
-        return None
-packages = sysconfig.get_path("purelib")
-found = [re.search(r"/mod_wsgi-([0-9.]+)[.-]", p + "-") for p in glob.glob(os.path.join(packages, "mod_wsgi-*"))]
-print(json.dumps({
-    "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
-    "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
-    "packages": packages, "mod_wsgi": ([m.group(1) for m in found if m] + [None])[0], "django": version_of("django"),
-    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
-}))
-"""
-
-
-class _Spec(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Minor = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
-
-
-class RuntimeSpec(_Spec):
-    """A named combination, as a runtimes file declares it; of several Pythons the first that is here is taken."""
-
-    python: Minor | list[Minor]
-    django: str = Field(pattern=r"^[Dd]jango\b")
-    mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
-    compose: str = Field("", description="the command that starts services of this runtime")
-
-    @property
-    def pythons(self) -> list[str]:
-        return self.python if isinstance(self.python, list) else [self.python]
-
-    def describes(self, interpreter: Interpreter) -> bool:
-        """Is this interpreter, with the packages it has, such a runtime?"""
-        return (
-            interpreter.minor in self.pythons
-            and interpreter.mod_wsgi == self.mod_wsgi
-            and interpreter.django is not None
-            and Requirement(self.django).specifier.contains(interpreter.django)
-        )
-
-    def __str__(self) -> str:
-        return f"Python {' or '.join(self.pythons)}, {self.django}, mod_wsgi {self.mod_wsgi}"
-
-
-class _RuntimesFile(_Spec):
-    runtimes: dict[str, RuntimeSpec]
-
-
-class Interpreter(msgspec.Struct, frozen=True):
-    """An interpreter as it describes itself."""
-
-    version: str
-    executable: str
-    prefix: str
-    base: str
-    include: str
-    library: str
-    packages: str = ""
-    gil: bool = True
-    django: str | None = None
-    mod_wsgi: str | None = None
-
-    @property
-    def minor(self) -> str:
-        return ".".join(self.version.split(".")[:2])
-
-    @property
-    def minor_version(self) -> tuple[int, ...]:
-        return tuple(map(int, self.minor.split(".")))
-
-    @property
-    def is_2(self) -> bool:
-        return self.minor_version < (3,)
-
-    @property
-    def has_headers(self) -> bool:
-        return (Path(self.include) / "Python.h").is_file()
 
 
 @dataclass(frozen=True)
@@ -147,113 +60,6 @@ def cache_directory() -> Path:
     return directory
 
 
-def declared_runtimes(extra: Path | None = None) -> dict[str, RuntimeSpec]:
-    """The built-in runtimes and those of the user's file. Raises BadInput."""
-    builtin = Path(__file__).with_name("runtimes.toml")
-    found = dict(parse_toml(_RuntimesFile, builtin.read_text(), str(builtin)).runtimes)
-    if extra is not None:
-        try:
-            text = extra.read_text()
-        except OSError as error:
-            raise BadInput(f"{extra}: cannot be read: {error.strerror}") from error
-        found |= parse_toml(_RuntimesFile, text, str(extra)).runtimes
-    return found
-
-
-def spec_named(name: str, declared: dict[str, RuntimeSpec]) -> RuntimeSpec:
-    """Raises BadInput for a name that is not declared."""
-    if name not in declared:
-        raise BadInput(
-            f"runtime {name!r} is not declared{nearest(name, declared)} (declared: {', '.join(sorted(declared))})"
-        )
-    return declared[name]
-
-
-# -- interpreters ----------------------------------------------------------------------------------------
-
-
-@functools.cache
-def describe(executable: str) -> Interpreter | None:
-    """Ask an interpreter what it is; None if it does not run."""
-    try:
-        # From a neutral directory: a django/ beside the caller is not this interpreter's.
-        done = subprocess.run(
-            [executable, "-c", DESCRIBE], capture_output=True, timeout=60, check=True, cwd="/", env=clean_environment()
-        )
-        return msgspec.json.decode(done.stdout, type=Interpreter)
-    except (OSError, subprocess.SubprocessError, msgspec.DecodeError):
-        return None
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without what would redirect another interpreter."""
-    dropped = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "DJANGO_SETTINGS_MODULE"}
-    return {key: value for key, value in os.environ.items() if key not in dropped}
-
-
-def interpreters(minor: str | None = None) -> Iterator[Interpreter]:
-    """Base interpreters of this machine, of one minor version or all: PATH, then pyenv, then uv."""
-    seen: set[tuple[str, str]] = set()
-    for candidate in _candidates(minor):
-        found = describe(str(candidate))
-        if found is None or (minor and found.minor != minor) or found.prefix != found.base:
-            continue
-        key = (found.version, os.path.realpath(found.base))
-        if key not in seen:
-            seen.add(key)
-            yield found
-
-
-def _candidates(minor: str | None) -> Iterator[Path]:
-    name = re.compile("python" + (re.escape(minor) if minor else "[23][.][0-9]+") + "t?$")
-    for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin", "/usr/local/bin"]:
-        with contextlib.suppress(OSError):
-            yield from sorted(each for each in Path(directory).iterdir() if name.match(each.name))
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python")
-    for root, pattern in ((pyenv, f"{minor or ''}*"), (uv, f"cpython-{minor or ''}*")):
-        with contextlib.suppress(OSError):  # $PYENV_ROOT may be somebody else's
-            yield from sorted(root.glob(f"{pattern}/bin/python"), reverse=True)
-
-
-def find_interpreter(minor: str) -> Interpreter:
-    """The interpreter for a runtime: one that the server user can reach, before one that must be copied.
-
-    Raises:
-        MissingRuntime: there is none, or none with headers; says how to get it.
-    """
-    found = list(interpreters(minor))
-    usable = [each for each in found if each.has_headers]
-    if not found:
-        uv = "" if minor.startswith("2.") else f"`uv python install {minor}`, "  # uv has no Python 2
-        raise MissingRuntime(
-            f"Python {minor} is not on this machine (looked on PATH, in pyenv and uv): "
-            f"{uv}`pyenv install {minor}`, or your system's python{minor} and its -dev package"
-        )
-    if not usable:
-        raise MissingRuntime(
-            f"Python {minor} ({found[0].executable}) has no headers, which mod_wsgi needs: install python{minor}-dev"
-        )
-    return next((each for each in usable if not _barred(each)), usable[0])
-
-
-def find_first(minors: Sequence[str]) -> Interpreter:
-    """The interpreter of the first of these versions that this machine has. Raises MissingRuntime."""
-    missing = []
-    for minor in minors:
-        try:
-            return find_interpreter(minor)
-        except MissingRuntime as error:
-            missing.append(error)
-    others = f" (nor is there Python {', '.join(minors[1:])})" if minors[1:] else ""
-    raise MissingRuntime(f"{missing[0]}{others}")
-
-
-def _barred(interpreter: Interpreter) -> Path | None:
-    user, _ = proc.server_user()
-    return proc.barred_directory(Path(interpreter.base) / "lib", user) if user else None
-
-
 def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpreter:
     """A copy in the cache of an interpreter that lies where the server user cannot go (root's home)."""
     if not _barred(interpreter):
@@ -271,9 +77,6 @@ def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpr
     if copied is None:
         raise MissingRuntime(f"Python {interpreter.version} does not run as a copy in {target}")
     return copied
-
-
-# -- building --------------------------------------------------------------------------------------------
 
 
 def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Runtime:
@@ -535,48 +338,3 @@ def _httpd(build: Path) -> tuple[Path, Path]:
         return Path(query("sbindir")) / query("progname"), Path(query("libexecdir"))
     except (OSError, subprocess.CalledProcessError) as error:
         raise MissingRuntime(f"{tool} does not work: {error}") from error
-
-
-# Prints where a script has a syntax error, or nothing. Runs on Python 2.7 too.
-CHECK_SYNTAX = """
-import sys
-path = sys.argv[1]
-try:
-    compile(open(path, "rb").read(), path, "exec")
-except (SyntaxError, ValueError) as error:
-    print("%s:%s: %s" % (path, getattr(error, "lineno", "?"), error.args[0]))
-"""
-# Prints the marshalled code objects of source files, by name, in base 64. Runs on Python 2.7 too.
-COMPILE = """
-import base64, json, marshal, os, sys
-found = {}
-for path in sys.argv[1:]:
-    with open(path, "rb") as stream:
-        code = marshal.dumps(compile(stream.read(), path, "exec"))
-    found[os.path.basename(path)[:-3]] = base64.b64encode(code).decode("ascii")
-print(json.dumps(found))
-"""
-
-
-def check_syntax(runtime: Runtime, script: Path) -> None:
-    """Compile a script with the runtime's own interpreter. Raises BadInput naming file and line."""
-    done = subprocess.run(
-        [runtime.python, "-c", CHECK_SYNTAX, script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=clean_environment(),
-    )
-    if done.stdout:
-        raise BadInput(f"the script has a syntax error: {done.stdout.strip()}")
-
-
-@functools.cache
-def compiled_by(python: Path, sources: tuple[Path, ...]) -> dict[str, bytes]:
-    """The marshalled code objects of these files, by name, made by an interpreter for itself."""
-    command = [str(python), "-c", COMPILE, *map(str, sources)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=True, env=clean_environment())
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise InfrastructureError(f"{python} cannot compile {sources[0].parent}: {error}") from error
-    return msgspec.json.decode(done.stdout, type=dict[str, bytes])

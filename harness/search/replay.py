@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness.checkers import grade
-from harness.checkers.baseline import Baseline
+from harness.cases.case import Case, site_digest
 from harness.checkers.findings import TrialGrade
+from harness.checkers.grade import grade
+from harness.checkers.yardstick import Baseline
 from harness.errors import BadInput
-from harness.history import read, read_case
 from harness.records import Control, Inside, Order, RaceClass, Trial
-from harness.report.result import Result
-from harness.scenario import Case, site_digest
+from harness.result import Result
+from harness.store.history import read, read_case
 from harness.verdict import GRAVITY, RACES
 
 

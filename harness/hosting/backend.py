@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
+from harness.cases.case import Case
 from harness.errors import HarnessError, MissingRuntime
 from harness.hosting import stack
 from harness.hosting.compose import ComposeHost
 from harness.hosting.host import Host
 from harness.hosting.local import LocalHost
 from harness.records import BackendName, Schedule
-from harness.runtime import Runtime, Runtimes, RuntimeSpec, check_syntax, spec_named
-from harness.scenario import Case
+from harness.runtimes.building import Runtime, Runtimes
+from harness.runtimes.compiling import check_syntax
+from harness.runtimes.spec import RuntimeSpec, spec_named
 
 Choice = Literal["local", "compose", "auto"]
 

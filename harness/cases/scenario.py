@@ -1,0 +1,233 @@
+"""Scenario files: what to run, on what, and what is expected of it. One TOML file a scenario."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field, model_validator
+
+from harness.cases.toml import parse_toml
+from harness.errors import BadInput, nearest
+from harness.records import (
+    BrokenClass,
+    Mode,
+    Mpm,
+    OutcomeName,
+    RaceClass,
+    Request,
+    RestartMethod,
+    Schedule,
+    StrategyName,
+    VerdictName,
+)
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+Grade = Literal["expected", "acceptable", "forbidden"]
+
+
+DAEMON_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "touch", "container")
+
+
+EMBEDDED_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "container", "reload")
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DaemonHosting(_Model):
+    """mod_wsgi daemon mode: WSGIDaemonProcess."""
+
+    processes: int = Field(1, ge=1, le=16)
+    threads: int = Field(15, ge=1, le=100)
+
+
+class EmbeddedHosting(_Model):
+    """mod_wsgi embedded mode: the interpreter lives in httpd's own children."""
+
+    mpm: Mpm = "event"
+    children: int = Field(1, ge=1, le=16)
+    threads: int = Field(15, ge=1, le=100, description="threads per child")
+
+
+class Hosting(_Model):
+    daemon: DaemonHosting = DaemonHosting()
+    embedded: EmbeddedHosting = EmbeddedHosting()
+    application_group: str = Field("%{GLOBAL}", pattern=r"^[^\s\"']+$")
+
+
+class PathEntry(_Model):
+    """One request of the mix; `weight` of them are sent for each 1 of another."""
+
+    path: str = Field(pattern=r"^/\S*$")
+    method: str = Field("GET", pattern=r"^[A-Z]+$")
+    body: str = ""
+    headers: dict[str, str] = {}
+    weight: int = Field(1, ge=1, le=100)
+    status: int | None = Field(None, ge=200, le=599, description="the right answer, if not 2xx or 3xx")
+
+
+class Load(_Model):
+    users: int = Field(15, ge=1, le=200, description="requests released at one moment")
+    paths: list[str | PathEntry] = Field(["/"], min_length=1)
+    headers: dict[str, str] = Field({}, description="sent with every request")
+    follow_up: int = Field(1, ge=0, le=20, description="single requests to the process after the stampede")
+    timeout: float = Field(30.0, gt=0, le=600, description="seconds until a request counts as open")
+
+    @pydantic.field_validator("timeout", mode="before")
+    @classmethod
+    def _whole_seconds_too(cls, value: object) -> object:
+        return float(value) if isinstance(value, int) else value
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The mix, each path as often as its weight says, spread evenly over the users by the caller."""
+        entries = [PathEntry(path=item) if isinstance(item, str) else item for item in self.paths]
+        rounds = max(entry.weight for entry in entries)
+        return tuple(
+            Request(
+                path=entry.path,
+                method=entry.method,
+                body=entry.body,
+                headers={**self.headers, **entry.headers},
+                status=entry.status,
+            )
+            for turn in range(rounds)
+            for entry in entries
+            if turn < entry.weight
+        )
+
+
+class Perturb(_Model):
+    """How threads are disturbed in cases of the schedule `perturbed`; see harness/inside/perturb.py."""
+
+    strategies: list[StrategyName] = Field(
+        ["switching", "at-initialisation", "at-lines", "priorities"], min_length=1, description="drawn for each process"
+    )
+    packages: list[Word] = Field([], description="whose lines; Django's and the site's own if none is named")
+    seed: int | None = Field(None, ge=0, description="of one process, to be repeated: every process gets it")
+
+
+class CorpusRow(_Model):
+    """Which row of the corpus of known races a scenario is: on a release that has the race, or on one without it."""
+
+    row: Word
+    release: Literal["affected", "fixed"]
+
+
+class Declared(_Model):
+    """How an outcome is graded, and one sentence why."""
+
+    grade: Grade
+    why: str = Field(min_length=8)
+
+
+class Expectation(_Model):
+    """What is expected of the cases it selects (all of them where it names no scripts or modes)."""
+
+    scripts: list[str] | None = None
+    modes: list[Mode] | None = None
+    schedules: list[Schedule] | None = None
+    verdict: VerdictName | list[VerdictName]
+    race_class: RaceClass | None = None
+    broken_class: BrokenClass | None = None
+    outcomes: dict[OutcomeName, Declared]
+
+    @property
+    def verdicts(self) -> tuple[VerdictName, ...]:
+        return tuple(self.verdict) if isinstance(self.verdict, list) else (self.verdict,)
+
+    def selects(self, mode: str, script: str, schedule: str) -> bool:
+        return (
+            (self.scripts is None or script in self.scripts)
+            and (self.modes is None or mode in self.modes)
+            and (self.schedules is None or schedule in self.schedules)
+        )
+
+
+class Thresholds(_Model):
+    """What is allowed at most, whatever else is expected. Without `scripts`: of every script."""
+
+    scripts: list[str] | None = None
+    lazy_in_request: int | None = Field(None, ge=0)
+    bad_trials: int | None = Field(None, ge=0)
+    first_request_over_warm: str | None = Field(None, pattern=r"^<= ?\d+(\.\d+)?$")
+
+    @property
+    def ratio_limit(self) -> float | None:
+        text = self.first_request_over_warm
+        return None if text is None else float(text.removeprefix("<="))
+
+    def of(self, script: str) -> Thresholds:
+        return self if self.scripts is None or script in self.scripts else Thresholds()
+
+
+class Scenario(_Model):
+    """A scenario file. See scenarios/README.md for each key."""
+
+    title: str = Field(min_length=3)
+    site: Word
+    scripts: list[Word] = Field(min_length=1)
+    runtime: Word
+    modes: list[Mode] = Field(["daemon", "embedded"], min_length=1)
+    schedules: list[Schedule] = Field(["natural"], min_length=1)
+    restart: RestartMethod = "respawn"
+    trials: int = Field(200, ge=1, le=100_000)
+    seed: int = Field(20100321, ge=0)
+    environment: dict[str, str] = Field({}, description="environment variables of the server")
+    perturb: Perturb = Perturb()
+    corpus: CorpusRow | None = None
+    invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
+    hosting: Hosting = Hosting()
+    load: Load = Load()
+    thresholds: Thresholds = Thresholds()
+    expect: list[Expectation] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Scenario:
+        for mode in self.modes:
+            allowed = DAEMON_RESTARTS if mode == "daemon" else EMBEDDED_RESTARTS
+            if self.restart not in allowed:
+                raise ValueError(
+                    f"restart = {self.restart!r} does not exist in {mode} mode "
+                    f"(there it is one of: {', '.join(allowed)}); name it for one mode with modes = [...]"
+                )
+        if self.load.users < len(self.load.requests):
+            raise ValueError(
+                f"load.users = {self.load.users} is fewer than the {len(self.load.requests)} requests of load.paths "
+                f"(weights counted): some would never be sent"
+            )
+        for index, expectation in enumerate(self.expect, 1):
+            for script in expectation.scripts or []:
+                if script not in self.scripts:
+                    raise ValueError(
+                        f"expect number {index} names the script {script!r}, which scripts does not list"
+                        f"{nearest(script, self.scripts)}"
+                    )
+        for mode, script, schedule in itertools.product(self.modes, self.scripts, self.schedules):
+            if not any(expectation.selects(mode, script, schedule) for expectation in self.expect):
+                raise ValueError(f"no expect block selects script {script!r} in {mode} mode, schedule {schedule}")
+        return self
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and validate a scenario file.
+
+    Raises:
+        BadInput: naming the file, the line or key, what is allowed and the nearest valid spelling.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, name: str) -> Scenario:
+    """Validate the text of a scenario file; `name` is used in errors. Raises BadInput."""
+    return parse_toml(Scenario, text, name)

@@ -1,0 +1,72 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+from packaging.requirements import Requirement
+from pydantic import Field
+
+from harness.cases.toml import parse_toml
+from harness.errors import BadInput, nearest
+from harness.runtimes.interpreters import Interpreter
+
+
+class _Spec(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Minor = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+
+
+class RuntimeSpec(_Spec):
+    """A named combination, as a runtimes file declares it; of several Pythons the first that is here is taken."""
+
+    python: Minor | list[Minor]
+    django: str = Field(pattern=r"^[Dd]jango\b")
+    mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
+    compose: str = Field("", description="the command that starts services of this runtime")
+
+    @property
+    def pythons(self) -> list[str]:
+        return self.python if isinstance(self.python, list) else [self.python]
+
+    def describes(self, interpreter: Interpreter) -> bool:
+        """Is this interpreter, with the packages it has, such a runtime?"""
+        return (
+            interpreter.minor in self.pythons
+            and interpreter.mod_wsgi == self.mod_wsgi
+            and interpreter.django is not None
+            and Requirement(self.django).specifier.contains(interpreter.django)
+        )
+
+    def __str__(self) -> str:
+        return f"Python {' or '.join(self.pythons)}, {self.django}, mod_wsgi {self.mod_wsgi}"
+
+
+class _RuntimesFile(_Spec):
+    runtimes: dict[str, RuntimeSpec]
+
+
+def declared_runtimes(extra: Path | None = None) -> dict[str, RuntimeSpec]:
+    """The built-in runtimes and those of the user's file. Raises BadInput."""
+    builtin = Path(__file__).with_name("runtimes.toml")
+    found = dict(parse_toml(_RuntimesFile, builtin.read_text(), str(builtin)).runtimes)
+    if extra is not None:
+        try:
+            text = extra.read_text()
+        except OSError as error:
+            raise BadInput(f"{extra}: cannot be read: {error.strerror}") from error
+        found |= parse_toml(_RuntimesFile, text, str(extra)).runtimes
+    return found
+
+
+def spec_named(name: str, declared: dict[str, RuntimeSpec]) -> RuntimeSpec:
+    """Raises BadInput for a name that is not declared."""
+    if name not in declared:
+        raise BadInput(
+            f"runtime {name!r} is not declared{nearest(name, declared)} (declared: {', '.join(sorted(declared))})"
+        )
+    return declared[name]
