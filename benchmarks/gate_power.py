@@ -35,8 +35,8 @@ from harness.errors import InfrastructureError
 from harness.gate.compare import alarms
 from harness.gate.judge import judge_observed
 from harness.gate.measure import baseline_of, measure_all
-from harness.gate.pairs import PairRunner, Timed, check_enough, compare_pairs
-from harness.gate.records import Observed
+from harness.gate.pairs import PairRunner, TrialTiming, check_enough, compare_pairs
+from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
 from harness.hosting.backend import LocalBackend
 from harness.load.client import LocustClient
@@ -165,12 +165,12 @@ class Bench:
             if time.monotonic() > until:
                 return
 
-    def _run(self, case: Case) -> tuple[Session, list[Observed]]:
+    def _run(self, case: Case) -> tuple[Session, list[CaseCounts]]:
         with Session(self._directory / "results", users=USERS) as session:
             return session, measure_all([case], self._backend, session)
 
 
-def cpu_of(pairs: Sequence[tuple[Timed, Timed]]) -> tuple[float, float]:
+def cpu_of(pairs: Sequence[tuple[TrialTiming, TrialTiming]]) -> tuple[float, float]:
     """CPU seconds of a cold start of the old and of the new: means, for they come in ticks."""
     old, new = ([pair[side].cpu or 0.0 for pair in pairs] for side in (0, 1))
     return round(statistics.fmean(old), 4), round(statistics.fmean(new), 4)

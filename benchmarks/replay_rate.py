@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks.tables import keep_option, show
 from benchmarks.time_to_detection import runnable
 from harness.cases.case import Case
-from harness.records import Order, Trial
+from harness.records import ThreadOrder, Trial
 from harness.runtimes.building import Runtime
 from harness.search import replay
 from harness.search.explorer import explore_case
@@ -27,14 +27,14 @@ from harness.store.history import read
 RACES = ("settings-window-3.13", "circular-import", "flag-before-work", "cached-loader", "translation-fallback")
 
 
-def attempt(case: Case, runtime: Runtime, told: replay.Told, where: Path, order: Order) -> replay.Attempt:
+def attempt(case: Case, runtime: Runtime, told: replay.ReplayTarget, where: Path, order: ThreadOrder) -> replay.Attempt:
     """The case so many times, led like that order."""
     path = where / f"{len(list(where.iterdir()))}.jsonl"
     explore_case(case, runtime, path, 1, lambda *_: None, order)
     return replay.attempted(case, path, told.race_class)
 
 
-def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[replay.Told], int, int]:
+def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[replay.ReplayTarget], int, int]:
     """Bad trials of that case, how many there were among how many."""
     path = where / "search.jsonl"
     explore_case(case, runtime, path, 2, lambda *_: None)
@@ -43,7 +43,7 @@ def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[r
         kind = replay.gravest(judged)
         if case.expectation and case.expectation.race_class in (None, kind):
             (inside, *_) = trial.inside
-            found.append(replay.Told(case, trial.number, kind, inside.strategy, inside.seed, trial.order))
+            found.append(replay.ReplayTarget(case, trial.number, kind, inside.strategy, inside.seed, trial.order))
     return found[:wanted], len(found), sum(isinstance(each, Trial) for each in read(path))
 
 

@@ -18,7 +18,7 @@ import click
 from rich.table import Table
 
 from benchmarks.tables import keep_option, show
-from harness.bench.plan import METHODS, Load
+from harness.bench.plan import METHODS, RestartLoad
 from harness.bench.records import Cell
 from harness.bench.run import BenchRun
 from harness.bench.summary import Sample, each_restart, rows
@@ -28,7 +28,7 @@ from harness.report.console import say
 from harness.runtimes.spec import declared_runtimes
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
-LOAD = Load(rate=50.0, restarts_at=(1.0,), during_s=3.0, after_s=1.0)
+LOAD = RestartLoad(rate=50.0, restarts_at=(1.0,), during_s=3.0, after_s=1.0)
 
 
 def meanwhile(cell: Cell) -> list[Sample]:

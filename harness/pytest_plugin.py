@@ -27,10 +27,10 @@ from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.parity import testing as parity
-from harness.parity.compare import Comparison
+from harness.parity.compare import ParityComparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
-from harness.result import SCHEMA_VERSION, CaseResult, Result
+from harness.result import SCHEMA_VERSION, CaseResult, RunResult
 from harness.run.session import Session, Silent
 from harness.run.turns import in_turns
 from harness.runtimes.building import Runtimes, prepare_for_python
@@ -371,14 +371,14 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
 
 
 @pytest.fixture
-def assert_parity(request: pytest.FixtureRequest) -> Callable[..., Comparison]:
+def assert_parity(request: pytest.FixtureRequest) -> Callable[..., ParityComparison]:
     """Assert that a script sets its process up as the development server does: call it with the site's directory, the
     script, and `ignore`, the rows that may differ; further options as `harness.parity.testing.assert_parity` has them.
 
     Paths start at pytest's root directory. Skips where the runtime is missing.
     """
 
-    def check(site: str | os.PathLike[str], *script: str | os.PathLike[str], **options: Any) -> Comparison:
+    def check(site: str | os.PathLike[str], *script: str | os.PathLike[str], **options: Any) -> ParityComparison:
         root = request.config.rootpath
         options.setdefault("sites", root / "sites")
         try:
@@ -414,7 +414,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("cold starts")
     console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
     cases.sort(key=lambda case: case.case)
-    run = Result(
+    run = RunResult(
         schema_version=SCHEMA_VERSION, run="pytest", status="complete", environment={}, cases=cases, skipped=[]
     )
     # A test that uses the fixture judges for itself: of those only the table tells.

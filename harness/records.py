@@ -176,7 +176,7 @@ class LogLine(msgspec.Struct, frozen=True):
     text: str
 
 
-class Watched(Record, frozen=True):
+class WatchedProcess(Record, frozen=True):
     """A process of the trial as seen from outside (/proc)."""
 
     process: ProcessId
@@ -193,7 +193,7 @@ class Control(Record, frozen=True, tag="control"):
 
     number: int
     answers: tuple[Answer, ...]
-    processes: tuple[Watched, ...]
+    processes: tuple[WatchedProcess, ...]
     inside: tuple[Inside, ...] = ()
     states: tuple[State, ...] = ()
     stacks: tuple[ThreadStack, ...] = ()
@@ -201,7 +201,7 @@ class Control(Record, frozen=True, tag="control"):
     begin: float = 0.0
 
 
-class Order(Record, frozen=True):
+class ThreadOrder(Record, frozen=True):
     """The order in which the threads of a perturbed trial passed its points; see harness/inside/order.py."""
 
     runs: tuple[tuple[int, int], ...] = ()
@@ -224,11 +224,11 @@ class Trial(Record, frozen=True, tag="trial"):
     end: float
     answers: tuple[Answer, ...]
     follow_up: tuple[Answer, ...] = ()
-    processes: tuple[Watched, ...] = ()
+    processes: tuple[WatchedProcess, ...] = ()
     inside: tuple[Inside, ...] = ()
     states: tuple[State, ...] = ()
     stacks: tuple[ThreadStack, ...] = ()
     """Only of a trial that hangs."""
     log: tuple[LogLine, ...] = ()
-    order: Order | None = None
+    order: ThreadOrder | None = None
     """Only of a trial of the snapshot lane."""

@@ -122,14 +122,14 @@ class FindingResult(Record, frozen=True):
     )
 
 
-class Skipped(Record, frozen=True):
+class SkippedCase(Record, frozen=True):
     """A case that could not be run here."""
 
     case: str
     reason: str
 
 
-class Result(Record, frozen=True):
+class RunResult(Record, frozen=True):
     """A whole run."""
 
     schema_version: Literal[1]
@@ -137,7 +137,7 @@ class Result(Record, frozen=True):
     status: Literal["complete", "interrupted"]
     environment: dict[str, Any]
     cases: list[CaseResult]
-    skipped: list[Skipped]
+    skipped: list[SkippedCase]
 
 
 def case_result(
@@ -269,13 +269,13 @@ def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a result."""
-    made = msgspec.json.schema(Result)
+    made = msgspec.json.schema(RunResult)
     # msgspec leaves out what keys an object may have.
     outcomes = made["$defs"]["CaseResult"]["properties"]["outcomes"]
     outcomes["propertyNames"] = {"enum": sorted(typing.get_args(OutcomeName))}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "restart-harness result", **made}
 
 
-def encode(result: Result) -> bytes:
+def encode(result: RunResult) -> bytes:
     """The result as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cases.case import Case
 from harness.cases.scenario import Expectation, Hosting
 from harness.checkers.findings import Finding, Lazy, TrialGrade
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import (
     Answer,
     Control,
@@ -20,9 +20,9 @@ from harness.records import (
     Request,
     Span,
     Trial,
-    Watched,
+    WatchedProcess,
 )
-from harness.result import Result, case_result, encode
+from harness.result import RunResult, case_result, encode
 from harness.run.runner import grade_history
 from harness.store.history import HistoryWriter, file_name
 from harness.verdict import Tally
@@ -76,7 +76,7 @@ def make_mishap(error="ValueError: no", *, request="1.0", traceback="", at=1.5):
 
 
 def make_watched(process=PROCESS, *, fresh=True, **changes):
-    return Watched(process=process, fresh=fresh, **changes)
+    return WatchedProcess(process=process, fresh=fresh, **changes)
 
 
 def make_log(*lines):
@@ -107,7 +107,7 @@ def make_control(*answers, **changes):
 
 
 def make_baseline(*controls):
-    return Baseline.of(REQUESTS, controls or (make_control(), make_control(number=2)))
+    return Yardstick.of(REQUESTS, controls or (make_control(), make_control(number=2)))
 
 
 def make_finding(outcome="error", summary="GET / failed", **changes):
@@ -233,7 +233,7 @@ def store_run(results, *stored, name="20261125-101500-ab12", **changes):
         _, tally = grade_history(path)
         cases.append(case_result(case, tally, duration=1.5, backend="local", versions={"django": "5.2.19"}))
     fields = {"schema_version": 1, "run": name, "status": "complete", "environment": {"cores": 2}, "skipped": []}
-    (directory / "result.json").write_bytes(encode(Result(**fields | {"cases": cases} | changes)))
+    (directory / "result.json").write_bytes(encode(RunResult(**fields | {"cases": cases} | changes)))
     return directory
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.bench.plan import (
-    Load,
+    RestartLoad,
     Variation,
     cells_of,
     check_load,
@@ -90,12 +90,16 @@ def test_restarts_are_spread_over_the_tick():
     """Each cycle's come at another phase, all phases alike; by the seed."""
     assert [0.1, 0.3, 0.5, 0.7, 0.9] == pytest.approx(sorted(shifts(5, 1)))
     assert shifts(5, 1) == shifts(5, 1)
-    assert Load(50, (1.7, 5.7), 3.0, 1.5) == Load(50, (1.5, 5.5), 3.0, 1.5).shifted(0.2)
+    assert RestartLoad(50, (1.7, 5.7), 3.0, 1.5) == RestartLoad(50, (1.5, 5.5), 3.0, 1.5).shifted(0.2)
 
 
 def test_a_load_of_which_no_percentile_comes_is_bad_input():
     """Too few requests before; restarts out of order or on top of each other."""
-    assert 6.0 == check_load(Load(50, (1.5,), 3.0, 1.5)).seconds
-    for load in (Load(5, (1.5,), 3.0, 1.5), Load(50, (3.0, 1.0), 1.0, 1.5), Load(50, (1.0, 2.0), 3.0, 1.5)):
+    assert 6.0 == check_load(RestartLoad(50, (1.5,), 3.0, 1.5)).seconds
+    for load in (
+        RestartLoad(5, (1.5,), 3.0, 1.5),
+        RestartLoad(50, (3.0, 1.0), 1.0, 1.5),
+        RestartLoad(50, (1.0, 2.0), 3.0, 1.5),
+    ):
         with pytest.raises(BadInput, match="--r"):
             check_load(load)

@@ -25,11 +25,11 @@ from harness.bench.summary import (
 )
 from harness.bench.table import rate_was_kept, tables, warnings
 from harness.checkers.template import Template
-from harness.checkers.yardstick import Expected
+from harness.checkers.yardstick import ExpectedAnswer
 from harness.errors import BadInput, InfrastructureError
 from harness.records import Answer, ProcessId
 
-EXPECTED = {0: Expected(frozenset({200}), Template.of(["hello"]), {})}
+EXPECTED = {0: ExpectedAnswer(frozenset({200}), Template.of(["hello"]), {})}
 OLD, NEW = ProcessId(1, 10), ProcessId(2, 20)
 
 

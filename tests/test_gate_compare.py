@@ -13,7 +13,7 @@ from harness.gate.compare import (
     compare_times,
     compare_with,
 )
-from harness.gate.records import BASELINE_VERSION, Baseline, Observed, read_baseline, write_baseline
+from harness.gate.records import BASELINE_VERSION, Baseline, CaseCounts, read_baseline, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
 
 SINCE = "since baseline main of 2026-11-25 (run r)"
@@ -43,7 +43,7 @@ def observed(**changed):
         "lazy_in_request": 16,
         "first_over_warm": tuple(30.0 + each for each in range(12)),
     }
-    return Observed(**{**fields, **changed})
+    return CaseCounts(**{**fields, **changed})
 
 
 def baseline(*cases):

@@ -11,7 +11,7 @@ from harness.errors import BadInput
 from harness.gate.against import old_case
 from harness.gate.compare import alarms
 from harness.gate.observe import observe
-from harness.gate.pairs import Timed, compare_pairs, timed
+from harness.gate.pairs import TrialTiming, compare_pairs, timed
 
 
 def make_trial(*spans, number=1, answers=(), **more):
@@ -77,7 +77,10 @@ def test_a_trial_that_was_not_cold_is_not_timed():
 def pairs(old, new, factor):
     """Sixteen pairs, the new `factor` times as slow."""
     return [
-        (Timed(old, 0.2 + n / 1000, 0.3, 0.5), Timed(new, factor * (0.2 + n / 1000), factor * 0.3, factor * 0.5))
+        (
+            TrialTiming(old, 0.2 + n / 1000, 0.3, 0.5),
+            TrialTiming(new, factor * (0.2 + n / 1000), factor * 0.3, factor * 0.5),
+        )
         for n in range(16)
     ]
 

@@ -12,8 +12,8 @@ from harness.parity.observation import (
     Call,
     Execution,
     Observation,
-    Request,
-    Snapshot,
+    ProcessSnapshot,
+    ServedRequest,
     read_events,
 )
 from harness.parity.places import Places, find_places
@@ -45,7 +45,7 @@ def seen(*events, request=None, status=200, **changes):
     request = {"pid": 2, "thread": 1, "phase": "request", "path": "/", "language": None, "catalogues": []} | (
         request or {}
     )
-    return Observation((*events, Request(**request), Snapshot(**snapshot | changes)), status)
+    return Observation((*events, ServedRequest(**request), ProcessSnapshot(**snapshot | changes)), status)
 
 
 PLACES = Places(Path("/srv/mysite"), Path("/srv/mysite/manage.py"), Path("/srv/mysite/scripts/mine.wsgi"))

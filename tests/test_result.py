@@ -10,8 +10,8 @@ from build import make_case, make_expectation, make_finding, make_grade, make_la
 from harness.cases.scenario import DaemonHosting, EmbeddedHosting, Hosting
 from harness.result import (
     SCHEMA_FILE,
-    Result,
-    Skipped,
+    RunResult,
+    SkippedCase,
     case_result,
     encode,
     schema,
@@ -98,14 +98,14 @@ class TestSchema:
     def test_encoded(self):
         """The file is what the schema says, and ends with a line's end."""
         found = case_result(make_case(), make_tally(*GRADES), duration=1.0, backend="local", versions={})
-        result = Result(
+        result = RunResult(
             schema_version=1, run="r", status="complete", environment={}, cases=[found],
-            skipped=[Skipped(case="x", reason="y")],
+            skipped=[SkippedCase(case="x", reason="y")],
         )  # fmt: skip
 
         jsonschema.validate(json.loads(encode(result)), schema())
         assert encode(result).endswith(b"}\n")
-        assert result == msgspec.json.decode(encode(result), type=Result)
+        assert result == msgspec.json.decode(encode(result), type=RunResult)
 
 
 class TestCase:

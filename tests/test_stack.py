@@ -9,7 +9,7 @@ import pytest
 from build import make_case
 from docker.models.containers import Container
 
-from harness.cli import doctor
+from harness.cli import machine as doctor
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.hosting import service, stack
 from harness.hosting.backend import ComposeBackend, LocalBackend, choose

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from harness.bench.cold import measure_cold
-from harness.bench.plan import Load
+from harness.bench.plan import RestartLoad
 from harness.bench.records import Cycle, SampleOutcome, Samples
 from harness.checkers.controls import judge_controls
-from harness.checkers.yardstick import Baseline, Expected
+from harness.checkers.yardstick import ExpectedAnswer, Yardstick
 from harness.errors import HarnessError, InfrastructureError
 from harness.hosting.host import Host, Slot
 from harness.load.client import SteadyClient
@@ -33,7 +33,9 @@ class Broken(HarnessError):
     """The script fails one request at a time too: there is nothing to compare."""
 
 
-def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, order: int, run_begin: float) -> Cycle:
+def run_cycle(
+    host: Host, client: SteadyClient, load: RestartLoad, *, number: int, order: int, run_begin: float
+) -> Cycle:
     """Run one cycle on a host that has been entered and has one slot.
 
     Raises:
@@ -57,7 +59,7 @@ def run_cycle(host: Host, client: SteadyClient, load: Load, *, number: int, orde
         cold = measure_cold(host, slot, host.case.timeout)
     host.release(slot)
     late_sends, worst_late_ms = lateness(answers, load.rate)
-    expected = Baseline.of(host.case.requests, controls).expected
+    expected = Yardstick.of(host.case.requests, controls).expected
     return Cycle(
         number=number,
         order=order,
@@ -109,7 +111,7 @@ def _warm_up(host: Host, client: SteadyClient, slot: Slot, rate: float, grace: f
 
 
 def _under_load(
-    host: Host, client: SteadyClient, slot: Slot, load: Load, grace: float
+    host: Host, client: SteadyClient, slot: Slot, load: RestartLoad, grace: float
 ) -> tuple[Sequence[Answer], float, list[float], list[frozenset[ProcessId]], Slot]:
     """The answers, when the load and each restart began, the processes alive before each restart, and the slot."""
     begin = time.monotonic() + LEAD_SECONDS
@@ -129,7 +131,7 @@ def _under_load(
 def samples_of(
     answers: Sequence[Answer],
     begin: float,
-    expected: Mapping[int, Expected],
+    expected: Mapping[int, ExpectedAnswer],
     known: Sequence[frozenset[ProcessId]],
 ) -> Samples:
     """The answers as columns; `known` are the processes that were alive just before each restart."""
@@ -148,7 +150,10 @@ def samples_of(
 
 
 def births(
-    answers: Sequence[Answer], begin: float, expected: Mapping[int, Expected], known: Sequence[frozenset[ProcessId]]
+    answers: Sequence[Answer],
+    begin: float,
+    expected: Mapping[int, ExpectedAnswer],
+    known: Sequence[frozenset[ProcessId]],
 ) -> tuple[float | None, ...]:
     """When the process was born that gave the first good answer after each restart, in seconds from `begin`."""
     # A start time counts from the boot of the machine, its sleep included (proc(5)); all else is CLOCK_MONOTONIC.
@@ -168,7 +173,7 @@ def births(
     return tuple(found)
 
 
-def outcome_of(answer: Answer, expected: Expected | None) -> SampleOutcome:
+def outcome_of(answer: Answer, expected: ExpectedAnswer | None) -> SampleOutcome:
     """What became of one request under load, judged by what the controls were answered."""
     if answer.failure == "open":
         return "hung"

@@ -37,7 +37,7 @@ TICK_S = 1.0
 
 
 @dataclass(frozen=True)
-class Load:
+class RestartLoad:
     """A cycle's load: `rate` requests a second, restarts at these seconds, and so long afterwards."""
 
     rate: float
@@ -53,7 +53,7 @@ class Load:
     def count(self) -> int:
         return int(self.rate * self.seconds)
 
-    def shifted(self, seconds: float) -> Load:
+    def shifted(self, seconds: float) -> RestartLoad:
         """The same, with its restarts so much later."""
         return dataclasses.replace(self, restarts_at=tuple(each + seconds for each in self.restarts_at))
 
@@ -68,7 +68,7 @@ def shifts(cycles: int, seed: int) -> list[float]:
     return found
 
 
-def check_load(load: Load) -> Load:
+def check_load(load: RestartLoad) -> RestartLoad:
     """Raises BadInput where no number can come of it."""
     at = load.restarts_at
     if list(at) != sorted(at) or any(later - earlier < load.during_s for earlier, later in itertools.pairwise(at)):

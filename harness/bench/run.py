@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bench.cycle import Broken, run_cycle
-from harness.bench.plan import TICK_S, Load, interleave, processes_and_threads, shifts
+from harness.bench.plan import TICK_S, RestartLoad, interleave, processes_and_threads, shifts
 from harness.bench.records import (
     BENCH_FILE,
     BENCH_VERSION,
@@ -50,7 +50,7 @@ class BenchRun:
     def __init__(
         self,
         cells: Sequence[tuple[str, Case]],
-        load: Load,
+        load: RestartLoad,
         backend: Backend,
         results: Path,
         *,
@@ -100,7 +100,9 @@ class BenchRun:
             (self.directory / BENCH_FILE).write_bytes(encode_bench(bench))
         return bench
 
-    def _one(self, column: _Column, client: SteadyClient, load: Load, number: int, order: int, begin: float) -> None:
+    def _one(
+        self, column: _Column, client: SteadyClient, load: RestartLoad, number: int, order: int, begin: float
+    ) -> None:
         case = column.case
         flights = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
         try:

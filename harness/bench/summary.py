@@ -100,7 +100,7 @@ def summarise(cycles: Sequence[Cycle], during_s: float) -> Summary | None:
 
 
 @dataclass(frozen=True)
-class Restart:
+class RestartCost:
     """What one restart cost. Seconds; None: not within the cycle."""
 
     without_good: float | None
@@ -109,12 +109,12 @@ class Restart:
     start: float | None
 
 
-def each_restart(cycles: Sequence[Cycle]) -> list[Restart]:
+def each_restart(cycles: Sequence[Cycle]) -> list[RestartCost]:
     """What each restart of the cycles cost, in their order."""
     return [_one_restart(rows(cycle), number, cycle) for cycle in cycles for number in range(len(cycle.restarts_s))]
 
 
-def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restart:
+def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> RestartCost:
     """`number` counts the restarts of the cycle from 0."""
     begin = cycle.restarts_s[number]
     end = cycle.restarts_s[number + 1] if number + 1 < len(cycle.restarts_s) else math.inf
@@ -124,7 +124,7 @@ def _one_restart(samples: Sequence[Sample], number: int, cycle: Cycle) -> Restar
     of_new = [each.arrived for each in good if each.arrived and each.process is not None and each.process > number]
     new = min(of_new, default=None)
     born = cycle.born_s[number]
-    return Restart(
+    return RestartCost(
         without_good=longest_gap(arrivals, begin, end),
         first_good=min(to_new, default=begin) - begin if to_new else None,
         first_new=None if new is None else new - begin,

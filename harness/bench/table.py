@@ -15,13 +15,13 @@ _LOST: tuple[SampleOutcome, ...] = ("dropped", "error", "wrong", "hung")
 
 
 @dataclass(frozen=True)
-class Tabled:
+class TextTable:
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def tables(bench: Bench) -> tuple[Tabled, Tabled, Tabled]:
+def tables(bench: Bench) -> tuple[TextTable, TextTable, TextTable]:
     """What was lost, the percentiles, and what a cold process costs by itself."""
     of_one = len({cell.scenario for cell in bench.cells}) == 1
     measured = [
@@ -30,7 +30,7 @@ def tables(bench: Bench) -> tuple[Tabled, Tabled, Tabled]:
         if cell.summary is not None
     ]
     return (
-        Tabled(
+        TextTable(
             f"{bench.rate:g} requests/s, a restart under load (ms: median, longest)",
             ("cell", "restarts", "requests", "dropped", "5xx", "wrong", "hung", "without a good answer",
              "first good answer", "a new process answers", "after its birth", "p95 back within 10 %"),
@@ -43,12 +43,12 @@ def tables(bench: Bench) -> tuple[Tabled, Tabled, Tabled]:
                 for name, each in measured
             ),
         ),
-        Tabled(
+        TextTable(
             f"Latency from the intended send, ms (during: {bench.during_s:g} s from the restart)",
             ("cell", "phase", "requests", "answered", "p50", "p90", "p99", "p99.9", "max"),
             tuple(row for name, each in measured for row in _percentiles(name, each)),
         ),
-        Tabled(
+        TextTable(
             "A cold process by itself, medians",
             ("cell", "first request, ms", "warm, ms", "first : warm", "CPU s to its end", "resident MiB"),
             tuple(

@@ -120,7 +120,7 @@ class CorpusRow(_Model):
     release: Literal["affected", "fixed"]
 
 
-class Declared(_Model):
+class DeclaredOutcome(_Model):
     """How an outcome is graded, and one sentence why."""
 
     grade: Grade
@@ -136,7 +136,7 @@ class Expectation(_Model):
     verdict: VerdictName | list[VerdictName]
     race_class: RaceClass | None = None
     broken_class: BrokenClass | None = None
-    outcomes: dict[OutcomeName, Declared]
+    outcomes: dict[OutcomeName, DeclaredOutcome]
 
     @property
     def verdicts(self) -> tuple[VerdictName, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from harness.checkers.findings import Finding
 from harness.checkers.hang import waiting_story
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import Answer, LogLine, OutcomeName, Request, Trial
 
 # Statuses with which the server itself says that it has no process to ask.
@@ -18,14 +18,14 @@ _ERROR_LINE = re.compile(
 )
 
 
-def grade_answers(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeName, Finding | None]]:
+def grade_answers(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
     """The outcome of each request of the stampede, with a finding for each that is not ok."""
     for answer in trial.answers:
         outcome, what = grade_answer(answer, trial, baseline)
         yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, baseline, answer.user)
 
 
-def grade_follow_up(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeName, Finding | None]]:
+def grade_follow_up(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
     """Single requests after the stampede that still fail: the process is poisoned."""
     for turn, answer in enumerate(trial.follow_up):
         outcome, what = grade_answer(answer, trial, baseline)
@@ -39,7 +39,7 @@ def grade_follow_up(trial: Trial, baseline: Baseline) -> Iterable[tuple[OutcomeN
             yield outcome, _finding(outcome, what, answer, trial, baseline, f"f{turn}")
 
 
-def grade_answer(answer: Answer, trial: Trial, baseline: Baseline) -> tuple[OutcomeName, str]:  # noqa: PLR0911
+def grade_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
     """The outcome of one answer, and what happened in words."""
     expected = baseline.expected.get(answer.request)
     gone = any(each.gone for each in trial.processes)
@@ -74,7 +74,7 @@ def grade_answer(answer: Answer, trial: Trial, baseline: Baseline) -> tuple[Outc
 
 
 def _finding(
-    outcome: OutcomeName, what: str, answer: Answer, trial: Trial, baseline: Baseline, user: int | str
+    outcome: OutcomeName, what: str, answer: Answer, trial: Trial, baseline: Yardstick, user: int | str
 ) -> Finding:
     request = baseline.requests[answer.request]
     name = f"{trial.number}.{user}"

@@ -13,7 +13,7 @@ from harness.checkers.findings import Finding, TrialGrade
 from harness.checkers.initialisation import duplicate_init, lazy_work
 from harness.checkers.state import changed_state
 from harness.checkers.story import tell
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import OutcomeName, Trial
 
 NO_STRATEGY = "perturb: this Python can do none of the strategies that are wanted (3.11 cannot disturb lines)"
@@ -22,10 +22,10 @@ NO_STRATEGY = "perturb: this Python can do none of the strategies that are wante
 NO_LINES = "perturb.packages: no request ran a line of them; name packages as they are imported, for example shop.views"
 
 
-Graded = Iterable[tuple[OutcomeName, Finding | None]]
+GradedOutcomes = Iterable[tuple[OutcomeName, Finding | None]]
 
 
-CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
+CHECKERS: dict[str, Callable[[Trial, Yardstick], GradedOutcomes]] = {
     "answers": grade_answers,
     "follow-up": grade_follow_up,
     "duplicate-init": lambda trial, baseline: ((each.outcome, each) for each in duplicate_init(trial, baseline)),
@@ -33,7 +33,7 @@ CHECKERS: dict[str, Callable[[Trial, Baseline], Graded]] = {
 }
 
 
-def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
+def grade(trial: Trial, baseline: Yardstick) -> TrialGrade:
     """Judge one trial. A checker that fails is named in the grade, and makes its case inconclusive."""
     outcomes: Counter[OutcomeName] = Counter()
     findings: list[Finding] = []
@@ -69,7 +69,7 @@ def grade(trial: Trial, baseline: Baseline) -> TrialGrade:
     )
 
 
-def _told(findings: Iterable[Finding], trial: Trial, baseline: Baseline) -> Iterable[Finding]:
+def _told(findings: Iterable[Finding], trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     """The findings, the first of each kind with its story; all say how threads were disturbed, to be done again."""
     disturbed = tuple(f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy)
     known: set[str] = set()

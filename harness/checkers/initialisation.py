@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from harness.checkers.findings import Finding, Lazy
-from harness.checkers.yardstick import Baseline, count_work
+from harness.checkers.yardstick import Yardstick, count_work
 from harness.records import Inside, Span, Trial
 
 # Work whose repetition within a process is a race: other code holds on to the first result. Resolver tables,
@@ -41,7 +41,7 @@ def _overlap(one: Span, other: Span) -> bool:
     return (one.end is None or one.end >= other.begin) and (other.end is None or other.end >= one.begin)
 
 
-def duplicate_init(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
+def duplicate_init(trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     """Work that a process of this trial did more often than any process of a control did."""
     stampede_over = max((a.last_byte for a in trial.answers if a.last_byte is not None), default=trial.end)
     for inside in trial.inside:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from harness.checkers.coldness import is_cold
 from harness.checkers.findings import Finding
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import Trial
 
 _LONGEST = 160
 _NOT_TOLD = "not told: "  # see harness/inside/state.py
 
 
-def changed_state(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
+def changed_state(trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     """Entries that no control has had, where all controls agree with each other.
 
     A number of the site's own invariant that is higher than in any control counts something that was done too often:
@@ -59,7 +59,7 @@ def changed_state(trial: Trial, baseline: Baseline) -> Iterable[Finding]:
             )
 
 
-def _untold(baseline: Baseline) -> str:
+def _untold(baseline: Yardstick) -> str:
     """What a control could not tell, in a sentence; "" where all controls told all."""
     found = [str(text) for name, told in baseline.state.items() if name.startswith(_NOT_TOLD) for text in told if text]
     if found:

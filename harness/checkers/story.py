@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from harness.checkers.answers import grade_answer
 from harness.checkers.findings import Finding
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import Answer, Inside, Mishap, Span, Trial
 
 WORDS = {
@@ -46,9 +46,9 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _NAMED = 3  # requests or threads that a sentence names
 
 
-def tell(finding: Finding, trial: Trial, baseline: Baseline) -> tuple[str, ...]:
+def tell(finding: Finding, trial: Trial, baseline: Yardstick) -> tuple[str, ...]:
     """The sentences of a finding's story; () where the record holds no more than its summary."""
-    told = _Telling(trial, baseline)
+    told = _StoryTeller(trial, baseline)
     if finding.race_class == "failed-request":
         return told.failed(finding)
     if finding.race_class == "duplicate-init":
@@ -58,10 +58,10 @@ def tell(finding: Finding, trial: Trial, baseline: Baseline) -> tuple[str, ...]:
     return ()
 
 
-class _Telling:
+class _StoryTeller:
     """One trial, with the names that its sentences use."""
 
-    def __init__(self, trial: Trial, baseline: Baseline) -> None:
+    def __init__(self, trial: Trial, baseline: Yardstick) -> None:
         self._trial = trial
         self._baseline = baseline
         self._requests = baseline.requests

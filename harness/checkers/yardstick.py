@@ -12,7 +12,7 @@ from harness.records import Answer, Control, Inside, Request
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedAnswer:
     """The right answers to one request."""
 
     statuses: frozenset[int]
@@ -21,11 +21,11 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class Yardstick:
     """Built from all controls of a case, early and late."""
 
     requests: tuple[Request, ...]
-    expected: dict[int, Expected]
+    expected: dict[int, ExpectedAnswer]
     work: Counter[str] = field(default_factory=Counter)
     """The largest count of spans of each kind that a process of a control had."""
     executed_again: Counter[str] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class Baseline:
     """What each entry of a process's state was after the controls; more than one value: it is volatile."""
 
     @classmethod
-    def of(cls, requests: tuple[Request, ...], controls: Sequence[Control]) -> Baseline:
+    def of(cls, requests: tuple[Request, ...], controls: Sequence[Control]) -> Yardstick:
         answers: dict[int, list[Answer]] = defaultdict(list)
         work: Counter[str] = Counter()
         again: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class Baseline:
                 work |= count_work(inside)
                 again |= Counter(inside.executed_again)
         expected = {
-            request: Expected(
+            request: ExpectedAnswer(
                 statuses=frozenset(each.status for each in given if each.status is not None),
                 body=Template.of([each.body for each in given]),
                 headers={

@@ -10,8 +10,8 @@ import click
 
 from harness import __version__
 from harness.cli.bench import bench
-from harness.cli.doctor import print_doctor
 from harness.cli.gate import baseline, gate
+from harness.cli.machine import print_doctor
 from harness.cli.parity import parity
 from harness.cli.search import explore, replay
 from harness.cli.stored import compare_runs, report, runs

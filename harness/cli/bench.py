@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.bench.plan import METHODS, Load, Variation, cells_of, check_load
+from harness.bench.plan import METHODS, RestartLoad, Variation, cells_of, check_load
 from harness.bench.records import encode_bench
 from harness.bench.run import BenchRun
 from harness.bench.table import print_bench, rate_was_kept
@@ -99,7 +99,7 @@ def bench(
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
-    load = check_load(Load(rate, restart_at, during, after))
+    load = check_load(RestartLoad(rate, restart_at, during, after))
     vary = Variation(scripts, modes, restarts, processes, threads, _PRELOAD[preload])
     declared = declared_runtimes(runtimes)
     cells = [

@@ -18,7 +18,7 @@ from harness.gate.against import old_case
 from harness.gate.compare import TOLERANCE, has_limits
 from harness.gate.judge import compare_live, find_baselines, judge_observed
 from harness.gate.measure import COLD_STARTS, baseline_of, measure_all, of_stored
-from harness.gate.records import BASELINES, Observed, baseline_path, write_baseline
+from harness.gate.records import BASELINES, CaseCounts, baseline_path, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
 from harness.hosting.backend import Backend, Choice, choose_for
 from harness.report.console import ProgressWatcher, open_console, say
@@ -48,7 +48,7 @@ def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _GateOptions:
     """The options that baseline and gate share."""
 
     scenarios: tuple[Path, ...]
@@ -84,7 +84,7 @@ class _Asked:
     def hosts(self) -> Backend:
         return choose_for(self.backend, declared_runtimes(self.runtimes), say)
 
-    def measure(self, cases: Sequence[Case], notes: list[str]) -> tuple[Session, list[Observed]]:
+    def measure(self, cases: Sequence[Case], notes: list[str]) -> tuple[Session, list[CaseCounts]]:
         """Run the cases. Raises HarnessError."""
         hosts = self.hosts()
         with (
@@ -110,7 +110,7 @@ class _Asked:
 @click.option("--name", help="of the baseline (default: the scenario's)")
 def baseline(name: str | None, **options: Any) -> None:
     """Run SCENARIOS and keep what `harness gate` compares with: counts, hazards and ratios, no absolute times."""
-    asked = _Asked(**options)
+    asked = _GateOptions(**options)
     if name is None:
         stems = {path.stem for path in scenario_files(asked.scenarios)}
         if len(stems) > 1:
@@ -169,7 +169,7 @@ def gate(
 
     Exit code 1, and a sentence for each thing that got worse, if so.
     """
-    asked = _Asked(**options)
+    asked = _GateOptions(**options)
     if sum(each is not None for each in (name, against, run_name)) > 1 and not (name and run_name):
         raise BadInput("--against compares within one new run: leave out --baseline and --run")
     if against is not None:
@@ -182,7 +182,7 @@ def gate(
     click.get_current_context().exit(outcome.exit_code)
 
 
-def _since_baseline(asked: _Asked, name: str | None, run_name: str | None) -> Outcome:
+def _since_baseline(asked: _GateOptions, name: str | None, run_name: str | None) -> Outcome:
     notes: list[str] = []
     if run_name is not None:
         _, stored = of_stored(stored_run(run_name, asked.results))
@@ -200,7 +200,7 @@ def _since_baseline(asked: _Asked, name: str | None, run_name: str | None) -> Ou
     return judge_observed(cases, observed, baselines, notes)
 
 
-def _against(asked: _Asked, against: str, pairs: int, tolerance: float) -> Outcome:
+def _against(asked: _GateOptions, against: str, pairs: int, tolerance: float) -> Outcome:
     cases = asked.cases()
     hosts = asked.hosts()
     if hosts.name != "local":

@@ -13,7 +13,7 @@ from harness.cases.scenario import load_scenario
 from harness.cli.stored import keep_page
 from harness.errors import BadInput
 from harness.hosting.backend import Choice, LocalBackend, choose_for
-from harness.records import Order
+from harness.records import ThreadOrder
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.result import exit_code
 from harness.run.session import Session, Silent, stored_run
@@ -109,7 +109,7 @@ def replay(
     known = Runtimes(declared, say)
     with Session(results, users=told.case.users) as session, hosts:
 
-        def attempt(case: Case, like: Order | None = None, how: str = "") -> replaying.Attempt:
+        def attempt(case: Case, like: ThreadOrder | None = None, how: str = "") -> replaying.Attempt:
             case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
             if told.order is None:
                 _, stopped = session.run_one(case, hosts, Silent())

@@ -21,7 +21,7 @@ from harness.report.console import open_console, print_result
 from harness.report.page import FILE, encode_page
 from harness.report.runs import print_runs, stored_runs
 from harness.report.witness import find_record
-from harness.result import CaseResult, Result, encode, exit_code
+from harness.result import CaseResult, RunResult, encode, exit_code
 from harness.run.session import regrade, stored_run
 from harness.store.history import file_name
 
@@ -114,7 +114,7 @@ def _console(json_file: Path | None) -> Console:
     return open_console(stderr=json_file is not None and str(json_file) == "-")
 
 
-def _page_name(result: Result, pattern: str | None, trial: int | None) -> str:
+def _page_name(result: RunResult, pattern: str | None, trial: int | None) -> str:
     """A page of some of the run does not take the place of the run's."""
     if trial is not None:
         return f"report.{_stem(_only_case(result))}.trial-{trial}.html"
@@ -125,7 +125,7 @@ def _stem(case: CaseResult) -> str:
     return file_name(case.case).removesuffix(".jsonl")
 
 
-def _chosen(result: Result, pattern: str) -> list[CaseResult]:
+def _chosen(result: RunResult, pattern: str) -> list[CaseResult]:
     chosen = [case for case in result.cases if pattern in case.case]
     if not chosen:
         known = [case.case for case in result.cases]
@@ -135,7 +135,7 @@ def _chosen(result: Result, pattern: str) -> list[CaseResult]:
     return chosen
 
 
-def _only_case(result: Result) -> CaseResult:
+def _only_case(result: RunResult) -> CaseResult:
     if len(result.cases) == 1:
         return result.cases[0]
     if not result.cases:
@@ -167,7 +167,7 @@ def _write(content: bytes, path: Path, *, silent: bool = False) -> None:
         click.echo(path)
 
 
-def keep_page(directory: Path, result: Result | Bench, say: Callable[[str], None]) -> None:
+def keep_page(directory: Path, result: RunResult | Bench, say: Callable[[str], None]) -> None:
     """Write the page of a run that has just ended, and say where all is kept. It never fails the run."""
     try:
         if isinstance(result, Bench):

@@ -22,7 +22,7 @@ from harness.records import Mode, RestartMethod
 from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.corpus import corpus_files, print_corpus, rows_of
-from harness.result import Result, encode, exit_code
+from harness.result import RunResult, encode, exit_code
 from harness.run.session import Session
 from harness.runtimes.building import prepare_for_python
 from harness.runtimes.spec import declared_runtimes, spec_named
@@ -205,7 +205,7 @@ def _run(
     fail_on: str | None,
     flights: int | None,
     told: bool = True,
-) -> Result:
+) -> RunResult:
     """Run cases and print what came of them; `told`: with the story of each."""
     to_stdout = json_file is not None and str(json_file) == "-"
     if json_file is not None and not to_stdout and not json_file.parent.is_dir():
@@ -233,7 +233,7 @@ def _run(
     return result
 
 
-def _write_json(file: Path | None, result: Result) -> None:
+def _write_json(file: Path | None, result: RunResult) -> None:
     if file is None:
         return
     if str(file) == "-":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.cases.scenario import Thresholds
 from harness.errors import BadInput
-from harness.gate.records import Baseline, Observed
+from harness.gate.records import Baseline, CaseCounts
 from harness.gate.statistics import (
     FAMILY_ERROR,
     Shift,
@@ -33,7 +33,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HypothesisTest:
     """One question to the data: what was compared, in words, and what came of it."""
 
     case: str
@@ -47,10 +47,10 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Judged:
+class AdjustedTest:
     """A test within its family."""
 
-    comparison: Comparison
+    comparison: HypothesisTest
     p: float
     """Adjusted for the whole family (Holm)."""
     family: int
@@ -67,14 +67,14 @@ class Judged:
         return f"{self.comparison.case}: {self.comparison.what}, {self.comparison.since}{chance}"
 
 
-def judge(tests: Sequence[Comparison], error: float = FAMILY_ERROR) -> list[Judged]:
+def judge(tests: Sequence[HypothesisTest], error: float = FAMILY_ERROR) -> list[AdjustedTest]:
     """All tests as one family; `error` is the chance of any false alarm in it."""
     chances = [each for each in tests if not each.certain]
     adjusted = dict(zip(map(id, chances), holm([each.significance for each in chances], error), strict=True))
-    return [Judged(each, adjusted.get(id(each), 0.0), len(chances), error) for each in tests]
+    return [AdjustedTest(each, adjusted.get(id(each), 0.0), len(chances), error) for each in tests]
 
 
-def alarms(tests: Sequence[Comparison], error: float = FAMILY_ERROR) -> list[Judged]:
+def alarms(tests: Sequence[HypothesisTest], error: float = FAMILY_ERROR) -> list[AdjustedTest]:
     """The tests that say that the new is worse, most certain first."""
     return sorted((each for each in judge(tests, error) if each.alarm), key=lambda each: (each.p, each.comparison.what))
 
@@ -82,12 +82,12 @@ def alarms(tests: Sequence[Comparison], error: float = FAMILY_ERROR) -> list[Jud
 # -- counts ----------------------------------------------------------------------------------------------
 
 
-def compare_counts(old: Observed, new: Observed, since: str) -> list[Comparison]:
+def compare_counts(old: CaseCounts, new: CaseCounts, since: str) -> list[HypothesisTest]:
     """Bad trials of each class, and each piece of initialisation inside requests."""
 
-    def comparison(what: str, old_count: int, old_of: int, new_count: int, new_of: int) -> Comparison:
+    def comparison(what: str, old_count: int, old_of: int, new_count: int, new_of: int) -> HypothesisTest:
         numbers = f"{what} in {new_count} of {new_of} (before: {old_count} of {old_of})"
-        return Comparison(new.case, numbers, since, fisher(old_count, old_of, new_count, new_of))
+        return HypothesisTest(new.case, numbers, since, fisher(old_count, old_of, new_count, new_of))
 
     tests = []
     for name, words in WORDS.items():
@@ -102,21 +102,23 @@ def compare_counts(old: Observed, new: Observed, since: str) -> list[Comparison]
     return tests
 
 
-def compare_observed(old: Observed, new: Observed, since: str) -> list[Comparison]:
+def compare_observed(old: CaseCounts, new: CaseCounts, since: str) -> list[HypothesisTest]:
     """A case against its stored baseline: verdict, counts, ratio."""
     check_comparable(old, new, since)
     tests = compare_counts(old, new, since)
     if new.verdict == "broken" and old.verdict != "broken":
         what = f"is broken now, one request at a time too ({new.reason}); it was {old.verdict}"
-        tests.append(Comparison(new.case, what, since, Significance(0.0, 0.0), certain=True))
+        tests.append(HypothesisTest(new.case, what, since, Significance(0.0, 0.0), certain=True))
     if old.first_over_warm and new.first_over_warm:
         was, now = (statistics.median(each.first_over_warm) for each in (old, new))
         what = f"the first request to a cold process takes {now:.1f} times a warm one (before: {was:.1f} times)"
-        tests.append(Comparison(new.case, what, since, larger(old.first_over_warm, new.first_over_warm, RATIO_FACTOR)))
+        tests.append(
+            HypothesisTest(new.case, what, since, larger(old.first_over_warm, new.first_over_warm, RATIO_FACTOR))
+        )
     return tests
 
 
-def check_comparable(old: Observed, new: Observed, since: str) -> None:
+def check_comparable(old: CaseCounts, new: CaseCounts, since: str) -> None:
     """Raises BadInput where the two were not made in the same way."""
     for name in ("schedule", "mode", "restart", "processes", "threads", "users", "runtime"):
         was, now = getattr(old, name), getattr(new, name)
@@ -127,7 +129,7 @@ def check_comparable(old: Observed, new: Observed, since: str) -> None:
             )
 
 
-def compare_with(baseline: Baseline, observed: Sequence[Observed]) -> tuple[list[Comparison], list[str]]:
+def compare_with(baseline: Baseline, observed: Sequence[CaseCounts]) -> tuple[list[HypothesisTest], list[str]]:
     """The tests of a run, and the cases of it that the baseline does not know.
 
     Raises:
@@ -154,7 +156,7 @@ def has_limits(thresholds: Thresholds) -> bool:
     return any(each is not None for each in (thresholds.lazy_in_request, thresholds.bad_trials, thresholds.ratio_limit))
 
 
-def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Comparison]:
+def compare_thresholds(thresholds: Thresholds, new: CaseCounts) -> list[HypothesisTest]:
     """What the scenario allows at most. Counts are what they are; a ratio must be above its limit beyond chance."""
     tests = []
     counts = {
@@ -165,12 +167,12 @@ def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Comparison
         limit = getattr(thresholds, name)
         if limit is not None and count > limit:
             since = f"and the scenario's threshold {name} allows {limit}"
-            tests.append(Comparison(new.case, f"{count} {words}", since, Significance(0.0, 0.0), certain=True))
+            tests.append(HypothesisTest(new.case, f"{count} {words}", since, Significance(0.0, 0.0), certain=True))
     limit = thresholds.ratio_limit
     if limit is not None and new.first_over_warm:
         now = statistics.median(new.first_over_warm)
         tests.append(
-            Comparison(
+            HypothesisTest(
                 new.case,
                 f"the first request to a cold process takes {now:.1f} times a warm one",
                 f"and the scenario's threshold first_request_over_warm allows {limit:g}",
@@ -185,14 +187,14 @@ def compare_thresholds(thresholds: Thresholds, new: Observed) -> list[Comparison
 
 def compare_times(
     case: str, pairs: Mapping[str, Sequence[tuple[float, float]]], since: str, tolerance: float = TOLERANCE
-) -> list[Comparison]:
+) -> list[HypothesisTest]:
     """Pairs of (old, new) by what was timed: worse is longer by more than the tolerance."""
     tests = []
     for what, values in pairs.items():
         positive = [(old, new) for old, new in values if old > 0 and new > 0]
         if positive:
             found = shift(positive, tolerance)
-            tests.append(Comparison(case, _in_words(what, found, len(positive)), since, found.significance))
+            tests.append(HypothesisTest(case, _in_words(what, found, len(positive)), since, found.significance))
     return tests
 
 

@@ -65,16 +65,16 @@ class ItemGate:
         return found
 
 
-Told = Sequence[tuple[str, Mapping[str, object]]]
+ItemProperties = Sequence[tuple[str, Mapping[str, object]]]
 """Each item's name and its properties."""
 
 
-def gate_lines(told: Told) -> list[str]:
+def gate_lines(told: ItemProperties) -> list[str]:
     """For the terminal: one line for each item that was gated."""
     return [f"{name}: {properties[HEADLINE]}" for name, properties in told if HEADLINE in properties]
 
 
-def write_gate_summary(told: Told) -> None:
+def write_gate_summary(told: ItemProperties) -> None:
     """Where the CI service asks for a summary. Raises BadInput."""
     worse = [
         sentence for _, properties in told for sentence in str(properties.get(WORSE, "")).split(_SEPARATOR) if sentence

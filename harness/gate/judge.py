@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.cases.case import Case
 from harness.errors import Inconclusive
-from harness.gate.compare import Comparison, compare_thresholds, compare_with, has_limits
+from harness.gate.compare import HypothesisTest, compare_thresholds, compare_with, has_limits
 from harness.gate.pairs import BrokenSide, PairRunner, check_enough, compare_pairs
-from harness.gate.records import Baseline, Observed, baseline_path, read_baseline
+from harness.gate.records import Baseline, CaseCounts, baseline_path, read_baseline
 from harness.gate.statistics import FAMILY_ERROR, Significance
 from harness.gate.summary import Outcome
 from harness.hosting.backend import Backend
@@ -29,13 +29,13 @@ def find_baselines(scenarios: Iterable[str], name: str | None, results: Path) ->
 
 def judge_observed(
     cases: Sequence[Case],
-    observed: Sequence[Observed],
+    observed: Sequence[CaseCounts],
     baselines: Mapping[str, Baseline],
     notes: Iterable[str] = (),
     error: float = FAMILY_ERROR,
 ) -> Outcome:
     """A run against its baselines and thresholds; `error` is the chance of any false alarm. Raises BadInput."""
-    tests: list[Comparison] = []
+    tests: list[HypothesisTest] = []
     told = list(notes)
     scenario_of = {case.id: case.scenario for case in cases}
     for scenario in dict.fromkeys(scenario_of.values()):
@@ -72,7 +72,7 @@ def compare_live(
     tell: Callable[[str], None],
 ) -> Outcome:
     """Old and new of each case in pairs of cold starts. Raises HarnessError."""
-    tests: list[Comparison] = []
+    tests: list[HypothesisTest] = []
     notes: list[str] = []
     inconclusive: list[str] = []
     since = f"compared with {against}"
@@ -88,7 +88,7 @@ def compare_live(
                 notes.append(f"{new.id} was broken in {against}: nothing of it can be worse")
             else:
                 what = f"is broken now, one request at a time too ({broken.why})"
-                tests.append(Comparison(new.id, what, since, Significance(0.0, 0.0), certain=True))
+                tests.append(HypothesisTest(new.id, what, since, Significance(0.0, 0.0), certain=True))
         except Inconclusive as error:
             inconclusive.append(str(error))
     return Outcome(

@@ -11,10 +11,10 @@ from harness.bench.cold import measure_cold
 from harness.cases.case import Case
 from harness.errors import BadInput, MissingRuntime
 from harness.gate.observe import grades_of, observe
-from harness.gate.records import BASELINE_VERSION, Baseline, Observed
+from harness.gate.records import BASELINE_VERSION, Baseline, CaseCounts
 from harness.hosting.backend import Backend
 from harness.hosting.host import Host
-from harness.result import CaseResult, Result
+from harness.result import CaseResult, RunResult
 from harness.run.session import Session, Silent, Watcher, regrade
 from harness.run.turns import in_turns
 from harness.store.history import read_case
@@ -32,7 +32,7 @@ def measure_all(
     cold_starts: int = COLD_STARTS,
     watcher: Watcher | None = None,
     skip: Callable[[Case, str], None] = lambda *_: None,
-) -> list[Observed]:
+) -> list[CaseCounts]:
     """Run the cases. One whose runtime is missing is skipped. Raises HarnessError, KeyboardInterrupt."""
     session.announce(cases)
     found = []
@@ -55,7 +55,7 @@ def measure_all(
 
 def of_run(
     case: Case, result: CaseResult, backend: Backend, session: Session, cold_starts: int = COLD_STARTS
-) -> Observed:
+) -> CaseCounts:
     """What the gate compares of a case that this session has just run, with its cold starts. Raises HarnessError."""
     ratios = []
     if cold_starts and result.verdict not in ("broken", "inconclusive") and case.restart != "reload":
@@ -70,7 +70,7 @@ def _ratio(host: Host) -> float:
     return cold.first_ms / cold.warm_ms
 
 
-def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[float] = ()) -> Observed:
+def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[float] = ()) -> CaseCounts:
     """What the gate compares of a stored case. Raises BadInput."""
     return observe(
         case,
@@ -82,7 +82,7 @@ def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[f
     )
 
 
-def of_stored(directory: Path) -> tuple[Result, list[tuple[Case, Observed]]]:
+def of_stored(directory: Path) -> tuple[RunResult, list[tuple[Case, CaseCounts]]]:
     """The cases of a stored run, from its histories alone: without cold starts, so without their ratio."""
     result = regrade(directory)
     by_id = {each.case: each for each in result.cases}
@@ -96,7 +96,7 @@ def of_stored(directory: Path) -> tuple[Result, list[tuple[Case, Observed]]]:
     return result, found
 
 
-def baseline_of(name: str, session: Session, observed: Sequence[Observed]) -> Baseline:
+def baseline_of(name: str, session: Session, observed: Sequence[CaseCounts]) -> Baseline:
     """What is stored of a run."""
     return Baseline(
         schema_version=BASELINE_VERSION,

@@ -10,8 +10,8 @@ from harness.bench.plan import processes_and_threads
 from harness.cases.case import Case
 from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Baseline
-from harness.gate.records import Observed
+from harness.checkers.yardstick import Yardstick
+from harness.gate.records import CaseCounts
 from harness.records import BackendName, Control, Trial, VerdictName
 from harness.store.history import read
 from harness.verdict import RACES
@@ -20,7 +20,7 @@ from harness.verdict import RACES
 def grades_of(path: Path, case: Case) -> list[TrialGrade]:
     """The trials of a stored history, judged. Raises BadInput."""
     controls = [each for each in read(path) if isinstance(each, Control)]
-    baseline = Baseline.of(case.requests, controls)
+    baseline = Yardstick.of(case.requests, controls)
     return [grade(each, baseline) for each in read(path) if isinstance(each, Trial)]
 
 
@@ -32,7 +32,7 @@ def observe(
     verdict: VerdictName,
     reason: str,
     ratios: Iterable[float] = (),
-) -> Observed:
+) -> CaseCounts:
     """What the gate compares of a case. A pure function."""
     reload = case.restart == "reload"
     counting = [each for each in grades if each.effective or (reload and each.reloaded)]
@@ -43,7 +43,7 @@ def observe(
     bad_trials = sum(bool(RACES.keys() & each.outcomes.keys()) for each in counting)
     lazy = Counter(item for each in looked_at for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in each.lazy})
     processes, threads = processes_and_threads(case)
-    return Observed(
+    return CaseCounts(
         case=case.id,
         schedule=case.schedule,
         mode=case.mode,

@@ -16,9 +16,9 @@ from harness.cases.case import Case
 from harness.checkers.controls import judge_controls
 from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.errors import Inconclusive
-from harness.gate.compare import TOLERANCE, Comparison, compare_counts, compare_times
+from harness.gate.compare import TOLERANCE, HypothesisTest, compare_counts, compare_times
 from harness.gate.observe import observe
 from harness.hosting.backend import Backend
 from harness.hosting.host import SLOTS_PER_CORE, Host
@@ -44,7 +44,7 @@ class BrokenSide(Inconclusive):
 
 
 @dataclass(frozen=True)
-class Timed:
+class TrialTiming:
     """One trial, judged, and what it took: seconds, None where nothing good came of it."""
 
     grade: TrialGrade
@@ -71,10 +71,10 @@ class Side:
         broken = judge_controls(self.controls, self.case.requests)
         if broken is not None:
             raise BrokenSide(self.case, broken.summary)
-        self._baseline = Baseline.of(self.case.requests, self.controls)
+        self._baseline = Yardstick.of(self.case.requests, self.controls)
         self._grace = grace_seconds(slowest(self.controls))
 
-    def trial(self, locust: LocustClient) -> Timed:
+    def trial(self, locust: LocustClient) -> TrialTiming:
         """One cold start and its stampede."""
         self.number += 1
         with self.host.cold() as slot:
@@ -89,14 +89,14 @@ class Side:
         return self.controls[0].states[0] if self.controls[0].states else None
 
 
-def timed(trial: Trial, judged: TrialGrade, cpu: float | None) -> Timed:
+def timed(trial: Trial, judged: TrialGrade, cpu: float | None) -> TrialTiming:
     """What a trial took. A pure function."""
     ends = [each.last_byte for each in trial.answers if each.last_byte is not None and (each.status or 500) < 500]
     begin = min((each.intended for each in trial.answers), default=0.0)
     if not judged.cold or not ends:
-        return Timed(judged, None, None, None)
+        return TrialTiming(judged, None, None, None)
     whole = len(ends) == len(trial.answers)
-    return Timed(judged, cpu, min(ends) - begin, max(ends) - begin if whole else None)
+    return TrialTiming(judged, cpu, min(ends) - begin, max(ends) - begin if whole else None)
 
 
 class PairRunner:
@@ -130,7 +130,7 @@ class PairRunner:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def pairs(self, count: int, tell: Callable[[int], None] = lambda _: None) -> list[tuple[Timed, Timed]]:
+    def pairs(self, count: int, tell: Callable[[int], None] = lambda _: None) -> list[tuple[TrialTiming, TrialTiming]]:
         """So many pairs of (old, new). Raises HarnessError."""
         done = []
         for number in range(count):
@@ -138,7 +138,7 @@ class PairRunner:
             tell(number + 1)
         return done
 
-    def _pair(self, number: int) -> tuple[Timed, Timed]:
+    def _pair(self, number: int) -> tuple[TrialTiming, TrialTiming]:
         order = self._sides if number % 2 else self._sides[::-1]
         # On one core they would but stand in each other's way.
         if (os.cpu_count() or 1) < 2:
@@ -157,8 +157,8 @@ class PairRunner:
 
 
 def compare_pairs(
-    old: Case, new: Case, pairs: Sequence[tuple[Timed, Timed]], since: str, tolerance: float = TOLERANCE
-) -> list[Comparison]:
+    old: Case, new: Case, pairs: Sequence[tuple[TrialTiming, TrialTiming]], since: str, tolerance: float = TOLERANCE
+) -> list[HypothesisTest]:
     """All that pairs of cold starts are asked: counts and times. A pure function."""
     sides = [
         observe(case, [pair[side].grade for pair in pairs], backend="local", verdict="clean", reason="")
@@ -177,7 +177,7 @@ def _known(pairs: Iterator[tuple[float | None, float | None]]) -> Iterator[tuple
             yield old, new
 
 
-def check_enough(pairs: Sequence[tuple[Timed, Timed]], case: Case) -> None:
+def check_enough(pairs: Sequence[tuple[TrialTiming, TrialTiming]], case: Case) -> None:
     """Raises Inconclusive where too few of the pairs were what they should be."""
     effective = sum(old.grade.effective and new.grade.effective for old, new in pairs)
     failed = next((reason for pair in pairs for each in pair for reason in each.grade.failed_checkers), None)

@@ -25,7 +25,7 @@ BASELINES = Path("baselines")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
-class Observed(Record, frozen=True):
+class CaseCounts(Record, frozen=True):
     """A case as the gate sees it: counts of trials, and ratios within one process. No absolute times."""
 
     case: str
@@ -68,13 +68,13 @@ class Baseline(Record, frozen=True):
     made: str
     """UTC, ISO 8601."""
     environment: dict[str, Any]
-    cases: tuple[Observed, ...]
+    cases: tuple[CaseCounts, ...]
 
     def __str__(self) -> str:
         return f"baseline {self.name} of {self.made[:10]} (run {self.run})"
 
     @property
-    def by_case(self) -> Mapping[str, Observed]:
+    def by_case(self) -> Mapping[str, CaseCounts]:
         return {each.case: each for each in self.cases}
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput
-from harness.gate.compare import Comparison, alarms
-from harness.gate.records import Observed
+from harness.gate.compare import HypothesisTest, alarms
+from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -22,8 +22,8 @@ class Outcome:
     """What a gated run came to."""
 
     compared_with: str
-    tests: tuple[Comparison, ...]
-    observed: tuple[Observed, ...] = ()
+    tests: tuple[HypothesisTest, ...]
+    observed: tuple[CaseCounts, ...] = ()
     notes: tuple[str, ...] = ()
     """What was not compared, and why."""
     inconclusive: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from harness.records import (
     Schedule,
     State,
     ThreadStack,
-    Watched,
+    WatchedProcess,
 )
 
 START_SECONDS = 30.0
@@ -248,17 +248,17 @@ class Host(abc.ABC):
             + "\n  ".join(self.recent_log()[-20:])
         )
 
-    def watch(self, slot: Slot, before: Iterable[Watched] = ()) -> tuple[Watched, ...]:
+    def watch(self, slot: Slot, before: Iterable[WatchedProcess] = ()) -> tuple[WatchedProcess, ...]:
         """The processes of a busy slot: those of `before`, marked where they are gone, and new ones."""
         with self._lock:
             live = self._processes().get(slot.name, [])
         known = {each.process: each for each in before}
         for process in live:
-            known.setdefault(process, Watched(process=process, fresh=process not in slot.used))
+            known.setdefault(process, WatchedProcess(process=process, fresh=process not in slot.used))
         # An old process may go: a restart or a touched script asked it to. After a reload nobody did.
         may_go = self.case.restart != "reload"
         return tuple(
-            Watched(
+            WatchedProcess(
                 process=each.process,
                 fresh=each.fresh,
                 gone=each.process not in live and (each.fresh or not may_go),

@@ -17,7 +17,7 @@ LISTEN_SECONDS = 1.0
 POLL_SECONDS = 0.002
 
 
-class Told(msgspec.Struct):
+class StateReport(msgspec.Struct):
     """A process's state as it tells it."""
 
     state: dict[str, str | int]
@@ -73,7 +73,7 @@ def state(recording: Path, process: ProcessId, invariant: str) -> State:
     text = ask(recording, f"state {invariant}".strip())
     if text is None:
         return State(process=process, entries={}, failed=("the process did not tell its state",))
-    return msgspec.json.decode(text, type=Told).of(process)
+    return msgspec.json.decode(text, type=StateReport).of(process)
 
 
 def forget(recording: Path) -> None:

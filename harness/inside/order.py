@@ -15,7 +15,7 @@ except ImportError:
     from thread import allocate_lock
 
 
-class Kept(object):
+class OrderRecorder(object):
     """Notes each step."""
 
     enforces = False
@@ -51,7 +51,7 @@ class Kept(object):
         return {"runs": runs, "steps": len(self._steps), "followed": 0}
 
 
-class Enforced(Kept):
+class OrderEnforcer(OrderRecorder):
     """Lets each thread go on when the order says so.
 
     A thread that has made the steps of its run and does not come to its next point waits for something, perhaps for a
@@ -66,7 +66,7 @@ class Enforced(Kept):
     LONG = 30
 
     def __init__(self, runs):
-        Kept.__init__(self)
+        OrderRecorder.__init__(self)
         self._runs = runs
         self._wanted = sum(steps for _, steps in runs)
         self._at = 0  # the run whose turn it is
@@ -158,4 +158,4 @@ class Enforced(Kept):
 
 def install(runs):
     """What keeps the order, or enforces the one that is given."""
-    return Enforced(runs) if runs else Kept()
+    return OrderEnforcer(runs) if runs else OrderRecorder()

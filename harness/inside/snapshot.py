@@ -127,7 +127,7 @@ class LineUp(object):
             return module
 
 
-class Request(object):
+class RequestThread(object):
     """One request, and what became of it."""
 
     def __init__(self, order):
@@ -238,7 +238,7 @@ class Child(object):
         return json.loads(self._tell_stacks("").decode("ascii"))
 
     def run(self):
-        requests = [Request(each) for each in self._order["requests"]]
+        requests = [RequestThread(each) for each in self._order["requests"]]
         plan = self._order.get("plan")
         recording = self._probe.follow(os.path.join(self._directory, "events"))
         if plan:
@@ -259,7 +259,7 @@ class Child(object):
             done["idle"] = bool(proof) or stands_still("self")
             done["stacks"] = proof or self._tell()
         else:
-            follow_up = [Request(each) for each in self._order["follow_up"]]
+            follow_up = [RequestThread(each) for each in self._order["follow_up"]]
             for each in follow_up:
                 each.run(self._application, self._probe)
             told = load(self._directory, "state")["tell"](self._order["invariant"])

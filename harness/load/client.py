@@ -23,7 +23,7 @@ START_SECONDS = 60.0
 COMMON_HEADERS = {"User-Agent": "restart-harness", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
-class Result(msgspec.Struct):
+class RequestResult(msgspec.Struct):
     """One request as the worker reports it."""
 
     intended: float = 0.0
@@ -36,20 +36,20 @@ class Result(msgspec.Struct):
     body: str = ""
 
 
-class Report(msgspec.Struct):
+class WorkerReport(msgspec.Struct):
     order: int = -1
     ready: bool = False
-    results: list[Result] = []
+    results: list[RequestResult] = []
 
 
-class Order:
+class PendingAnswers:
     """Requests under way; `wait` for their answers."""
 
     def __init__(self, client: LocustClient, number: int, requests: Sequence[int]) -> None:
         self._client = client
         self._number = number
         self._requests = requests
-        self.future: Future[list[Result]] = Future()
+        self.future: Future[list[RequestResult]] = Future()
 
     def wait(self, seconds: float) -> tuple[Answer, ...] | None:
         """The answers, in the order of the users; None while some are still open after `seconds`."""
@@ -78,7 +78,7 @@ class LocustClient:
         self._users = users
         self._log = log
         self._numbers = itertools.count(1)
-        self._open: dict[int, Order] = {}
+        self._open: dict[int, PendingAnswers] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ class LocustClient:
         requests: Sequence[Request],
         chosen: Sequence[int],
         headers: list[dict[str, str]],
-    ) -> Order:
+    ) -> PendingAnswers:
         """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
         if len(chosen) > self._users:
             # They would wait for each other for ever.
@@ -139,12 +139,12 @@ class LocustClient:
         wanted = [described(requests[index], extra) for index, extra in zip(chosen, headers, strict=True)]
         return self._begin(address, chosen, {"requests": wanted})
 
-    def _begin(self, address: tuple[str, int], chosen: Sequence[int], what: dict[str, Any]) -> Order:
+    def _begin(self, address: tuple[str, int], chosen: Sequence[int], what: dict[str, Any]) -> PendingAnswers:
         """Give an order. Raises BadInput for an address that is not this machine's own."""
         if not ipaddress.ip_address(address[0]).is_loopback:
             raise BadInput(f"{address[0]} is not this machine: load goes to 127.0.0.1 only")
         number = next(self._numbers)
-        order = Order(self, number, chosen)
+        order = PendingAnswers(self, number, chosen)
         with self._lock:
             self._open[number] = order
         self.send({"order": number, "address": list(address), **what})
@@ -159,7 +159,7 @@ class LocustClient:
             raise InfrastructureError(f"the Locust subprocess has ended: {self._last_lines()}") from error
 
     def _read(self, ready: Future[None]) -> None:
-        decode = msgspec.json.Decoder(Report).decode
+        decode = msgspec.json.Decoder(WorkerReport).decode
         try:
             for line in self._stream:
                 report = decode(line)
@@ -206,7 +206,7 @@ class SteadyClient(LocustClient):
         begin: float,
         rate: float,
         count: int,
-    ) -> Order:
+    ) -> PendingAnswers:
         """Send `count` requests, the mix dealt round, `rate` a second from `begin` (CLOCK_MONOTONIC) on."""
         wanted = [described(request, headers) for request in requests]
         chosen = [number % len(requests) for number in range(count)]
@@ -231,7 +231,7 @@ def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
     return {**headers, **request.headers}
 
 
-def answer_of(result: Result, user: int, request: int) -> Answer:
+def answer_of(result: RequestResult, user: int, request: int) -> Answer:
     """A worker's result as an answer, with the probe's proof taken out of its headers."""
     headers = dict(result.headers)
     process, count = proof_of(headers)

@@ -154,7 +154,7 @@ class StampedeUser(User):
             ticket.run(self.environment)
 
 
-class Driven:
+class QueuedStampede:
     """Tickets come from the harness, through a queue."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class Driven:
         return self._tickets.get()  # type: ignore[no-any-return]
 
 
-class Repeated:
+class RepeatingStampede:
     """All users of a plain `locust` run meet again and again."""
 
     def __init__(self, host: str, users: int) -> None:
@@ -198,4 +198,4 @@ class Repeated:
 def _repeat_by_default(environment: Any, **_: Any) -> None:
     if getattr(environment, "stampede", None) is None:
         users = environment.parsed_options.num_users or 1
-        environment.stampede = Repeated(environment.host or "http://127.0.0.1:8000", users)
+        environment.stampede = RepeatingStampede(environment.host or "http://127.0.0.1:8000", users)

@@ -37,7 +37,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass
-class Due(Gate):
+class ArrivalGate(Gate):
     """Opens at an intended moment, for one, who is not early."""
 
     def arrive(self) -> None:
@@ -100,7 +100,7 @@ class Part:
                 path=request["path"],
                 headers={**request["headers"], "X-Harness-Request": f"{plan['order']}.{number}"},
                 body=request["body"].encode(),
-                gate=Due(1, opened_at=due),
+                gate=ArrivalGate(1, opened_at=due),
                 done=functools.partial(done, number),
                 name=request["method"] + " " + request["path"],
             )

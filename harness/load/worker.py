@@ -14,14 +14,14 @@ from typing import Any
 
 from locust.env import Environment
 
-from harness.load.locustfile import Driven, Gate, StampedeUser, Ticket
+from harness.load.locustfile import Gate, QueuedStampede, StampedeUser, Ticket
 from harness.load.orders import Line
 
 
 class Orders:
     """The orders under way."""
 
-    def __init__(self, stampede: Driven, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, stampede: QueuedStampede, send: Callable[[dict[str, Any]], None]) -> None:
         self._stampede = stampede
         self._send = send
         self._open: dict[int, list[Ticket]] = {}
@@ -61,7 +61,7 @@ class Orders:
 def main() -> None:
     descriptor, users = int(sys.argv[1]), int(sys.argv[2])
     environment = Environment(user_classes=[StampedeUser])
-    environment.stampede = stampede = Driven()
+    environment.stampede = stampede = QueuedStampede()
     runner = environment.create_local_runner()
     runner.start(user_count=users, spawn_rate=users)
     line = Line(descriptor)

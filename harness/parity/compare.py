@@ -11,11 +11,11 @@ from harness.parity import words
 from harness.parity.observation import Observation
 from harness.parity.places import Places
 from harness.parity.references import Reference
-from harness.parity.rows import ROWS, Both, Row
+from harness.parity.rows import ROWS, ParityRow, Sides
 from harness.records import Mode, Record
 
 
-class Comparison(Record, frozen=True):
+class ParityComparison(Record, frozen=True):
     """A site under the development server and under mod_wsgi."""
 
     site: str
@@ -24,10 +24,10 @@ class Comparison(Record, frozen=True):
     script: str
     mode: Mode
     versions: dict[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[ParityRow, ...]
 
     @property
-    def differing(self) -> tuple[Row, ...]:
+    def differing(self) -> tuple[ParityRow, ...]:
         """What differs and may not."""
         return tuple(row for row in self.rows if not row.same and not row.accepted)
 
@@ -53,15 +53,15 @@ def compare(
     mode: Mode,
     versions: Mapping[str, str],
     accepted: Sequence[str] = (),
-) -> Comparison:
+) -> ParityComparison:
     """Compare the two, each of which has answered one request. Raises BadInput: an unknown key in `accepted`."""
     check_keys(accepted)
-    both = Both(dev, wsgi, places, mode, tuple(used), words.version(versions.get("django", "")))
+    both = Sides(dev, wsgi, places, mode, tuple(used), words.version(versions.get("django", "")))
     rows = []
     for key, make in ROWS.items():
         row = make(both)
         rows.append(row if key not in accepted else msgspec.structs.replace(row, accepted=not row.same, advice=""))
-    return Comparison(
+    return ParityComparison(
         site=str(places.root),
         directory=str(places.manage.parent),
         script=str(places.script),

@@ -20,7 +20,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     phase: Phase
 
 
-class Start(_Event, frozen=True, tag="start"):
+class InterpreterStart(_Event, frozen=True, tag="start"):
     """An interpreter was ready."""
 
     argv: list[str]
@@ -47,7 +47,7 @@ class Call(_Event, frozen=True, tag="called"):
     language: str = ""
 
 
-class Request(_Event, frozen=True, tag="request"):
+class ServedRequest(_Event, frozen=True, tag="request"):
     """A request began."""
 
     path: str
@@ -56,7 +56,7 @@ class Request(_Event, frozen=True, tag="request"):
     catalogues: list[str] | None = None
 
 
-class Snapshot(_Event, frozen=True, tag="snapshot"):
+class ProcessSnapshot(_Event, frozen=True, tag="snapshot"):
     """What a process was like once it had answered. None is what could not be told."""
 
     cwd: str
@@ -74,7 +74,7 @@ class Snapshot(_Event, frozen=True, tag="snapshot"):
     django: str | None = None
 
 
-Event = Start | Execution | Call | Request | Snapshot
+Event = InterpreterStart | Execution | Call | ServedRequest | ProcessSnapshot
 _decode = msgspec.json.Decoder(Event).decode
 
 
@@ -87,20 +87,20 @@ class Observation:
     """Of the answer."""
 
     @cached_property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ProcessSnapshot:
         """Of the process that has answered. Raises LookupError: none has."""
-        found = [each for each in self.events if isinstance(each, Snapshot)]
+        found = [each for each in self.events if isinstance(each, ProcessSnapshot)]
         if not found:
             raise LookupError("no process has answered a request")
         return found[0]
 
     @property
     def answered(self) -> bool:
-        return any(isinstance(each, Snapshot) for each in self.events)
+        return any(isinstance(each, ProcessSnapshot) for each in self.events)
 
     @property
-    def request(self) -> Request:
-        return next(each for each in self.events if isinstance(each, Request) and each.pid == self.snapshot.pid)
+    def request(self) -> ServedRequest:
+        return next(each for each in self.events if isinstance(each, ServedRequest) and each.pid == self.snapshot.pid)
 
     @property
     def settings_loads(self) -> tuple[Execution, ...]:

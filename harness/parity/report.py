@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.advice.recipes import bootstrap
-from harness.parity.compare import Comparison
+from harness.parity.compare import ParityComparison
 
 SCHEMA_VERSION = 1
 
 
-def print_comparison(console: Console, comparison: Comparison) -> None:
+def print_comparison(console: Console, comparison: ParityComparison) -> None:
     """The table, what to change in the script, and the sum in one sentence."""
     script = Path(comparison.script).name
     table = Table("", "development server", f"{script}, {comparison.mode} mode", "", title=_title(comparison))
@@ -28,7 +28,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def words_of(comparison: Comparison) -> Iterator[str]:
+def words_of(comparison: ParityComparison) -> Iterator[str]:
     """What differs, and what to change in the script, a line each."""
     if comparison.same:
         accepted = [row.key for row in comparison.rows if row.accepted]
@@ -44,7 +44,7 @@ def words_of(comparison: Comparison) -> Iterator[str]:
     yield f"differs in {len(keys)} of {len(comparison.rows)} rows: {', '.join(keys)} (--accept KEY where one may)"
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: ParityComparison) -> str:
     versions = comparison.versions
     return escape(
         f"{Path(comparison.site).name}: Django {versions.get('django', '?')}, Python {versions.get('python', '?')}, "
@@ -52,7 +52,7 @@ def _title(comparison: Comparison) -> str:
     )
 
 
-def encode(comparison: Comparison) -> bytes:
+def encode(comparison: ParityComparison) -> bytes:
     """The comparison as indented JSON."""
     data = {"schema_version": SCHEMA_VERSION, "same": comparison.same, **msgspec.to_builtins(comparison)}
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"

@@ -15,7 +15,7 @@ _SHOWN = 6
 _PHASES = {"start": "before any request", "request": "in the first request"}
 
 
-class Row(Record, frozen=True):
+class ParityRow(Record, frozen=True):
     """One thing that both have, in words."""
 
     key: str
@@ -29,7 +29,7 @@ class Row(Record, frozen=True):
 
 
 @dataclass(frozen=True)
-class Both:
+class Sides:
     """What a row is made from."""
 
     dev: Observation
@@ -43,7 +43,7 @@ class Both:
 # -- rows ------------------------------------------------------------------------------------------------
 
 
-def _settings(both: Both) -> Row:
+def _settings(both: Sides) -> ParityRow:
     """How often the settings were loaded and under which names. Of the development server only the process that
     serves is compared: its reloader has no counterpart."""
 
@@ -63,7 +63,7 @@ def _settings(both: Both) -> Row:
         return [(each.name, each.phase) for each in seen.settings_loads if each.pid == seen.snapshot.pid]
 
     dev, wsgi = compared(both.dev), compared(both.wsgi)
-    return Row(
+    return ParityRow(
         key="settings",
         title="settings loaded",
         development_server=told(both.dev),
@@ -73,13 +73,13 @@ def _settings(both: Both) -> Row:
     )
 
 
-def _settings_module(both: Both) -> Row:
+def _settings_module(both: Sides) -> ParityRow:
     dev, wsgi = both.dev.snapshot.settings, both.wsgi.snapshot.settings
     return _plain("DJANGO_SETTINGS_MODULE", "DJANGO_SETTINGS_MODULE", dev or "not set", wsgi or "not set",
                   f'set it before Django is imported: os.environ["DJANGO_SETTINGS_MODULE"] = "{dev}"')  # fmt: skip
 
 
-def _path(both: Both) -> Row:
+def _path(both: Sides) -> ParityRow:
     """Which directories are on sys.path; in which order matters where a name is found in two of them: `names`."""
     top = both.places.bases[0]
 
@@ -97,7 +97,7 @@ def _path(both: Both) -> Row:
         extra = [f"and {shown(each)}" for each in sorted(rest - others)]
         return "\n".join([shown(each) for each in near] + extra) or "nothing of the site"
 
-    return Row(
+    return ParityRow(
         key="sys.path",
         title="sys.path (the site's)",
         development_server=told(dev, dev_rest, wsgi_rest),
@@ -107,14 +107,14 @@ def _path(both: Both) -> Row:
     )
 
 
-def _cwd(both: Both) -> Row:
+def _cwd(both: Sides) -> ParityRow:
     dev, wsgi = both.dev.snapshot.cwd, both.wsgi.snapshot.cwd
     return _plain(
         "cwd", "working directory", both.places.shown(dev), both.places.shown(wsgi), words.cwd(dev, both.mode)
     )
 
 
-def _modules(both: Both) -> Row:
+def _modules(both: Sides) -> ParityRow:
     """The site's modules that are loaded after the first request; how each was started (manage.py, script) aside."""
     entry = {source(str(both.places.manage)), source(str(both.places.script))}
 
@@ -125,7 +125,7 @@ def _modules(both: Both) -> Row:
     return _sets("modules", "site modules loaded", dev, wsgi, words.modules(dev - wsgi, wsgi - dev))
 
 
-def _lazy(both: Both) -> Row:
+def _lazy(both: Sides) -> ParityRow:
     """The site's modules whose code ran inside the first request."""
 
     def late(seen: Observation) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _lazy(both: Both) -> Row:
 
     dev, wsgi = late(both.dev), late(both.wsgi)
     same = set(dev) == set(wsgi)
-    return Row(
+    return ParityRow(
         key="first-request",
         title="loaded in the first request",
         development_server=_listed(dev) or "nothing of the site",
@@ -143,31 +143,31 @@ def _lazy(both: Both) -> Row:
     )
 
 
-def _checks(both: Both) -> Row:
+def _checks(both: Sides) -> ParityRow:
     title = "system checks" if both.django >= (1, 7) else "models validated"
     return _called(both, "checks", title, words.checks(both.django), done="run")
 
 
-def _commands(both: Both) -> Row:
+def _commands(both: Sides) -> ParityRow:
     def done(calls: Sequence[Call]) -> str:
         return f"{len(calls[0].names)} discovered"
 
     return _called(both, "commands", "management commands", words.commands(both.django), done=done)
 
 
-def _registry(both: Both) -> Row:
+def _registry(both: Sides) -> ParityRow:
     title = "app registry" if both.django >= (1, 7) else "models registry"
     return _called(both, "registry", title, words.registry(both.django), done="filled")
 
 
-def _apps(both: Both) -> Row:
+def _apps(both: Sides) -> ParityRow:
     dev, wsgi = (set(each.snapshot.apps or ()) for each in (both.dev, both.wsgi))
     return _sets("apps", "apps (wildcards expanded)" if both.django < (1, 4) else "apps", dev, wsgi,
                  "the settings differ: see DJANGO_SETTINGS_MODULE, and what the settings read from the environment",
                  counted=True)  # fmt: skip
 
 
-def _locale(both: Both) -> Row:
+def _locale(both: Sides) -> ParityRow:
     """The language that was active on the thread of the first request when it began."""
 
     def told(seen: Observation) -> str:
@@ -178,13 +178,13 @@ def _locale(both: Both) -> Row:
         return request.language + (", on the thread that loaded the script" if seen is both.wsgi and here else "")
 
     dev, wsgi = both.dev.request.language, both.wsgi.request.language
-    return Row(
+    return ParityRow(
         key="locale", title="locale active", development_server=told(both.dev), script=told(both.wsgi),
         same=dev == wsgi, advice="" if dev == wsgi else words.locale(dev),
     )  # fmt: skip
 
 
-def _catalogues(both: Both) -> Row:
+def _catalogues(both: Sides) -> ParityRow:
     """The languages whose catalogues had been loaded when the first request began."""
     dev, wsgi = both.dev.request.catalogues or [], both.wsgi.request.catalogues or []
     missing = [each for each in dev if each not in wsgi]
@@ -192,7 +192,7 @@ def _catalogues(both: Both) -> Row:
                   words.catalogues(missing))  # fmt: skip
 
 
-def _time_zone(both: Both) -> Row:
+def _time_zone(both: Sides) -> ParityRow:
     def told(seen: Observation) -> str:
         return f"{seen.snapshot.time_zone or 'not set'} ({'/'.join(dict.fromkeys(seen.snapshot.time_names))})"
 
@@ -201,7 +201,7 @@ def _time_zone(both: Both) -> Row:
     )
 
 
-def _names(both: Both) -> Row:
+def _names(both: Sides) -> ParityRow:
     """Names by which the site's modules can be imported in one of the two and not in the other."""
     entry = {source(str(both.places.manage)), source(str(both.places.script))}
     dev, wsgi = (
@@ -216,7 +216,7 @@ def _names(both: Both) -> Row:
         return _listed([f"{name} ({used[name].where})" if name in used else name for name in _used_first(can, used)])
 
     only_dev, only_wsgi = ([name for name in differing if found.get(name)] for found in (dev, wsgi))
-    return Row(
+    return ParityRow(
         key="names",
         title="imports that work in one only",
         development_server=told(dev) or "none",
@@ -230,7 +230,7 @@ def _used_first(found: Sequence[str], used: Mapping[str, Reference]) -> list[str
     return sorted(found, key=lambda name: (name not in used, name))
 
 
-def _views(both: Both) -> Row:
+def _views(both: Sides) -> ParityRow:
     dev, wsgi = both.dev.snapshot.views or {}, both.wsgi.snapshot.views or {}
     differing = sorted(name for name in dev.keys() | wsgi.keys() if bool(dev.get(name)) != bool(wsgi.get(name)))
 
@@ -238,19 +238,19 @@ def _views(both: Both) -> Row:
         failing = [f"{name}: {views[name]}" for name in differing if views.get(name)]
         return "\n".join(failing) or (f"{len(views)}, all resolve" if views else "none")
 
-    return Row(
+    return ParityRow(
         key="views", title="views named by strings", development_server=told(dev), script=told(wsgi),
         same=not differing, advice=words.views(differing) if differing else "",
     )  # fmt: skip
 
 
-def _answer(both: Both) -> Row:
+def _answer(both: Sides) -> ParityRow:
     return _plain(
         "answer", "answer", str(both.dev.status), str(both.wsgi.status), "look at the answer first: one of them fails"
     )
 
 
-ROWS: dict[str, Callable[[Both], Row]] = {
+ROWS: dict[str, Callable[[Sides], ParityRow]] = {
     "settings": _settings,
     "DJANGO_SETTINGS_MODULE": _settings_module,
     "sys.path": _path,
@@ -273,8 +273,8 @@ ROWS: dict[str, Callable[[Both], Row]] = {
 # -- forms of rows ---------------------------------------------------------------------------------------
 
 
-def _plain(key: str, title: str, dev: str, wsgi: str, advice: str) -> Row:
-    return Row(
+def _plain(key: str, title: str, dev: str, wsgi: str, advice: str) -> ParityRow:
+    return ParityRow(
         key=key,
         title=title,
         development_server=dev,
@@ -284,18 +284,20 @@ def _plain(key: str, title: str, dev: str, wsgi: str, advice: str) -> Row:
     )
 
 
-def _sets(key: str, title: str, dev: set[str], wsgi: set[str], advice: str, *, counted: bool = False) -> Row:
+def _sets(key: str, title: str, dev: set[str], wsgi: set[str], advice: str, *, counted: bool = False) -> ParityRow:
     def told(ours: set[str], theirs: set[str]) -> str:
         only = _listed(sorted(ours - theirs))
         return f"{len(ours)}" + (f", only here: {only}" if only else "" if counted else f": {_listed(sorted(ours))}")
 
-    return Row(
+    return ParityRow(
         key=key, title=title, development_server=told(dev, wsgi), script=told(wsgi, dev), same=dev == wsgi,
         advice="" if dev == wsgi else advice,
     )  # fmt: skip
 
 
-def _called(both: Both, what: str, title: str, advice: str, *, done: str | Callable[[Sequence[Call]], str]) -> Row:
+def _called(
+    both: Sides, what: str, title: str, advice: str, *, done: str | Callable[[Sequence[Call]], str]
+) -> ParityRow:
     """Whether something was done before any request; in the first request is as late as not at all."""
 
     def told(seen: Observation) -> str:

@@ -21,7 +21,7 @@ from harness.cases.script import script_case
 from harness.checkers.answers import errors_in
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.local import LocalHost, environment_of
-from harness.parity.compare import Comparison, check_keys, compare
+from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
 from harness.parity.observation import Observation, read_events
 from harness.parity.places import Places
@@ -48,7 +48,7 @@ def compare_site(
     accepted: tuple[str, ...] = (),
     timeout: float = 30.0,
     report: Callable[[str], None] = lambda _: None,
-) -> Comparison:
+) -> ParityComparison:
     """The comparison of a site's development server with its script under mod_wsgi.
 
     `accepted` are the keys of rows that may differ; `timeout` is that of one request, in seconds.

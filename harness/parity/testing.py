@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cli.parity import choose_runtime
-from harness.parity.compare import Comparison
+from harness.parity.compare import ParityComparison
 from harness.parity.places import find_places
 from harness.parity.report import print_comparison
 from harness.parity.run import compare_site
@@ -30,7 +30,7 @@ def assert_parity(
     python: Path | None = None,
     runtime: str | None = None,
     sites: Path = Path("sites"),
-) -> Comparison:
+) -> ParityComparison:
     """A site's script sets its process up as the development server does, apart from the rows that `ignore` names.
 
     Raises:

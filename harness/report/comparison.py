@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.report.console import judged, print_plain, verdict_text
-from harness.result import CaseResult, Result
+from harness.result import CaseResult, RunResult
 
 Judgement = Literal["worse", "better", "same", "unknown", "added", "gone"]
 
@@ -32,7 +32,7 @@ class Change:
     after: CaseResult | None = None
 
 
-def compare(before: Result, after: Result) -> list[Change]:
+def compare(before: RunResult, after: RunResult) -> list[Change]:
     """Every case of both runs. Natural and perturbed cases are different cases, so their rates never mix."""
     old, new = ({each.case: each for each in run.cases} for run in (before, after))
     common = [name for name in old if name in new]

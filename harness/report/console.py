@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from harness.cases.case import Case
-from harness.result import CaseResult, FindingResult, Hazard, Result, Skipped
+from harness.result import CaseResult, FindingResult, Hazard, RunResult, SkippedCase
 from harness.verdict import Tally
 
 _COLOURS = {"clean": "green", "hazard": "yellow", "race": "red", "broken": "magenta", "inconclusive": "cyan"}
@@ -148,7 +148,7 @@ def outcomes_text(case: CaseResult) -> str:
 
 
 def print_result(
-    console: Console, result: Result, *, evidence: bool = True, told: Sequence[CaseResult] | None = None
+    console: Console, result: RunResult, *, evidence: bool = True, told: Sequence[CaseResult] | None = None
 ) -> None:
     """The table, then a sentence with its evidence for each race, broken case and hazard (of `told`, or all)."""
     table = Table(title=f"run {result.run}" + (" (interrupted)" if result.status != "complete" else ""))
@@ -243,5 +243,5 @@ def judged(case: CaseResult) -> int:
     return case.reload_trials if case.restart == "reload" else case.effective_trials
 
 
-def _skipped_text(skipped: Skipped) -> str:
+def _skipped_text(skipped: SkippedCase) -> str:
     return f"{skipped.case}: skipped: {skipped.reason}"

@@ -19,7 +19,7 @@ Release = Literal["affected", "fixed"]
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRace:
     """One known race, and the cases that ran for it."""
 
     name: str
@@ -56,16 +56,16 @@ def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
     return rows
 
 
-def rows_of(cases: Iterable[CaseResult], row_of: Mapping[str, CorpusRow]) -> list[Row]:
+def rows_of(cases: Iterable[CaseResult], row_of: Mapping[str, CorpusRow]) -> list[CorpusRace]:
     """The rows that these cases make; `row_of` is by scenario."""
     by: dict[str, dict[Release, list[CaseResult]]] = {}
     for case in cases:
         place = row_of[case.scenario]
         by.setdefault(place.row, {"affected": [], "fixed": []})[place.release].append(case)
-    return [Row(name, tuple(each["affected"]), tuple(each["fixed"])) for name, each in sorted(by.items())]
+    return [CorpusRace(name, tuple(each["affected"]), tuple(each["fixed"])) for name, each in sorted(by.items())]
 
 
-def print_corpus(console: Console, rows: Sequence[Row]) -> None:
+def print_corpus(console: Console, rows: Sequence[CorpusRace]) -> None:
     """A line for each row, natural and perturbed apart, and the sum."""
     table = Table("row", "expected", "natural", "perturbed", "fixed release", "verdict", title="corpus")
     for row in rows:

@@ -14,7 +14,7 @@ from harness.report.console import shown, verdict_text
 from harness.report.page import FILE, Headline, render_page, write_page
 from harness.report.timeline import Timeline
 from harness.report.witness import Stored, Witness, find_record, find_witnesses
-from harness.result import CaseResult, FindingResult, Result
+from harness.result import CaseResult, FindingResult, RunResult
 from harness.store.history import file_name
 
 # Bars in a page at most, which is what its size comes from (200 bytes a bar): the cases that matter most come first.
@@ -24,7 +24,7 @@ _ORDER: tuple[VerdictName, ...] = ("race", "broken", "inconclusive", "hazard", "
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownTimeline:
     """A timeline, and what it is a witness of."""
 
     timeline: Timeline
@@ -49,14 +49,14 @@ class Section:
     anchor: str
     result: CaseResult
     findings: tuple[FindingResult, ...]
-    shown: tuple[Shown, ...]
+    shown: tuple[ShownTimeline, ...]
     declared: tuple[Declaration, ...]
     advice: tuple[Advice, ...]
     left_out: bool
     """It has a witness for which the page has no room."""
 
 
-def write_html(directory: Path, result: Result) -> Path:
+def write_html(directory: Path, result: RunResult) -> Path:
     """Write `report.html` into the directory of a stored run: its path.
 
     Raises:
@@ -65,7 +65,7 @@ def write_html(directory: Path, result: Result) -> Path:
     return write_page(directory / FILE, render(directory, result))
 
 
-def render(directory: Path, result: Result, trial: int | None = None) -> str:
+def render(directory: Path, result: RunResult, trial: int | None = None) -> str:
     """The page of a stored run. With a `trial`: that one of every case is shown, and not the witness of its findings.
 
     Raises:
@@ -89,7 +89,7 @@ def render(directory: Path, result: Result, trial: int | None = None) -> str:
 # -- what is told ------------------------------------------------------------------------------------------------
 
 
-def headline(result: Result) -> Headline:
+def headline(result: RunResult) -> Headline:
     """The verdict of a whole run in a title and a sentence."""
     cases = result.cases
     unmet = [case for case in cases if not case.met]
@@ -155,7 +155,7 @@ def story(finding: FindingResult) -> Sequence[str]:
 # -- what is shown -----------------------------------------------------------------------------------------------
 
 
-def _sections(directory: Path, result: Result, trial: int | None) -> list[Section]:
+def _sections(directory: Path, result: RunResult, trial: int | None) -> list[Section]:
     """The cases, those first that a reader should see first."""
     paths = {path.name: path for path in (directory / "cases").glob("*.jsonl")}
     room = MOST_BARS_OF_A_PAGE
@@ -185,10 +185,10 @@ def _sections(directory: Path, result: Result, trial: int | None) -> list[Sectio
     return sections
 
 
-def _shown(witness: Witness, case: CaseResult, chosen: bool) -> Shown:
+def _shown(witness: Witness, case: CaseResult, chosen: bool) -> ShownTimeline:
     """A witness laid out; `chosen` by the reader, not by what was found."""
     trial = witness.record.number if isinstance(witness.record, Trial) else None
-    return Shown(witness.timeline(), _caption(case, trial, chosen), trial)
+    return ShownTimeline(witness.timeline(), _caption(case, trial, chosen), trial)
 
 
 def _views(timeline: Timeline) -> str:

@@ -27,7 +27,7 @@ from harness.report.timeline import (
     views_of,
 )
 
-Graded = Mapping[str, tuple[OutcomeName, str]]
+RequestOutcomes = Mapping[str, tuple[OutcomeName, str]]
 """Of each request by its name (`3.14`, `3.f0`, `c1.0`): its outcome, and what happened in words."""
 
 # What is drawn of one trial at most: the shortest initialisation gives way, and the layout says how much did.
@@ -39,7 +39,7 @@ NOBODY = ProcessId(0, 0)
 def lay_out(
     record: Trial | Control,
     requests: Sequence[Request],
-    graded: Graded,
+    graded: RequestOutcomes,
     twice: Collection[str] = (),
     *,
     most: int = MOST_BARS,
@@ -98,7 +98,7 @@ class _Layout:
     record: Trial | Control
     requests: Sequence[Request]
     answers: Mapping[str, Answer]
-    graded: Graded
+    graded: RequestOutcomes
     twice: frozenset[str]
     release: float
     last: float = 0.0

@@ -18,7 +18,7 @@ from harness.report.console import (
     verdict_text,
 )
 from harness.report.html import headline, story
-from harness.result import CaseResult, FindingResult, Result
+from harness.result import CaseResult, FindingResult, RunResult
 
 _SIGNS = {"clean": "✅", "hazard": "⚠️", "race": "❌", "broken": "⛔", "inconclusive": "❔"}
 _LEVELS = {"good": "✅", "bad": "❌", "open": "❔"}
@@ -28,7 +28,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
 MOST_STORIES = 60
 
 
-def render(result: Result) -> str:
+def render(result: RunResult) -> str:
     """The summary of a run: verdict, table, and what was found, collapsed."""
     told = headline(result)
     lines = [f"## {_LEVELS[told.level]} {plain(told.title)}", ""]

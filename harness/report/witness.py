@@ -10,10 +10,10 @@ from harness.cases.case import Case
 from harness.checkers.answers import grade_answer
 from harness.checkers.coldness import is_cold
 from harness.checkers.initialisation import ONCE, lazy_work
-from harness.checkers.yardstick import Baseline, count_work
+from harness.checkers.yardstick import Yardstick, count_work
 from harness.errors import BadInput
 from harness.records import Answer, Control, OutcomeName, Request, Trial
-from harness.report.layout import Graded, lay_out, name_answers
+from harness.report.layout import RequestOutcomes, lay_out, name_answers
 from harness.report.timeline import Timeline
 from harness.result import CaseResult
 from harness.store.history import read, read_case
@@ -25,7 +25,7 @@ class Witness:
 
     record: Trial | Control
     requests: tuple[Request, ...]
-    graded: Graded
+    graded: RequestOutcomes
     twice: frozenset[str]
     """Kinds of initialisation of which a process of it did more than any process of a control."""
 
@@ -63,7 +63,7 @@ def find_witnesses(path: Path, result: CaseResult) -> Stored:
             length = max((lazy.milliseconds for lazy in lazy_work(each) if lazy.waiters), default=0.0)
             if length > longest and (first is None or result.verdict == "hazard"):
                 first, longest = each, length
-    baseline = Baseline.of(case.requests, controls)
+    baseline = Yardstick.of(case.requests, controls)
     shown: list[Trial | Control] = [found[number] for number in wanted if number in found]
     if result.verdict == "broken":
         shown = [next((each for each in controls if _failing(each, case.requests)), controls[0])] if controls else []
@@ -89,10 +89,10 @@ def find_record(path: Path, number: int | None) -> Stored:
     record = controls[0] if number is None and chosen is None and controls else chosen
     if record is None:
         raise BadInput(f"{path}: there is no trial {number} in it" if number else f"{path}: there is no trial in it")
-    return Stored(case, (witness(record, case.requests, Baseline.of(case.requests, controls)),))
+    return Stored(case, (witness(record, case.requests, Yardstick.of(case.requests, controls)),))
 
 
-def witness(record: Trial | Control, requests: tuple[Request, ...], baseline: Baseline) -> Witness:
+def witness(record: Trial | Control, requests: tuple[Request, ...], baseline: Yardstick) -> Witness:
     """A record with each of its requests judged."""
     if isinstance(record, Control):
         graded = {name: _judge_control(each, record, requests) for name, each in name_answers(record).items()}

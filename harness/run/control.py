@@ -7,7 +7,7 @@ import time
 import requests
 
 from harness.hosting.host import Host, Slot
-from harness.load.client import Result as LoadResult
+from harness.load.client import RequestResult as LoadResult
 from harness.load.client import answer_of, headers_of
 from harness.load.headers import KEPT_HEADERS
 from harness.records import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cases.case import Case
 from harness.checkers.controls import judge_controls
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.errors import HarnessError, Inconclusive
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
@@ -84,7 +84,7 @@ class CaseRunner:
             if self._reference is None and control.states:
                 self._reference = control.states[0]
             self.tally.begin = self._controls[0].begin
-            self._known = Baseline.of(self.case.requests, self._controls)
+            self._known = Yardstick.of(self.case.requests, self._controls)
 
     def _late_control(self) -> bool:
         with self._lock:
@@ -94,7 +94,7 @@ class CaseRunner:
         self._control(number)
         return True
 
-    def _baseline(self) -> Baseline:
+    def _baseline(self) -> Yardstick:
         with self._lock:
             return self._known
 
@@ -114,7 +114,7 @@ def grade_history(path: Path) -> tuple[Case, Tally]:
         tally.inconclusive = str(error)
     if tally.broken or tally.inconclusive:
         return case, tally
-    baseline = Baseline.of(case.requests, controls)
+    baseline = Yardstick.of(case.requests, controls)
     for each in read(path):
         if isinstance(each, Trial):
             tally.add(grade(each, baseline))

@@ -21,12 +21,12 @@ from harness.cases.case import Case
 from harness.errors import BadInput, MissingRuntime
 from harness.hosting.backend import Backend
 from harness.load.client import LocustClient
-from harness.records import BackendName, Lane, Order
+from harness.records import BackendName, Lane, ThreadOrder
 from harness.result import (
     SCHEMA_VERSION,
     CaseResult,
-    Result,
-    Skipped,
+    RunResult,
+    SkippedCase,
     case_result,
     encode,
 )
@@ -73,7 +73,7 @@ class Session:
         self.directory = results / self.run
         self._users = users
         self._results: list[CaseResult] = []
-        self._skipped: list[Skipped] = []
+        self._skipped: list[SkippedCase] = []
         self.environment = describe_machine()
         try:
             (self.directory / "cases").mkdir(parents=True)
@@ -130,7 +130,9 @@ class Session:
         self._results += results
         return results, stopped
 
-    def explore_one(self, case: Case, runtime: Runtime, watcher: Watcher, like: Order | None = None) -> CaseResult:
+    def explore_one(
+        self, case: Case, runtime: Runtime, watcher: Watcher, like: ThreadOrder | None = None
+    ) -> CaseResult:
         """Run one case in the snapshot lane, its trials `like` an earlier one if one is told. Raises HarnessError."""
         check_syntax(runtime, case.script_path)
         watcher.case_begins(case)
@@ -158,7 +160,7 @@ class Session:
         watcher: Watcher,
         *,
         fail_on_hazard: bool = False,
-    ) -> Result:
+    ) -> RunResult:
         """Run the cases; a case whose runtime is missing is skipped. Raises HarnessError, with the results
         of the cases before it kept on disk."""
         self.announce(cases)
@@ -169,7 +171,7 @@ class Session:
                     _, stopped = self.run_together(group, backend, watcher, fail_on_hazard=fail_on_hazard)
                 except MissingRuntime as error:
                     for case in group:
-                        self._skipped.append(Skipped(case=case.id, reason=str(error)))
+                        self._skipped.append(SkippedCase(case=case.id, reason=str(error)))
                         watcher.case_skipped(case, str(error))
                     continue
                 if stopped:
@@ -183,8 +185,8 @@ class Session:
             self.write(result)
         return result
 
-    def result(self, status: Literal["complete", "interrupted"]) -> Result:
-        return Result(
+    def result(self, status: Literal["complete", "interrupted"]) -> RunResult:
+        return RunResult(
             schema_version=SCHEMA_VERSION,
             run=self.run,
             status=status,
@@ -193,7 +195,7 @@ class Session:
             skipped=self._skipped,
         )
 
-    def write(self, result: Result) -> None:
+    def write(self, result: RunResult) -> None:
         """Write result.json, whole or not at all."""
         temporary = self.directory / ".result.json"
         temporary.write_bytes(encode(result))
@@ -249,18 +251,18 @@ class _StoredResult(msgspec.Struct):
 
     status: Literal["complete", "interrupted"] = "interrupted"
     environment: dict[str, Any] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedCase] = []
     cases: list[_StoredCase] = []
 
 
-def regrade(directory: Path) -> Result:
+def regrade(directory: Path) -> RunResult:
     """Judge the stored histories of a run anew. Raises BadInput."""
     old = _StoredResult()
     for name in ("run.json", "result.json"):  # of a run that was killed only the first is there
         with contextlib.suppress(OSError, msgspec.DecodeError):
             old = msgspec.json.decode((directory / name).read_bytes(), type=_StoredResult)
     finished = {each.case: each for each in old.cases} if (directory / "result.json").is_file() else {}
-    return Result(
+    return RunResult(
         schema_version=SCHEMA_VERSION,
         run=directory.name,
         status=old.status,

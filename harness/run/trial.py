@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 import msgspec
 
 from harness.hosting.host import Host, Slot
-from harness.load.client import LocustClient, Order
+from harness.load.client import LocustClient, PendingAnswers
 from harness.records import (
     Answer,
     ProcessId,
     State,
     ThreadStack,
     Trial,
-    Watched,
+    WatchedProcess,
 )
 
 # A request is given this many times the slowest control before anyone asks whether it hangs (design: >= 10).
@@ -81,8 +81,8 @@ def run_trial(
 
 
 def _wait(
-    host: Host, slot: Slot, order: Order, grace: float, before: tuple[Watched, ...]
-) -> tuple[tuple[Answer, ...], tuple[Watched, ...], tuple[ThreadStack, ...]]:
+    host: Host, slot: Slot, order: PendingAnswers, grace: float, before: tuple[WatchedProcess, ...]
+) -> tuple[tuple[Answer, ...], tuple[WatchedProcess, ...], tuple[ThreadStack, ...]]:
     """The answers, the processes then, and what their threads were doing if they owe some. Looks at the threads now
     and then: a deadlock that can be proven is not waited for any longer."""
     waited, pause, watched = 0.0, LOOK_SECONDS, LOOK_WATCH_SECONDS
@@ -117,12 +117,12 @@ def _follow_up(locust: LocustClient, slot: Slot, host: Host, number: int, grace:
     return found
 
 
-def sound(processes: Iterable[Watched]) -> list[ProcessId]:
+def sound(processes: Iterable[WatchedProcess]) -> list[ProcessId]:
     """Those that are there to stay: an old process may be ending because a restart asked it to."""
     return [each.process for each in processes if each.fresh and not each.gone]
 
 
-def hung(processes: Iterable[Watched]) -> list[ProcessId]:
+def hung(processes: Iterable[WatchedProcess]) -> list[ProcessId]:
     """Those that are there and do nothing."""
     return [each.process for each in processes if each.idle and not each.gone]
 
@@ -141,10 +141,10 @@ def differing(state: State, reference: State | None) -> State:
 def watch_idle(
     host: Host,
     slot: Slot,
-    processes: Iterable[Watched],
+    processes: Iterable[WatchedProcess],
     seconds: float = IDLE_WATCH_SECONDS,
     wait: Callable[[float], object] = time.sleep,
-) -> tuple[Watched, ...]:
+) -> tuple[WatchedProcess, ...]:
     """Watch the CPU time of processes that owe answers: standing still is a hang, running is slow."""
     first = [(each, host.cpu_seconds(slot, each.process)) for each in processes]
     wait(seconds)

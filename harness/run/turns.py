@@ -74,7 +74,7 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Ran:
+class CaseRun:
     """A case that was run, what it came to, and how long that took, in seconds: of cases that took turns, its share."""
 
     case: Case
@@ -84,7 +84,7 @@ class Ran:
 
 def run_cases(
     cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], flights: int, watch: Watch
-) -> tuple[list[Ran], bool]:
+) -> tuple[list[CaseRun], bool]:
     """Run cases that are alike but for their schedule, write the history of each to its path, and say what came of
     them, and whether they were stopped before their time by Ctrl-C (then it is what was kept so far).
 
@@ -105,4 +105,6 @@ def run_cases(
             stopped = True
     duration, made = time.monotonic() - begin, sum(each.tally.trials for each in runners)
     shares = [each.tally.trials / made if made else 1 / len(runners) for each in runners]
-    return [Ran(each.case, each.tally, duration * share) for each, share in zip(runners, shares, strict=True)], stopped
+    return [
+        CaseRun(each.case, each.tally, duration * share) for each, share in zip(runners, shares, strict=True)
+    ], stopped

@@ -27,7 +27,7 @@ BUILD_SECONDS = 1800
 VIRTUALENV = "virtualenv==20.15.1"  # the last that makes environments of Python 2.7, which has no venv module
 
 
-Report = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def cache_directory() -> Path:
     return directory
 
 
-def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpreter:
+def _reachable(interpreter: Interpreter, cache: Path, report: Say) -> Interpreter:
     """A copy in the cache of an interpreter that lies where the server user cannot go (root's home)."""
     if not _barred(interpreter):
         return interpreter
@@ -79,7 +79,7 @@ def _reachable(interpreter: Interpreter, cache: Path, report: Report) -> Interpr
     return copied
 
 
-def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Runtime:
+def prepare(name: str, spec: RuntimeSpec, report: Say = lambda _: None) -> Runtime:
     """The runtime of that name, built if it is not in the cache.
 
     Raises:
@@ -99,7 +99,7 @@ def prepare(name: str, spec: RuntimeSpec, report: Report = lambda _: None) -> Ru
 class Runtimes:
     """The declared runtimes, each prepared once when it is first asked for."""
 
-    def __init__(self, declared: dict[str, RuntimeSpec], report: Report = lambda _: None) -> None:
+    def __init__(self, declared: dict[str, RuntimeSpec], report: Say = lambda _: None) -> None:
         self._declared = declared
         self._report = report
         self._known: dict[str, Runtime | MissingRuntime] = {}
@@ -117,7 +117,7 @@ class Runtimes:
         return found
 
 
-def prepare_for_python(python: Path, report: Report = lambda _: None, mod_wsgi: str = "6.1.1") -> Runtime:
+def prepare_for_python(python: Path, report: Say = lambda _: None, mod_wsgi: str = "6.1.1") -> Runtime:
     """A runtime around an interpreter or environment of the user's that holds what the script imports.
 
     Nothing is installed there: mod_wsgi is built for the same interpreter, in the cache. An interpreter that
@@ -172,7 +172,7 @@ def _environment(
     name: str,
     interpreter: Interpreter,
     requirements: list[str],
-    report: Report,
+    report: Say,
     borrowed: Path | None = None,
 ) -> Path:
     """A virtual environment in the cache, made unless it is there; `borrowed` are packages it can import too."""

@@ -14,17 +14,17 @@ import msgspec
 from harness.cases.case import Case
 from harness.checkers.controls import judge_controls
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.records import (
     Control,
-    Order,
+    ThreadOrder,
 )
 from harness.run.control import slowest
 from harness.run.runner import CONTROLS
 from harness.run.trial import grace_seconds
 from harness.run.turns import Watch
 from harness.runtimes.building import Runtime
-from harness.search.snapshot import Snapshot
+from harness.search.snapshot import SnapshotProcess
 from harness.store.history import HistoryWriter
 from harness.verdict import RACES, Tally
 
@@ -44,13 +44,13 @@ class Explorer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
-    def run(self, flights: int, watch: Watch, like: Order | None = None) -> None:
+    def run(self, flights: int, watch: Watch, like: ThreadOrder | None = None) -> None:
         """The controls, and then the case's trials, `flights` at a time, until they, or the case, are done."""
-        with Snapshot(self.case, self._runtime) as first:
+        with SnapshotProcess(self.case, self._runtime) as first:
             if self._controls_pass(first):
                 self._explore(first, flights, watch, like)
 
-    def _controls_pass(self, snapshot: Snapshot) -> bool:
+    def _controls_pass(self, snapshot: SnapshotProcess) -> bool:
         """False when requests fail one at a time too, and no trial can tell more."""
         self.tally.begin = time.monotonic()
         controls: list[Control] = []
@@ -60,12 +60,12 @@ class Explorer:
         self.tally.broken = judge_controls(controls, self.case.requests)
         if self.tally.broken:
             return False
-        self._baseline = Baseline.of(self.case.requests, controls)
+        self._baseline = Yardstick.of(self.case.requests, controls)
         self._reference = controls[0].states[0] if controls[0].states else None
         self._grace = grace_seconds(slowest(controls))
         return True
 
-    def _explore(self, first: Snapshot, flights: int, watch: Watch, like: Order | None) -> None:
+    def _explore(self, first: SnapshotProcess, flights: int, watch: Watch, like: ThreadOrder | None) -> None:
         numbers = iter(range(1, self.case.trials + 1))
         self._fly(first, islice(numbers, TRIALS_ALONE), watch, like)
         with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
@@ -77,16 +77,16 @@ class Explorer:
             finally:
                 self._stop.set()  # where one has failed, or Ctrl-C was pressed
 
-    def _start_and_fly(self, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
+    def _start_and_fly(self, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
         if self._is_settled():
             return
-        with Snapshot(self.case, self._runtime) as snapshot:
+        with SnapshotProcess(self.case, self._runtime) as snapshot:
             self._fly(snapshot, numbers, watch, like)
 
     def _is_settled(self) -> bool:
         return self.tally.settled(self.case.expectation) and not self.case.full
 
-    def _fly(self, snapshot: Snapshot, numbers: Iterator[int], watch: Watch, like: Order | None) -> None:
+    def _fly(self, snapshot: SnapshotProcess, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
         while not self._stop.is_set():
             with self._lock:
                 number = None if self._is_settled() else next(numbers, None)
@@ -104,7 +104,7 @@ class Explorer:
 
 
 def explore_case(
-    case: Case, runtime: Runtime, path: Path, flights: int, watch: Watch, like: Order | None = None
+    case: Case, runtime: Runtime, path: Path, flights: int, watch: Watch, like: ThreadOrder | None = None
 ) -> tuple[Tally, float]:
     """Controls, then the case's trials, each in a forked child, `flights` at a time; the history goes to
     `path`. All trials can be led `like` an earlier one.

@@ -11,16 +11,16 @@ import msgspec
 from harness.cases.case import Case, site_digest
 from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Baseline
+from harness.checkers.yardstick import Yardstick
 from harness.errors import BadInput
-from harness.records import Control, Inside, Order, RaceClass, Trial
-from harness.result import Result
+from harness.records import Control, Inside, RaceClass, ThreadOrder, Trial
+from harness.result import RunResult
 from harness.store.history import read, read_case
 from harness.verdict import GRAVITY, RACES
 
 
 @dataclass(frozen=True)
-class Told:
+class ReplayTarget:
     """What is known of the trial that is to be done again."""
 
     case: Case
@@ -29,7 +29,7 @@ class Told:
     """The gravest that was found in it."""
     strategy: str
     seed: int
-    order: Order | None = None
+    order: ThreadOrder | None = None
     """Of a trial of the snapshot lane: how its threads were led."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """What it ran on; empty where that was not written down."""
@@ -42,7 +42,7 @@ class Attempt:
     case: Case
     failed: int
     trials: int
-    order: Order | None = None
+    order: ThreadOrder | None = None
     """In the snapshot lane, the order of the first trial that failed so."""
     followed: float | None = None
     """Where an order was enforced: the share of its steps that were made in it."""
@@ -54,7 +54,7 @@ class Attempt:
 def bad_trials(path: Path) -> Iterator[tuple[TrialGrade, Trial]]:
     """The trials of a history that were bad, and how they were judged."""
     case = read_case(path)
-    baseline = Baseline.of(case.requests, [each for each in read(path) if isinstance(each, Control)])
+    baseline = Yardstick.of(case.requests, [each for each in read(path) if isinstance(each, Control)])
     for each in read(path):
         if isinstance(each, Trial):
             judged = grade(each, baseline)
@@ -85,13 +85,13 @@ def attempted(case: Case, path: Path, race_class: RaceClass) -> Attempt:
     )
 
 
-def look_up(directory: Path, number: int, pattern: str) -> Told:
+def look_up(directory: Path, number: int, pattern: str) -> ReplayTarget:
     """The bad trial of that number in a stored run; `pattern` tells which case is meant, where several have one.
 
     Raises:
         BadInput: there is none, there are several, or the site has changed since.
     """
-    found: list[Told] = []
+    found: list[ReplayTarget] = []
     versions = _versions(directory)
     for path in sorted((directory / "cases").glob("*.jsonl")):
         case = read_case(path)
@@ -101,7 +101,7 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
             if trial.number == number:
                 inside = next((each for each in trial.inside if each.strategy), Inside(process=trial.inside[0].process))
                 found.append(
-                    Told(
+                    ReplayTarget(
                         case,
                         number,
                         gravest(judged),
@@ -130,13 +130,13 @@ def look_up(directory: Path, number: int, pattern: str) -> Told:
 def _versions(directory: Path) -> dict[str, dict[str, str]]:
     """By case, what a run ran on; nothing where it was killed before it could say."""
     try:
-        result = msgspec.json.decode((directory / "result.json").read_bytes(), type=Result)
+        result = msgspec.json.decode((directory / "result.json").read_bytes(), type=RunResult)
     except (OSError, msgspec.DecodeError):
         return {}
     return {each.case: each.versions for each in result.cases}
 
 
-def check_runtime(told: Told, versions: Mapping[str, str]) -> None:
+def check_runtime(told: ReplayTarget, versions: Mapping[str, str]) -> None:
     """Raises BadInput: the runtime is not what it was, so that what failed then need not fail now."""
     changed = [
         f"{name} was {then} and is {versions[name]}"
@@ -149,7 +149,7 @@ def check_runtime(told: Told, versions: Mapping[str, str]) -> None:
         )
 
 
-def again(told: Told, trials: int) -> Case:
+def again(told: ReplayTarget, trials: int) -> Case:
     """The case with every process disturbed by the seed of that trial."""
     perturb = told.case.perturb
     if told.strategy:
@@ -157,13 +157,13 @@ def again(told: Told, trials: int) -> Case:
     return told.case.model_copy(update={"trials": trials, "full": True, "perturb": perturb, "expectation": None})
 
 
-def by_seed(told: Told) -> Order:
+def by_seed(told: ReplayTarget) -> ThreadOrder:
     """How a trial of the snapshot lane is done again by its seed alone; each line is a point, so that the order of one
     that fails can be enforced."""
-    return Order(line_up=bool(told.order and told.order.line_up), fine=bool(told.strategy))
+    return ThreadOrder(line_up=bool(told.order and told.order.line_up), fine=bool(told.strategy))
 
 
-def orders(told: Told, again: Attempt) -> Iterator[tuple[str, Order]]:
+def orders(told: ReplayTarget, again: Attempt) -> Iterator[tuple[str, ThreadOrder]]:
     """The orders that can be enforced: that of the trial itself, and that of one that failed like it, by its seed."""
     if told.order and told.order.runs:
         yield "its own order", told.order

@@ -26,17 +26,17 @@ from harness.hosting import events, listener
 from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.httpd import dies_with_us
 from harness.hosting.local import environment_of
-from harness.load.client import COMMON_HEADERS, Result, answer_of
+from harness.load.client import COMMON_HEADERS, RequestResult, answer_of
 from harness.records import (
     Answer,
     Control,
-    Order,
     ProcessId,
     Request,
     State,
+    ThreadOrder,
     ThreadStack,
     Trial,
-    Watched,
+    WatchedProcess,
 )
 from harness.run.trial import differing
 from harness.runtimes.building import Runtime
@@ -49,7 +49,7 @@ TELLING_SECONDS = 10.0
 MEMORY = "/dev/shm"
 
 
-class _Answered(msgspec.Struct):
+class _ChildAnswer(msgspec.Struct):
     sent: float | None
     first_byte: float | None
     last_byte: float | None
@@ -58,22 +58,22 @@ class _Answered(msgspec.Struct):
     body: str
 
 
-class _Done(msgspec.Struct):
+class _ChildReport(msgspec.Struct):
     """What a child brings home, or how it died."""
 
     recording: str = ""
     idle: bool | None = None
     stacks: list[ThreadStack] = []
-    states: listener.Told | None = None
-    answers: list[_Answered] = []
-    follow_up: list[_Answered] = []
-    order: Order | None = None
+    states: listener.StateReport | None = None
+    answers: list[_ChildAnswer] = []
+    follow_up: list[_ChildAnswer] = []
+    order: ThreadOrder | None = None
     died: int | None = None
     stuck: bool = False
     pid: int = 0
 
 
-class Snapshot:
+class SnapshotProcess:
     """A process that has imported the script, and forks. A context manager; one trial at a time."""
 
     def __init__(self, case: Case, runtime: Runtime) -> None:
@@ -178,14 +178,14 @@ class Snapshot:
         number: int,
         grace: float,
         reference: State | None = None,
-        like: Order | None = None,
+        like: ThreadOrder | None = None,
     ) -> Trial:
         """One stampede in a child, every second one lined up by a slow import; or `like` an earlier one: lined up as
         that was, with points as fine, and made to follow its runs, if it has any."""
         case = self.case
         begin = time.monotonic()
         seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
-        led = like or Order(line_up=number % 2 == 0)
+        led = like or ThreadOrder(line_up=number % 2 == 0)
         done = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
         brought = _records(case, done)
         states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
@@ -197,14 +197,16 @@ class Snapshot:
             answers=brought.answers,
             follow_up=brought.follow_up,
             states=states,
-            order=msgspec.structs.replace(done.order or Order(), line_up=led.line_up, fine=led.fine),
+            order=msgspec.structs.replace(done.order or ThreadOrder(), line_up=led.line_up, fine=led.fine),
             **brought.rest,
         )
 
-    def _fork(self, number: str, *, together: bool, grace: float, seed: int, led: Order | None = None) -> _Done:
+    def _fork(
+        self, number: str, *, together: bool, grace: float, seed: int, led: ThreadOrder | None = None
+    ) -> _ChildReport:
         """What a child brings home."""
         case = self.case
-        led = led or Order()
+        led = led or ThreadOrder()
         plan = plan_of(case, case.script_path.parent.parent) if case.schedule == "perturbed" else None
         assert self._process is not None
         assert self._process.stdin is not None
@@ -225,7 +227,7 @@ class Snapshot:
         }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
-        return msgspec.convert(self._read(), _Done)
+        return msgspec.convert(self._read(), _ChildReport)
 
 
 def _memory() -> str | None:
@@ -238,10 +240,10 @@ def _order(request: Request, name: str) -> dict[str, Any]:
     return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
 
 
-def _answer(told: _Answered, user: int, index: int) -> Answer:
+def _answer(told: _ChildAnswer, user: int, index: int) -> Answer:
     given = {key: str(value) for key, value in told.headers.items()}
     return answer_of(
-        Result(
+        RequestResult(
             intended=told.sent or 0.0,
             sent=told.sent,
             first_byte=told.first_byte,
@@ -257,7 +259,7 @@ def _answer(told: _Answered, user: int, index: int) -> Answer:
 
 
 @dataclass
-class _Brought:
+class _ChildRecords:
     """What a child brought home, as records."""
 
     answers: tuple[Answer, ...]
@@ -265,23 +267,23 @@ class _Brought:
     rest: dict[str, Any]
 
 
-def _records(case: Case, done: _Done) -> _Brought:
+def _records(case: Case, done: _ChildReport) -> _ChildRecords:
     chosen = case.requests_of_stampede()
     if done.died is not None or done.stuck:
-        none = Result(intended=0.0, failure="open" if done.stuck else "reset")
-        child = Watched(process=ProcessId(done.pid, 0), fresh=True, gone=not done.stuck, idle=done.idle)
+        none = RequestResult(intended=0.0, failure="open" if done.stuck else "reset")
+        child = WatchedProcess(process=ProcessId(done.pid, 0), fresh=True, gone=not done.stuck, idle=done.idle)
         answers = tuple(answer_of(none, user, index) for user, index in enumerate(chosen))
-        return _Brought(answers, (), {"processes": (child,)})
+        return _ChildRecords(answers, (), {"processes": (child,)})
     recording = Path(done.recording)
     process = ProcessId(*map(int, recording.name.split("-")))
     inside = events.read(recording, process)
     recording.unlink()
     states = (done.states.of(process),) if done.states else ()
-    return _Brought(
+    return _ChildRecords(
         tuple(_answer(each, user, index) for user, (each, index) in enumerate(zip(done.answers, chosen, strict=True))),
         tuple(_answer(each, turn, turn % len(case.requests)) for turn, each in enumerate(done.follow_up)),
         {
-            "processes": (Watched(process=process, fresh=True, idle=done.idle),),
+            "processes": (WatchedProcess(process=process, fresh=True, idle=done.idle),),
             "inside": (inside,) if inside else (),
             "states": states,
             "stacks": tuple(msgspec.structs.replace(each, process=process) for each in done.stacks),

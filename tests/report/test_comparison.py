@@ -7,7 +7,7 @@ from build import make_case, make_finding, make_grade, make_lazy, make_tally
 from rich.console import Console
 
 from harness.report.comparison import chance, compare, print_comparison
-from harness.result import Result, case_result
+from harness.result import RunResult, case_result
 
 CLEAN = make_grade()
 BAD = make_grade({"ok": 1, "error": 1}, findings=(make_finding(race_class="failed-request"),))
@@ -21,7 +21,7 @@ def result(*grades, **changes):
 
 
 def run(*cases):
-    return Result(schema_version=1, run="r", status="complete", environment={}, cases=list(cases), skipped=[])
+    return RunResult(schema_version=1, run="r", status="complete", environment={}, cases=list(cases), skipped=[])
 
 
 def change(before, after):

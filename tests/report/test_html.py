@@ -23,7 +23,7 @@ from harness.advice import Advice
 from harness.errors import BadInput
 from harness.records import Request
 from harness.report.html import MOST_BARS_OF_A_PAGE, headline, render, write_html
-from harness.result import Result, Skipped
+from harness.result import RunResult, SkippedCase
 from harness.run.session import regrade
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}&amp;</style>--><!--"
@@ -98,7 +98,7 @@ class TestVerdict:
 
     def test_nothing(self):
         """A run without cases has a page too."""
-        told = headline(Result(schema_version=1, run="r", status="complete", environment={}, cases=[], skipped=[]))
+        told = headline(RunResult(schema_version=1, run="r", status="complete", environment={}, cases=[], skipped=[]))
         assert "Nothing was run" == told.title
 
 
@@ -148,7 +148,7 @@ class TestContents:
 
     def test_skipped(self, tmp_path):
         """A case that could not run is on the page with its reason."""
-        directory = store_run(tmp_path, racing(), skipped=[Skipped(case="old::one", reason="no Python 2.7")])
+        directory = store_run(tmp_path, racing(), skipped=[SkippedCase(case="old::one", reason="no Python 2.7")])
         assert "no Python 2.7" in page(directory).text
 
     def test_as_small_as_it_can_be(self, tmp_path):
@@ -181,7 +181,7 @@ class TestUntrusted:
         )
         trial = msgspec.structs.replace(trial, inside=(msgspec.structs.replace(inside, spans=spans, strategy=HOSTILE),))
         controls = [make_control(make_answer(0, body=HOSTILE), make_answer(1, body=HOSTILE)) for _ in range(2)]
-        skipped = [Skipped(case=HOSTILE, reason=HOSTILE)]
+        skipped = [SkippedCase(case=HOSTILE, reason=HOSTILE)]
         return store_run(tmp_path, (case, *controls, trial), skipped=skipped, environment={HOSTILE: HOSTILE})
 
     def test_is_text(self, hostile):

@@ -4,7 +4,7 @@ import pytest
 from build import CONTROLS, make_case, make_failing_trial, make_trial, store_run
 
 from harness.report.markdown import plain, render
-from harness.result import Skipped
+from harness.result import SkippedCase
 from harness.run.session import regrade
 
 
@@ -70,4 +70,4 @@ def test_plain(given, expected):
 
 def test_skipped(tmp_path):
     """What could not run is told."""
-    assert "no Python" in rendered(tmp_path, failing(), skipped=[Skipped(case="c", reason="no Python")])
+    assert "no Python" in rendered(tmp_path, failing(), skipped=[SkippedCase(case="c", reason="no Python")])
