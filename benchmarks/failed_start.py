@@ -22,8 +22,8 @@ from rich.table import Table
 
 from benchmarks.tables import keep_option, show
 from harness.cases.script import script_case
-from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
+from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
@@ -68,7 +68,7 @@ class Outcome:
         self.recovered += other.recovered
 
 
-def statuses(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> list[str]:
+def statuses(locust: LocustClient, host: LocalHost, slot: ColdSlot, requests: int) -> list[str]:
     order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
     answers = order.wait(ANSWER_SECONDS) or order.abandon()
     return [str(each.status) if each.status not in (None, 502) else "dropped" for each in answers]
@@ -79,7 +79,7 @@ def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -
     with host.cold() as slot:
         with contextlib.suppress(FileNotFoundError):
             flag.unlink()
-        watched = host.watch(slot)
+        slot.watch()
         begin = time.monotonic()
         first = statuses(locust, host, slot, REQUESTS)
         outcome.trials += 1
@@ -91,7 +91,7 @@ def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -
             good = statuses(locust, host, slot, 1) == ["200"]
         if good:
             outcome.recovered.append(time.monotonic() - begin)
-        log = host.take_log(slot, [each.process for each in host.watch(slot, watched)])
+        log = slot.collect(begin, answered=True).log
         outcome.poisoned += any(POISONED in line.text for line in log)
 
 

@@ -29,8 +29,8 @@ from benchmarks.tables import keep_option, show
 from harness import proc
 from harness.cases.script import script_case
 from harness.errors import InfrastructureError
-from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
+from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
@@ -83,7 +83,7 @@ class Client:
         self._locust = locust
         self._host = host
 
-    def ask(self, slot: Slot, path: int = 0, language: str = LANGUAGES[0]) -> float:
+    def ask(self, slot: ColdSlot, path: int = 0, language: str = LANGUAGES[0]) -> float:
         """Seconds until a page is answered."""
         headers = {**slot.headers, "Accept-Language": language}
         answers = self._locust.order(slot.address, self._host.case.requests, [path], [headers]).wait(60.0)
@@ -92,10 +92,10 @@ class Client:
             raise InfrastructureError("a request was not answered as it should be")
         return answer.last_byte - answer.sent
 
-    def cpu(self, slot: Slot) -> float:
-        return sum(proc.cpu_seconds(each.process) or 0.0 for each in self._host.watch(slot))
+    def cpu(self, slot: ColdSlot) -> float:
+        return sum(proc.cpu_seconds(each.process) or 0.0 for each in slot.watch())
 
-    def await_quiet(self, slot: Slot) -> None:
+    def await_quiet(self, slot: ColdSlot) -> None:
         """Until the process has imported its script and waits for requests."""
         deadline = time.monotonic() + QUIET_AT_MOST
         before = -1.0
@@ -117,7 +117,7 @@ class Client:
             in_a_row = statistics.median(self.ask(slot) for _ in range(IN_A_ROW))
             return Start(first, statistics.median(self._ask_late(slot) for _ in range(WARM)), in_a_row, cpu)
 
-    def _ask_late(self, slot: Slot) -> float:
+    def _ask_late(self, slot: ColdSlot) -> float:
         time.sleep(QUIET_SECONDS)  # what the first request had before it
         return self.ask(slot)
 

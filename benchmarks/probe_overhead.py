@@ -22,8 +22,8 @@ from benchmarks.tables import keep_option, show
 from harness import proc
 from harness.cases.script import script_case
 from harness.errors import InfrastructureError
-from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
+from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
@@ -44,7 +44,7 @@ class Cost:
     cpu: float
 
 
-def ask(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> float:
+def ask(locust: LocustClient, host: LocalHost, slot: ColdSlot, requests: int) -> float:
     """Send requests at one moment: seconds until the last of them is answered."""
     order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
     answers = order.wait(ANSWER_SECONDS)
@@ -53,8 +53,8 @@ def ask(locust: LocustClient, host: LocalHost, slot: Slot, requests: int) -> flo
     return max(each.last_byte or 0.0 for each in answers) - min(each.intended for each in answers)
 
 
-def cpu_seconds(host: LocalHost, slot: Slot) -> float:
-    return sum(proc.cpu_seconds(each.process) or 0.0 for each in host.watch(slot))
+def cpu_seconds(host: LocalHost, slot: ColdSlot) -> float:
+    return sum(proc.cpu_seconds(each.process) or 0.0 for each in slot.watch())
 
 
 def first_request(locust: LocustClient, host: LocalHost) -> Cost:
@@ -64,7 +64,7 @@ def first_request(locust: LocustClient, host: LocalHost) -> Cost:
         return Cost(ask(locust, host, slot, 1), cpu_seconds(host, slot) - before)
 
 
-def warm_waves(locust: LocustClient, host: LocalHost, slot: Slot) -> Cost:
+def warm_waves(locust: LocustClient, host: LocalHost, slot: ColdSlot) -> Cost:
     """WAVES waves of WAVE requests to a warm process."""
     before = cpu_seconds(host, slot)
     wall = sum(ask(locust, host, slot, WAVE) for _ in range(WAVES))

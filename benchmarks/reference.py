@@ -14,8 +14,8 @@ from typing import Any
 import click
 import msgspec
 
-from harness.bench.records import BENCH_FILE, read_bench
-from harness.run.session import stored_run
+from harness.bench.records import read_bench
+from harness.store.runs import BENCH_FILE, stored_run
 
 RESULTS = Path("results")
 OF_CASE = (

@@ -18,11 +18,11 @@ from rich.table import Table
 from benchmarks.tables import keep_option, show
 from benchmarks.time_to_detection import runnable
 from harness.cases.case import Case
-from harness.records import ThreadOrder, Trial
+from harness.records import ThreadOrder
 from harness.runtimes.building import Runtime
 from harness.search import replay
 from harness.search.explorer import explore_case
-from harness.store.history import read
+from harness.store.stored_case import StoredCase
 
 RACES = ("settings-window-3.13", "circular-import", "flag-before-work", "cached-loader", "translation-fallback")
 
@@ -31,7 +31,7 @@ def attempt(case: Case, runtime: Runtime, told: replay.ReplayTarget, where: Path
     """The case so many times, led like that order."""
     path = where / f"{len(list(where.iterdir()))}.jsonl"
     explore_case(case, runtime, path, 1, lambda *_: None, order)
-    return replay.attempted(case, path, told.race_class)
+    return replay.attempted(StoredCase(path), told.race_class)
 
 
 def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[replay.ReplayTarget], int, int]:
@@ -39,12 +39,13 @@ def look(case: Case, runtime: Runtime, where: Path, wanted: int) -> tuple[list[r
     path = where / "search.jsonl"
     explore_case(case, runtime, path, 2, lambda *_: None)
     found = []
-    for judged, trial in replay.bad_trials(path):
-        kind = replay.gravest(judged)
+    stored = StoredCase(path)
+    for trial, graded in stored.bad():
+        kind = replay.gravest(graded)
         if case.expectation and case.expectation.race_class in (None, kind):
-            (inside, *_) = trial.inside
+            (inside, *_) = trial.evidence.inside
             found.append(replay.ReplayTarget(case, trial.number, kind, inside.strategy, inside.seed, trial.order))
-    return found[:wanted], len(found), sum(isinstance(each, Trial) for each in read(path))
+    return found[:wanted], len(found), sum(1 for _ in stored.trials())
 
 
 @click.command()

@@ -36,7 +36,7 @@ def loads(case: Case, runtime: Runtime) -> dict[str, list[Any]]:
     with LocalHost(case.model_copy(update={"users": 1, "follow_up": 0}), runtime, slots=1, flights=1) as host:
         control = run_control(host, 1)
     found: dict[str, list[Any]] = defaultdict(list)
-    for line in control.log:
+    for line in control.evidence.log:
         if match := TOLD.search(line.text):
             found[match[1]].append(ast.literal_eval(match[2]))
     return found
@@ -53,7 +53,7 @@ def main(keep: Path | None) -> None:
     )
     for case in cases:
         told = loads(case, runtime)
-        parent = case.script_path.parent.parent
+        parent = case.site_dir
         places = {"the site": str(parent / "mysite"), "its parent": str(parent)}
         here = [name for name, place in places.items() if all(place in path for path in told["sys.path"])]
         cells = (told["__name__"], here, sorted(set(told["cwd"])))

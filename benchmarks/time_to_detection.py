@@ -35,8 +35,8 @@ from harness.cases.case import Case
 from harness.cases.expand import expand
 from harness.cases.scenario import load_scenario
 from harness.errors import MissingRuntime
-from harness.hosting.host import Slot
 from harness.hosting.local import LocalHost
+from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Schedule
 from harness.report.console import say
@@ -59,7 +59,7 @@ RACES = (
 )
 NO_ANSWER_SECONDS = 10
 HERE = Path(__file__).parent
-Fire = Callable[[Case, Slot], bool]
+Fire = Callable[[Case, ColdSlot], bool]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def plain_loop(case: Case, runtime: Runtime, cap: float, fire: Fire) -> Cell:
     raise AssertionError("count() does not end")
 
 
-def curl(case: Case, slot: Slot) -> bool:
+def curl(case: Case, slot: ColdSlot) -> bool:
     """As many curls at once as the scenario has users."""
     address = f"http://127.0.0.1:{slot.address[1]}"
     headers = [word for name, value in slot.headers.items() for word in ("-H", f"{name}: {value}")]
@@ -104,7 +104,7 @@ def curl(case: Case, slot: Slot) -> bool:
     return any(status == "000" or status >= "500" for status in statuses)
 
 
-def wrk(case: Case, slot: Slot) -> bool:
+def wrk(case: Case, slot: ColdSlot) -> bool:
     """As many connections, for the shortest time wrk can run."""
     headers = [word for name, value in slot.headers.items() for word in ("-H", f"{name}: {value}")]
     told = subprocess.run(
@@ -129,7 +129,7 @@ def plain_locust() -> Iterator[Fire]:
     assert process.stdin is not None
     assert process.stdout is not None
 
-    def fire(case: Case, slot: Slot) -> bool:
+    def fire(case: Case, slot: ColdSlot) -> bool:
         order: dict[str, Any] = {
             "host": f"http://127.0.0.1:{slot.address[1]}",
             "headers": slot.headers,

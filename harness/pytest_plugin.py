@@ -31,8 +31,9 @@ from harness.parity.compare import ParityComparison
 from harness.report.console import print_result, story
 from harness.report.html import write_html
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult
-from harness.run.session import Session, Silent
+from harness.run.session import Session
 from harness.run.turns import in_turns
+from harness.run.watcher import Silent
 from harness.runtimes.building import Runtimes, prepare_for_python
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes, spec_named
 

@@ -188,16 +188,25 @@ class WatchedProcess(Record, frozen=True):
     """Only when requests were still open after the grace: did its CPU time stand still?"""
 
 
+class Evidence(Record, frozen=True):
+    """What a host saw of the processes that served: of a trial, a control, or a child of the snapshot lane."""
+
+    processes: tuple[WatchedProcess, ...] = ()
+    inside: tuple[Inside, ...] = ()
+    states: tuple[State, ...] = ()
+    stacks: tuple[ThreadStack, ...] = ()
+    """Only of processes that hang."""
+    log: tuple[LogLine, ...] = ()
+    reloaded: bool = False
+    """Did the server say that it imported the script again, in an interpreter that had it?"""
+
+
 class Control(Record, frozen=True, tag="control"):
     """The case's requests sent one after another to a cold process."""
 
     number: int
     answers: tuple[Answer, ...]
-    processes: tuple[WatchedProcess, ...]
-    inside: tuple[Inside, ...] = ()
-    states: tuple[State, ...] = ()
-    stacks: tuple[ThreadStack, ...] = ()
-    log: tuple[LogLine, ...] = ()
+    evidence: Evidence = Evidence()
     begin: float = 0.0
 
 
@@ -224,11 +233,6 @@ class Trial(Record, frozen=True, tag="trial"):
     end: float
     answers: tuple[Answer, ...]
     follow_up: tuple[Answer, ...] = ()
-    processes: tuple[WatchedProcess, ...] = ()
-    inside: tuple[Inside, ...] = ()
-    states: tuple[State, ...] = ()
-    stacks: tuple[ThreadStack, ...] = ()
-    """Only of a trial that hangs."""
-    log: tuple[LogLine, ...] = ()
+    evidence: Evidence = Evidence()
     order: ThreadOrder | None = None
     """Only of a trial of the snapshot lane."""

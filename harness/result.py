@@ -159,8 +159,6 @@ def case_result(
     for name, count in sorted(tally.outcomes.items()):
         shown: OutcomeName = "unknown" if name in names else name
         outcomes[shown] = outcomes.get(shown, 0) + count
-    hosting = case.hosting
-    embedded = case.mode == "embedded"
     return CaseResult(
         case=case.id,
         scenario=case.scenario,
@@ -172,10 +170,10 @@ def case_result(
         schedule=case.schedule,
         hosting=HostingResult(
             mode=case.mode,
-            mpm=hosting.embedded.mpm if embedded else "event",
-            processes=hosting.embedded.children if embedded else hosting.daemon.processes,
-            threads=hosting.embedded.threads if embedded else hosting.daemon.threads,
-            application_group=hosting.application_group,
+            mpm=case.mpm,
+            processes=case.processes,
+            threads=case.threads,
+            application_group=case.application_group,
         ),
         restart=case.restart,
         seed=case.seed,

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from harness.cases.scenario import Expectation, Thresholds
-from harness.checkers.findings import Finding, Lazy, TrialGrade
+from harness.checkers.findings import GRAVITY, RACES, Finding, Lazy, TrialGrade
 from harness.records import BrokenClass, OutcomeName, RaceClass, VerdictName
 
 CONFIDENCE = 0.95
@@ -15,17 +15,6 @@ MIN_EFFECTIVE_SHARE = 0.5
 # A race that is expected is settled once it was seen, but its rate deserves a few trials.
 SETTLED_AFTER = 10
 EXAMPLES = 3
-# Outcomes that are a race when the control has none of them, gravest class first.
-RACES: dict[OutcomeName, RaceClass] = {
-    "hang": "hang",
-    "error": "failed-request",
-    "wrong": "failed-request",
-    "crash": "failed-request",
-    "poisoned": "failed-request",
-    "wrong-state": "wrong-state",
-    "duplicate-init": "duplicate-init",
-}
-GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
 
 
 def upper_bound(trials: int, confidence: float = CONFIDENCE) -> float | None:
@@ -86,12 +75,12 @@ class Tally:
         self.trials += 1
         self.cold += grade.cold
         self.reloaded += grade.reloaded
-        counts = grade.effective or (self.reload and grade.reloaded)
+        counts = grade.counts(self.reload)
         self.effective += grade.effective
         self.exposed += grade.exposed
         self.requests += grade.requests
         self.outcomes.update(grade.outcomes)
-        found = {RACES[name] for name in grade.outcomes if name in RACES}
+        found = grade.races
         if counts:
             self.bad += bool(found)
             if found and (self.first_bad is None or grade.end < self.first_bad_end):

@@ -6,13 +6,16 @@ The clock of a built trial: it begins at 0, the stampede is released at 1, and i
 import json
 from pathlib import Path
 
+import msgspec
+
 from harness.cases.case import Case
-from harness.cases.scenario import Expectation, Hosting
+from harness.cases.scenario import Expectation
 from harness.checkers.findings import Finding, Lazy, TrialGrade
 from harness.checkers.yardstick import Yardstick
 from harness.records import (
     Answer,
     Control,
+    Evidence,
     Inside,
     LogLine,
     Mishap,
@@ -23,8 +26,8 @@ from harness.records import (
     WatchedProcess,
 )
 from harness.result import RunResult, case_result, encode
-from harness.run.runner import grade_history
 from harness.store.history import HistoryWriter, file_name
+from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
 
 PROCESS = ProcessId(100, 5000)
@@ -83,6 +86,22 @@ def make_log(*lines):
     return tuple(LogLine(PROCESS.pid, line) for line in lines)
 
 
+EVIDENCE = ("processes", "inside", "states", "stacks", "log", "reloaded")
+
+
+def with_evidence(fields):
+    """Fields of a trial or a control, those of its evidence gathered."""
+    evidence = {name: value for name, value in fields.items() if name in EVIDENCE}
+    return {"evidence": Evidence(**evidence)} | {name: value for name, value in fields.items() if name not in evidence}
+
+
+def replaced(record, **changes):
+    """The record with other fields, those of its evidence among them."""
+    evidence = {name: value for name, value in changes.items() if name in EVIDENCE}
+    rest = {name: value for name, value in changes.items() if name not in evidence}
+    return msgspec.structs.replace(record, evidence=msgspec.structs.replace(record.evidence, **evidence), **rest)
+
+
 def make_trial(*answers, **changes):
     """A cold trial: by default two answers whose requests met in one fresh process."""
     fields = {
@@ -94,7 +113,7 @@ def make_trial(*answers, **changes):
         "processes": (make_watched(),),
         "inside": (make_inside(make_request_span(0), make_request_span(1)),),
     }
-    return Trial(**fields | changes)
+    return Trial(**with_evidence(fields | changes))
 
 
 def make_control(*answers, **changes):
@@ -103,10 +122,10 @@ def make_control(*answers, **changes):
         "answers": answers or (make_answer(0), make_answer(1)),
         "processes": (make_watched(),),
     }
-    return Control(**fields | changes)
+    return Control(**with_evidence(fields | changes))
 
 
-def make_baseline(*controls):
+def make_yardstick(*controls):
     return Yardstick.of(REQUESTS, controls or (make_control(), make_control(number=2)))
 
 
@@ -158,6 +177,7 @@ def make_case(**changes):
         "site": "books",
         "script": "default",
         "script_path": Path("/srv/books/scripts/default.wsgi"),
+        "site_dir": Path("/srv/books"),
         "runtime": "py311-django52",
         "mode": "daemon",
         "schedule": "natural",
@@ -165,7 +185,6 @@ def make_case(**changes):
         "trials": 100,
         "seed": 7,
         "environment": {},
-        "hosting": Hosting(),
         "requests": REQUESTS,
         "users": 2,
         "follow_up": 1,
@@ -230,7 +249,7 @@ def store_run(results, *stored, name="20261125-101500-ab12", **changes):
         with HistoryWriter(path, case) as history:
             for record in records:
                 history.add(record)
-        _, tally = grade_history(path)
+        tally = StoredCase(path).tally()
         cases.append(case_result(case, tally, duration=1.5, backend="local", versions={"django": "5.2.19"}))
     fields = {"schema_version": 1, "run": name, "status": "complete", "environment": {"cores": 2}, "skipped": []}
     (directory / "result.json").write_bytes(encode(RunResult(**fields | {"cases": cases} | changes)))

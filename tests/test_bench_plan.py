@@ -52,9 +52,7 @@ def test_what_is_given_more_than_once_is_crossed():
     found = cells(vary)
     assert 8 == len({name for name, _ in found})
     assert "mine::daemon::deferred::respawn::2 processes::5 threads::preload" in dict(found)
-    assert {(1, 5), (1, 15), (2, 5), (2, 15)} == {
-        (case.hosting.daemon.processes, case.hosting.daemon.threads) for _, case in found
-    }
+    assert {(1, 5), (1, 15), (2, 5), (2, 15)} == {(case.processes, case.threads) for _, case in found}
 
 
 def test_a_method_of_one_mode_only_is_compared_there():

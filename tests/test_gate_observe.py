@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from build import make_answer, make_baseline, make_case, make_inside, make_lost_answer, make_request_span, make_span
+from build import make_answer, make_case, make_inside, make_lost_answer, make_request_span, make_span, make_yardstick
 from build import make_trial as build_trial
 
 from harness.checkers.grade import grade
@@ -21,7 +21,7 @@ def make_trial(*spans, number=1, answers=(), **more):
 
 
 def graded(*spans, **more):
-    return grade(make_trial(*spans, **more), make_baseline())
+    return grade(make_trial(*spans, **more), make_yardstick())
 
 
 def seen(grades):
@@ -48,7 +48,7 @@ def test_bad_trials_are_counted_by_class():
 def test_a_trial_that_was_not_effective_counts_for_nothing_but_what_was_dropped():
     """One request alone is no trial; a refused one is told all the same."""
     inside = (make_inside(make_request_span(0)),)
-    alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_baseline())
+    alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_yardstick())
     found = seen([alone])
     assert (0, 1, 1) == (found.trials, found.made, found.dropped)
 
@@ -57,11 +57,11 @@ def test_what_a_trial_took_counts_from_the_release():
     """First good answer, last answer; a failure is no good answer, and a missing one leaves the last unknown."""
     answers = (make_answer(0, last_byte=1.5), make_answer(1, last_byte=2.5))
     trial = make_trial(answers=answers)
-    assert (0.2, 0.5, 1.5) == as_tuple(timed(trial, grade(trial, make_baseline()), 0.2))
+    assert (0.2, 0.5, 1.5) == as_tuple(timed(trial, grade(trial, make_yardstick()), 0.2))
     failing = make_trial(answers=(make_answer(0, status=500, last_byte=1.2), make_answer(1, last_byte=2.5)))
-    assert 1.5 == timed(failing, grade(failing, make_baseline()), 0.2).first
+    assert 1.5 == timed(failing, grade(failing, make_yardstick()), 0.2).first
     lost = make_trial(answers=(make_answer(0, last_byte=1.5), make_answer(2), make_lost_answer(1)))
-    assert timed(lost, grade(lost, make_baseline()), 0.2).last is None
+    assert timed(lost, grade(lost, make_yardstick()), 0.2).last is None
 
 
 def as_tuple(each):
@@ -71,7 +71,7 @@ def as_tuple(each):
 def test_a_trial_that_was_not_cold_is_not_timed():
     """Its process had answered before."""
     warm = make_trial(answers=(make_answer(0, count=7), make_answer(1, count=8)))
-    assert (None, None, None) == as_tuple(timed(warm, grade(warm, make_baseline()), 0.2))
+    assert (None, None, None) == as_tuple(timed(warm, grade(warm, make_yardstick()), 0.2))
 
 
 def pairs(old, new, factor):
@@ -125,7 +125,7 @@ def site(tmp_path):
 
 def test_the_old_script_comes_from_git(site, tmp_path):
     """The whole site of that revision is put into a directory of its own; today's stays as it is."""
-    case = make_case().model_copy(update={"script_path": site})
+    case = make_case().model_copy(update={"script_path": site, "site_dir": site.parents[1]})
     old = old_case(case, "v1", tmp_path / "place")
     assert ("old", "new") == (old.script_path.read_text(), site.read_text())
     assert f"{case.id}::old" == old.id
@@ -133,7 +133,7 @@ def test_the_old_script_comes_from_git(site, tmp_path):
 
 def test_the_old_script_may_be_another_one(site, tmp_path):
     """By its name in the site, or by its path."""
-    case = make_case().model_copy(update={"script_path": site})
+    case = make_case().model_copy(update={"script_path": site, "site_dir": site.parents[1]})
     for against in ("other", str(site.parent / "other.wsgi")):
         assert "other" == old_case(case, against, tmp_path / "place").script_path.read_text()
 
@@ -141,7 +141,7 @@ def test_the_old_script_may_be_another_one(site, tmp_path):
 @pytest.mark.parametrize("against", ["othr", "v2", "-x", "v1:sites"])
 def test_what_is_neither_is_bad_input(site, tmp_path, against):
     """No file, no script, no revision; a mistyped script gets the nearest."""
-    case = make_case().model_copy(update={"script_path": site})
+    case = make_case().model_copy(update={"script_path": site, "site_dir": site.parents[1]})
     with pytest.raises(BadInput, match="no git revision") as caught:
         old_case(case, against, tmp_path / "place")
     assert against != "othr" or "did you mean 'other'" in str(caught.value)
@@ -149,6 +149,6 @@ def test_what_is_neither_is_bad_input(site, tmp_path, against):
 
 def test_a_site_that_was_not_there_yet_is_bad_input(site, tmp_path):
     """The revision is right, and has no such script."""
-    case = make_case().model_copy(update={"script_path": site.parent / "other.wsgi"})
+    case = make_case().model_copy(update={"script_path": site.parent / "other.wsgi", "site_dir": site.parents[1]})
     with pytest.raises(BadInput, match=r"other\.wsgi is not in that revision"):
         old_case(case, "v1", tmp_path / "place")

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 from build import make_answer, make_case, make_control, make_inside, make_request_span, make_trial
 
-from harness.cases.case import site_digest
+from harness.cases.site import site_digest
 from harness.errors import BadInput
 from harness.search import replay
 from harness.store.history import HistoryWriter
+from harness.store.stored_case import StoredCase
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def site(tmp_path):
 @pytest.fixture
 def run(tmp_path, site):
     """A stored run of one case; trial 1 is sound, trial 2 failed while its threads were disturbed."""
-    case = make_case(script_path=site, digest=site_digest(site))
+    case = make_case(script_path=site, site_dir=site.parents[1], digest=site_digest(site.parents[1]))
     spans = (make_request_span(0), make_request_span(1))
     with HistoryWriter(tmp_path / "run" / "cases" / "books.jsonl", case) as history:
         for number in (1, 2):
@@ -87,10 +88,10 @@ def test_changed_runtime(run, django, refused):
 
 def test_attempted(run):
     """Only trials that were bad in that way count."""
-    path = run / "cases" / "books.jsonl"
-    failed = replay.attempted(make_case(), path, "failed-request")
+    stored = StoredCase(run / "cases" / "books.jsonl")
+    failed = replay.attempted(stored, "failed-request")
     assert (1, 2, None) == (failed.failed, failed.trials, failed.followed)
-    assert 0 == replay.attempted(make_case(), path, "hang").failed
+    assert 0 == replay.attempted(stored, "hang").failed
 
 
 class TestMinimise:
@@ -106,10 +107,10 @@ class TestMinimise:
 
     def test_least(self):
         """It ends at a case of which every smaller one is sound."""
-        case, _ = self.least(lambda each: each.users >= 4 and each.hosting.daemon.threads >= 3, make_case(users=15))
+        case, _ = self.least(lambda each: each.users >= 4 and each.threads >= 3, make_case(users=15))
 
         assert 7 == case.users
-        assert 3 == case.hosting.daemon.threads
+        assert 3 == case.threads
         assert 1 == len(case.requests)
 
     def test_nothing_smaller(self):

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from build import make_case, make_expectation, make_finding, make_grade, make_lazy, make_tally
 
-from harness.cases.scenario import DaemonHosting, EmbeddedHosting, Hosting
 from harness.result import (
     SCHEMA_FILE,
     RunResult,
@@ -149,15 +148,10 @@ class TestCase:
         ],
     )
     def test_hosting(self, expected, mode):
-        """The hosting told is the one of the case's mode."""
-        hosting = Hosting(
-            daemon=DaemonHosting(processes=3, threads=7),
-            embedded=EmbeddedHosting(mpm="worker", children=2, threads=9),
-        )
+        """The hosting told is the case's."""
+        sizes = {name: value for name, value in expected.items() if name != "mode"}
 
-        assert (
-            expected | {"application_group": "%{GLOBAL}"} == told(case=make_case(mode=mode, hosting=hosting))["hosting"]
-        )
+        assert expected | {"application_group": "%{GLOBAL}"} == told(case=make_case(mode=mode, **sizes))["hosting"]
 
     @pytest.mark.parametrize(("expected", "black_box"), [("probe", False), ("external", True)])
     def test_cold_proof(self, expected, black_box):

@@ -8,15 +8,15 @@ import time
 
 from harness.bench.records import ColdStart
 from harness.errors import InfrastructureError
-from harness.hosting.host import Host, Slot
-from harness.load.client import headers_of, proof_of
+from harness.hosting.slot import ColdSlot
+from harness.load.exchange import headers_of, proof_of
 from harness.records import ProcessId, Request
 
 WARM_REQUESTS = 5
 MOST_ASKED = 100
 
 
-def measure_cold(host: Host, slot: Slot, timeout: float) -> ColdStart:
+def measure_cold(slot: ColdSlot, timeout: float) -> ColdStart:
     """Send a cold slot one request, and the same again a few times.
 
     `slot` must not have been asked since it was taken. `timeout` is in seconds.
@@ -24,9 +24,9 @@ def measure_cold(host: Host, slot: Slot, timeout: float) -> ColdStart:
     Raises:
         InfrastructureError: it does not answer.
     """
-    request = host.case.requests[0]
+    request = slot.case.requests[0]
     first_ms, process, _ = _ask(slot, request, timeout)
-    cpu_s = host.cpu_seconds(slot, process) if process else None
+    cpu_s = slot.cpu_seconds(process) if process else None
     warm: list[float] = []
     for _ in range(MOST_ASKED):
         took, _, count = _ask(slot, request, timeout)
@@ -40,11 +40,11 @@ def measure_cold(host: Host, slot: Slot, timeout: float) -> ColdStart:
         first_ms=round(first_ms, 3),
         warm_ms=round(statistics.median(warm), 3),
         cpu_s=cpu_s,
-        resident_mib=host.resident_mib(slot, process) if process else None,
+        resident_mib=slot.resident_mib(process) if process else None,
     )
 
 
-def _ask(slot: Slot, request: Request, timeout: float) -> tuple[float, ProcessId | None, int | None]:
+def _ask(slot: ColdSlot, request: Request, timeout: float) -> tuple[float, ProcessId | None, int | None]:
     """Milliseconds from the send to the last byte, connection included; who answered, and its how-manieth answer."""
     body = request.body.encode() or None
     headers = headers_of(request, {**slot.headers, "X-Harness-Request": "cold"})

@@ -9,17 +9,15 @@ from collections.abc import Mapping, Sequence
 from harness.bench.cold import measure_cold
 from harness.bench.plan import RestartLoad
 from harness.bench.records import Cycle, SampleOutcome, Samples
-from harness.checkers.controls import judge_controls
-from harness.checkers.yardstick import ExpectedAnswer, Yardstick
-from harness.errors import HarnessError, InfrastructureError
-from harness.hosting.host import Host, Slot
+from harness.checkers.yardstick import CONTROLS, ExpectedAnswer, Yardstick
+from harness.errors import HarnessError, Inconclusive, InfrastructureError
+from harness.hosting.host import Host
+from harness.hosting.slot import ColdSlot
 from harness.load.client import SteadyClient
 from harness.proc import TICKS_PER_SECOND
 from harness.records import Answer, ProcessId
-from harness.run.control import control_on, slowest
-from harness.run.trial import grace_seconds
+from harness.run.control import control_on
 
-CONTROLS = 2
 LEAD_SECONDS = 0.1
 # A process that has answered its first requests under load is warm. So many rounds of a second may that take.
 WARM_ROUNDS = 10
@@ -41,25 +39,25 @@ def run_cycle(
     Raises:
         Broken: the controls fail.
         InfrastructureError: no process came back, the load ended, or its rate was not kept at all.
-        BadInput, Inconclusive: as `judge_controls`.
+        BadInput, Inconclusive: what the controls answer proves nothing.
     """
     begun = time.monotonic()
     slot = host.take()
-    controls = [control_on(host, slot, turn + 1) for turn in range(CONTROLS)]
-    broken = judge_controls(controls, host.case.requests)
-    if broken is not None:
-        raise Broken(f"broken ({broken.broken_class}): {broken.summary}")
-    grace = grace_seconds(slowest(controls))
-    _warm_up(host, client, slot, load.rate, grace)
-    answers, begin, restarts, known, slot = _under_load(host, client, slot, load, grace)
+    yardstick = Yardstick.of(host.case.requests, [control_on(slot, turn + 1) for turn in range(CONTROLS)])
+    if yardstick.broken is not None:
+        raise Broken(f"broken ({yardstick.broken.broken_class}): {yardstick.broken.summary}")
+    if yardstick.inconclusive:
+        raise Inconclusive(yardstick.inconclusive)
+    _warm_up(client, slot, load.rate, yardstick.grace)
+    answers, begin, restarts, known, slot = _under_load(host, client, slot, load, yardstick.grace)
     host.release(slot)
     slot = host.take()
     cold = None
     with contextlib.suppress(InfrastructureError):  # it does not answer: then there is nothing to tell
-        cold = measure_cold(host, slot, host.case.timeout)
+        cold = measure_cold(slot, host.case.timeout)
     host.release(slot)
     late_sends, worst_late_ms = lateness(answers, load.rate)
-    expected = Yardstick.of(host.case.requests, controls).expected
+    expected = yardstick.expected
     return Cycle(
         number=number,
         order=order,
@@ -91,14 +89,14 @@ def lateness(answers: Sequence[Answer], rate: float) -> tuple[int, float]:
     return count, worst
 
 
-def _warm_up(host: Host, client: SteadyClient, slot: Slot, rate: float, grace: float) -> None:
+def _warm_up(client: SteadyClient, slot: ColdSlot, rate: float, grace: float) -> None:
     """Load without a restart, until every process of the slot has answered."""
-    wanted = {each.process for each in host.watch(slot)}
+    wanted = {watched.process for watched in slot.watch()}
     met: set[ProcessId] = set()
     for _ in range(WARM_ROUNDS):
         order = client.steady(
             slot.address,
-            host.case.requests,
+            slot.case.requests,
             slot.headers,
             begin=time.monotonic() + LEAD_SECONDS,
             rate=rate,
@@ -111,8 +109,8 @@ def _warm_up(host: Host, client: SteadyClient, slot: Slot, rate: float, grace: f
 
 
 def _under_load(
-    host: Host, client: SteadyClient, slot: Slot, load: RestartLoad, grace: float
-) -> tuple[Sequence[Answer], float, list[float], list[frozenset[ProcessId]], Slot]:
+    host: Host, client: SteadyClient, slot: ColdSlot, load: RestartLoad, grace: float
+) -> tuple[Sequence[Answer], float, list[float], list[frozenset[ProcessId]], ColdSlot]:
     """The answers, when the load and each restart began, the processes alive before each restart, and the slot."""
     begin = time.monotonic() + LEAD_SECONDS
     order = client.steady(slot.address, host.case.requests, slot.headers, begin=begin, rate=load.rate, count=load.count)
@@ -120,7 +118,7 @@ def _under_load(
     known: list[frozenset[ProcessId]] = []
     for at in load.restarts_at:
         time.sleep(max(0.0, begin + at - time.monotonic()))
-        known.append(frozenset(each.process for each in host.watch(slot)))
+        known.append(frozenset(watched.process for watched in slot.watch() if not watched.gone))
         restarts.append(time.monotonic())
         host.release(slot)
         slot = host.take()

@@ -14,10 +14,7 @@ from harness.cases.expand import expand
 from harness.cases.scenario import (
     DAEMON_RESTARTS,
     EMBEDDED_RESTARTS,
-    DaemonHosting,
-    EmbeddedHosting,
     Expectation,
-    Hosting,
     Scenario,
 )
 from harness.errors import BadInput
@@ -136,41 +133,23 @@ def cells_of(
             update={
                 "restart": restart,
                 "preload": preload,
-                "hosting": _hosting(case.hosting, processes, threads),
+                "processes": processes or case.processes,
+                "threads": threads or case.threads,
             }
         )
         found.append((_name(cell, vary), cell))
     return found
 
 
-def _hosting(hosting: Hosting, processes: int | None, threads: int | None) -> Hosting:
-    daemon, embedded = hosting.daemon, hosting.embedded
-    return Hosting(
-        daemon=DaemonHosting(processes=processes or daemon.processes, threads=threads or daemon.threads),
-        embedded=EmbeddedHosting(
-            mpm=embedded.mpm, children=processes or embedded.children, threads=threads or embedded.threads
-        ),
-        application_group=hosting.application_group,
-    )
-
-
 def _name(case: Case, vary: Variation) -> str:
-    processes, threads = processes_and_threads(case)
     parts = [case.scenario, case.mode, case.script, case.restart]
     if len(vary.processes) > 1:
-        parts.append(f"{processes} process{'es' if processes > 1 else ''}")
+        parts.append(f"{case.processes} process{'es' if case.processes > 1 else ''}")
     if len(vary.threads) > 1:
-        parts.append(f"{threads} threads")
+        parts.append(f"{case.threads} threads")
     if case.preload:
         parts.append("preload")
     return "::".join(parts)
-
-
-def processes_and_threads(case: Case) -> tuple[int, int]:
-    hosting = case.hosting
-    if case.mode == "daemon":
-        return hosting.daemon.processes, hosting.daemon.threads
-    return hosting.embedded.children, hosting.embedded.threads
 
 
 def interleave(cells: int, cycles: int, seed: int) -> Iterator[tuple[int, Sequence[int]]]:

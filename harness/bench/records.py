@@ -16,9 +16,9 @@ import msgspec
 
 from harness.errors import BadInput
 from harness.records import BackendName, Mode, Record, RestartMethod
+from harness.store.runs import BENCH_FILE
 
 BENCH_VERSION: Literal[1] = 1
-BENCH_FILE = "bench.json"
 
 # ok: the right answer. error: a 5xx from the site or the server. wrong: another answer than the control's.
 # dropped: refused or reset. hung: still open when the cycle's grace was over. Only ok is a good answer.

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bench.cycle import Broken, run_cycle
-from harness.bench.plan import TICK_S, RestartLoad, interleave, processes_and_threads, shifts
+from harness.bench.plan import TICK_S, RestartLoad, interleave, shifts
 from harness.bench.records import (
-    BENCH_FILE,
     BENCH_VERSION,
     Bench,
     Cell,
@@ -24,7 +23,9 @@ from harness.cases.case import Case
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.hosting.backend import Backend
 from harness.load.client import SteadyClient
-from harness.run.session import describe_machine, new_run_name
+from harness.run.session import describe_machine
+from harness.store.files import write_whole
+from harness.store.runs import BENCH_FILE, make_run_directory
 
 # Apache's own threads hold what waits for a process that is starting; so many seconds of it.
 HELD_SECONDS = 3.0
@@ -70,12 +71,8 @@ class BenchRun:
         self._workers = workers
         self._command = command
         self._environment = describe_machine()
-        self.run = new_run_name()
-        self.directory = results / self.run
-        try:
-            self.directory.mkdir(parents=True)
-        except OSError as error:
-            raise BadInput(f"{self.directory}: results cannot be written: {error.strerror} (--results)") from error
+        self.directory = make_run_directory(results)
+        self.run = self.directory.name
 
     def go(self, tell: Callable[[str], None]) -> Bench:
         """Run every cycle; Ctrl-C ends the run early. Raises HarnessError."""
@@ -97,7 +94,7 @@ class BenchRun:
             pass
         finally:
             bench = self._bench(status)
-            (self.directory / BENCH_FILE).write_bytes(encode_bench(bench))
+            write_whole(self.directory / BENCH_FILE, encode_bench(bench), "the measurement")
         return bench
 
     def _one(
@@ -129,7 +126,6 @@ class BenchRun:
 
     def _cell(self, column: _Column) -> Cell:
         case = column.case
-        processes, threads = processes_and_threads(case)
         return Cell(
             name=column.name,
             scenario=case.scenario,
@@ -137,8 +133,8 @@ class BenchRun:
             script=case.script,
             mode=case.mode,
             restart=case.restart,
-            processes=processes,
-            threads=threads,
+            processes=case.processes,
+            threads=case.threads,
             preload=case.preload,
             runtime=case.runtime,
             versions=column.versions,

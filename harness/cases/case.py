@@ -1,17 +1,17 @@
-"""TODO."""
+"""A case: what runs, on what, and what is expected of it; one scenario expanded to one script, mode and schedule."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pydantic
 
-from harness.cases.scenario import Expectation, Hosting, Perturb, Thresholds, _Model
+from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds, _Model
 from harness.records import (
     Mode,
+    Mpm,
     Request,
     RestartMethod,
     Schedule,
@@ -28,10 +28,18 @@ class Case(_Model):
     site: str
     script: str
     script_path: Path
+    site_dir: Path
+    """The directory of the site's files."""
     digest: str = ""
-    """Of the site's files, where it is known: see `site_digest`."""
+    """Of the site's files, where it is known: see harness.cases.site."""
     runtime: str
     mode: Mode
+    mpm: Mpm = "event"
+    processes: int = 1
+    """Of the daemon process group, or httpd's children."""
+    threads: int = 15
+    """Of each process."""
+    application_group: str = GLOBAL_GROUP
     schedule: Schedule
     restart: RestartMethod
     trials: int
@@ -41,7 +49,6 @@ class Case(_Model):
     environment: dict[str, str]
     invariant: str = ""
     perturb: Perturb = Perturb()
-    hosting: Hosting
     requests: tuple[Request, ...]
     users: int
     follow_up: int
@@ -64,18 +71,9 @@ class Case(_Model):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Case:
+        """Raises pydantic.ValidationError, msgspec.ValidationError."""
         return cls.model_validate(data, strict=False)
 
     def requests_of_stampede(self) -> list[int]:
         """Which request each user sends: the mix dealt round."""
         return [user % len(self.requests) for user in range(self.users)]
-
-
-def site_digest(script: Path) -> str:
-    """A digest of the files of a script's site: the same while none of them changes."""
-    site = script.parent.parent if script.parent.name == "scripts" else script.parent
-    digest = hashlib.sha256()
-    for path in sorted(site.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]

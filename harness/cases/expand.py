@@ -1,14 +1,17 @@
-"""TODO."""
+"""From scenario files to cases."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.cases.case import Case, site_digest
-from harness.cases.scenario import Scenario
+from harness.cases.case import Case
+from harness.cases.scenario import Hosting, Scenario
+from harness.cases.site import site_digest
 from harness.errors import BadInput, listing, nearest
+from harness.records import Mode
 
 
 def expand(
@@ -33,6 +36,7 @@ def expand(
             f"{path}: site: there is no directory {site}{nearest(scenario.site, known)}{listing('sites', known)}"
         )
     cases = []
+    digest = site_digest(site.resolve())
     for mode, script, schedule in itertools.product(scenario.modes, scenario.scripts, scenario.schedules):
         script_path = site / "scripts" / f"{script}.wsgi"
         if not script_path.is_file():
@@ -47,7 +51,8 @@ def expand(
                 site=scenario.site,
                 script=script,
                 script_path=script_path.resolve(),
-                digest=site_digest(script_path.resolve()),
+                site_dir=site.resolve(),
+                digest=digest,
                 runtime=runtime or scenario.runtime,
                 mode=mode,
                 schedule=schedule,
@@ -58,7 +63,7 @@ def expand(
                 environment=scenario.environment,
                 invariant=scenario.invariant,
                 perturb=scenario.perturb,
-                hosting=scenario.hosting,
+                **_hosting(scenario.hosting, mode),
                 requests=scenario.load.requests,
                 users=scenario.load.users,
                 follow_up=scenario.load.follow_up,
@@ -68,6 +73,16 @@ def expand(
             )
         )
     return cases
+
+
+def _hosting(hosting: Hosting, mode: Mode) -> dict[str, Any]:
+    """A case's share of the [hosting] table, flat."""
+    if mode == "daemon":
+        sizes: dict[str, Any] = {"processes": hosting.daemon.processes, "threads": hosting.daemon.threads}
+    else:
+        embedded = hosting.embedded
+        sizes = {"mpm": embedded.mpm, "processes": embedded.children, "threads": embedded.threads}
+    return {**sizes, "application_group": hosting.application_group}
 
 
 def scenario_files(given: Sequence[Path]) -> list[Path]:

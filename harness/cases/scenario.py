@@ -36,6 +36,10 @@ DAEMON_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", 
 EMBEDDED_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "container", "reload")
 
 
+GLOBAL_GROUP = "%{GLOBAL}"
+"""The application group that is the first interpreter of a process, which some extension modules need."""
+
+
 class _Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -58,7 +62,7 @@ class EmbeddedHosting(_Model):
 class Hosting(_Model):
     daemon: DaemonHosting = DaemonHosting()
     embedded: EmbeddedHosting = EmbeddedHosting()
-    application_group: str = Field("%{GLOBAL}", pattern=r"^[^\s\"']+$")
+    application_group: str = Field(GLOBAL_GROUP, pattern=r"^[^\s\"']+$")
 
 
 class PathEntry(_Model):

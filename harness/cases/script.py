@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.cases.case import Case
-from harness.cases.scenario import DAEMON_RESTARTS, EMBEDDED_RESTARTS, DaemonHosting, EmbeddedHosting, Hosting
+from harness.cases.scenario import DAEMON_RESTARTS, EMBEDDED_RESTARTS, GLOBAL_GROUP
+from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
 from harness.records import Mode, Request, RestartMethod
 
@@ -52,7 +53,7 @@ def script_case(
     trials: int = DEFAULT_TRIALS,
     restart: RestartMethod = "respawn",
     environment: Mapping[str, str] | None = None,
-    application_group: str = "%{GLOBAL}",
+    application_group: str = GLOBAL_GROUP,
     apache_conf: Path | None = None,
     timeout: float = 30.0,
     seed: int = 0,
@@ -81,6 +82,7 @@ def script_case(
         site=script.resolve().parent.name,
         script=script.stem,
         script_path=script.resolve(),
+        site_dir=site_directory(script.resolve()),
         runtime=str(python or sys.executable),
         mode=mode,
         schedule="natural",
@@ -88,11 +90,9 @@ def script_case(
         trials=trials,
         seed=seed,
         environment=dict(environment or {}),
-        hosting=Hosting(
-            daemon=DaemonHosting(processes=processes, threads=threads),
-            embedded=EmbeddedHosting(children=processes, threads=threads),
-            application_group=application_group,
-        ),
+        processes=processes,
+        threads=threads,
+        application_group=application_group,
         requests=tuple(parse_request(each, headers) for each in paths),
         users=users,
         follow_up=1,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from harness.checkers.findings import Finding
 from harness.checkers.hang import waiting_story
+from harness.checkers.tracebacks import errors_in, own_frames
 from harness.checkers.yardstick import Yardstick
-from harness.records import Answer, LogLine, OutcomeName, Request, Trial
+from harness.records import Answer, OutcomeName, Request, Trial
 
 # Statuses with which the server itself says that it has no process to ask.
 _SERVER_UNAVAILABLE = (502, 503, 504)
-_EVIDENCE_LINES = 12
-_ERROR_LINE = re.compile(
-    r"^([A-Za-z_][\w.]*(?:Error|Exception|NotReady|DoesNotExist|Configured|Exit|Interrupt|Warning))\b(.*)"
-)
 
 
 def grade_answers(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
@@ -28,23 +24,24 @@ def grade_answers(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeNa
 def grade_follow_up(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
     """Single requests after the stampede that still fail: the process is poisoned."""
     for turn, answer in enumerate(trial.follow_up):
-        outcome, what = grade_answer(answer, trial, baseline)
-        if outcome == "ok":
-            yield outcome, None
-            continue
-        if outcome in ("error", "wrong", "hang", "crash"):
-            what = f"after the stampede, one request at a time, still {what}"
-            yield "poisoned", _finding("poisoned", what, answer, trial, baseline, f"f{turn}")
-        else:
-            yield outcome, _finding(outcome, what, answer, trial, baseline, f"f{turn}")
+        outcome, what = grade_later_answer(answer, trial, baseline)
+        yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, baseline, f"f{turn}")
+
+
+def grade_later_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[OutcomeName, str]:
+    """As `grade_answer`, of a request that followed the stampede."""
+    outcome, what = grade_answer(answer, trial, baseline)
+    if outcome in ("error", "wrong", "hang", "crash"):
+        return "poisoned", f"after the stampede, one request at a time, still {what}"
+    return outcome, what
 
 
 def grade_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
     """The outcome of one answer, and what happened in words."""
     expected = baseline.expected.get(answer.request)
-    gone = any(each.gone for each in trial.processes)
+    gone = any(each.gone for each in trial.evidence.processes)
     if answer.failure == "open":
-        living = [each for each in trial.processes if not each.gone]
+        living = [each for each in trial.evidence.processes if not each.gone]
         if gone and not living:
             return "crash", "got no answer, and its process ended"
         if living and all(each.idle for each in living):
@@ -80,7 +77,7 @@ def _finding(
     name = f"{trial.number}.{user}"
     error, evidence = explain(name, trial)
     if outcome == "hang":
-        error, evidence = waiting_story(trial.stacks)
+        error, evidence = waiting_story(trial.evidence.stacks)
     summary = f"{_subject(request)} {what}" + (f": {error}" if error else "")
     return Finding(
         outcome=outcome,
@@ -105,30 +102,11 @@ def _subject(request: Request) -> str:
 
 def explain(name: str, trial: Trial) -> tuple[str, tuple[str, ...]]:
     """The error of one request and the end of its traceback: from the probe, else from the server's log."""
-    for inside in trial.inside:
+    for inside in trial.evidence.inside:
         for mishap in inside.mishaps:
             if mishap.request == name:
                 return mishap.error, own_frames(mishap.traceback.splitlines())
-    errors = errors_in(trial.log)
+    errors = errors_in(trial.evidence.log)
     if not errors:
         return "", ()
-    return f"the server's log of that moment says {errors[-1]}", own_frames([line.text for line in trial.log])
-
-
-def errors_in(log: Iterable[LogLine]) -> list[str]:
-    """The last lines of the tracebacks in a log: `Type: message`."""
-    return [line.text.strip() for line in log if _ERROR_LINE.match(line.text)]
-
-
-def own_frames(lines: list[str]) -> tuple[str, ...]:
-    """The end of a traceback without the probe's own frames and the carets under them."""
-    kept: list[str] = []
-    skipping = False
-    for line in lines:
-        if line.lstrip().startswith('File "'):
-            skipping = "/probe.py" in line or "<frozen importlib" in line
-        elif not line.startswith("    "):
-            skipping = False
-        if not skipping and line.strip(" ^~") and line.strip():
-            kept.append(line)
-    return tuple(kept[-_EVIDENCE_LINES:])
+    return f"the server's log of that moment says {errors[-1]}", own_frames([line.text for line in trial.evidence.log])

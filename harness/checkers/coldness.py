@@ -15,9 +15,9 @@ def is_cold(trial: Trial) -> bool:
     Where nothing inside could say (black-box mode, a script that does not import), /proc must show that
     the processes of the slot were started after the last restart and used by no trial before.
     """
-    fresh = {each.process: each.fresh for each in trial.processes}
+    fresh = {each.process: each.fresh for each in trial.evidence.processes}
     firsts: dict[object, int] = {}
-    for inside in trial.inside:
+    for inside in trial.evidence.inside:
         # A first request that failed past the site has an answer of the server's, without the count. The recording
         # tells: it begins with a request of this very trial, and lacks none of those that were counted.
         requests = sorted((span for span in inside.spans if span.kind == "request"), key=lambda each: each.begin)
@@ -36,7 +36,7 @@ def is_cold(trial: Trial) -> bool:
 
 def is_reloaded(trial: Trial) -> bool:
     """Embedded mode, script touched: the script was imported again in an interpreter that had served."""
-    return not is_cold(trial) and any(RELOADED in line.text for line in trial.log)
+    return not is_cold(trial) and any(RELOADED in line.text for line in trial.evidence.log)
 
 
 def most_in_one_process(trial: Trial) -> int:
@@ -47,11 +47,12 @@ def most_in_one_process(trial: Trial) -> int:
     first_complete = min((a.last_byte for a in trial.answers if a.last_byte is not None), default=float("inf"))
     # A follow-up is sent after the stampede, so its span never begins before the first complete answer.
     inside = [
-        sum(span.kind == "request" and span.begin < first_complete for span in each.spans) for each in trial.inside
+        sum(span.kind == "request" and span.begin < first_complete for span in each.spans)
+        for each in trial.evidence.inside
     ]
     if any(inside):
         return max(inside)
-    if len([each for each in trial.processes if each.fresh or len(trial.processes) == 1]) == 1:
+    if len([each for each in trial.evidence.processes if each.fresh or len(trial.evidence.processes) == 1]) == 1:
         return sum(a.sent is not None and a.sent < first_complete for a in trial.answers)
     proven = Counter(a.process for a in trial.answers if a.process and a.sent and a.sent < first_complete)
     return max(proven.values(), default=0)

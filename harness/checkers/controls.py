@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.checkers.answers import errors_in, own_frames
 from harness.checkers.findings import Finding
 from harness.checkers.hang import waiting_story
+from harness.checkers.tracebacks import errors_in, own_frames
 from harness.errors import BadInput, Inconclusive
 from harness.records import Answer, BrokenClass, Control, LogLine, Request
 
@@ -49,21 +49,21 @@ def _is_right(answer: Answer, request: Request) -> bool:
 
 def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Finding:
     request = requests[answer.request]
-    living = [each for each in control.processes if not each.gone]
+    living = [each for each in control.evidence.processes if not each.gone]
     if not living or not all(each.idle for each in living):
         raise Inconclusive(
             f"{request} did not answer in time one request at a time, and its process did not stand still: "
             f"raise load.timeout"
         )
     position = "the first request" if answer.user == 0 else f"request number {answer.user + 1}"
-    waits, stacks = waiting_story(control.stacks)
+    waits, stacks = waiting_story(control.evidence.stacks)
     return Finding(
         outcome="hang",
         broken_class="hang",
         request=str(request),
         summary=f"{position} to a cold process ({request}) hangs even one at a time, using no CPU"
         + (f": {waits}" if waits else ""),
-        evidence=(*own_frames([line.text for line in control.log]), *stacks),
+        evidence=(*own_frames([line.text for line in control.evidence.log]), *stacks),
         key="control",
     )
 
@@ -74,7 +74,7 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
     errors = _errors_of(bad[0].request, control)
     told = bool(errors)
     if not errors:
-        errors = errors_in(control.log)
+        errors = errors_in(control.evidence.log)
         told = len(errors) == len(bad) == len(again)  # else nobody knows which is whose
     broken: BrokenClass = "error"
     request = requests[bad[0].request]
@@ -98,7 +98,7 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         broken_class=broken,
         request=str(request),
         summary=summary + (f" (hint: {hints[0]})" if hints else ""),
-        evidence=own_frames(_first_traceback(control.log)),
+        evidence=own_frames(_first_traceback(control.evidence.log)),
         key="control",
     )
 
@@ -113,7 +113,7 @@ def _first_traceback(log: Sequence[LogLine]) -> list[str]:
 def _errors_of(request: int, control: Control) -> list[str]:
     """The errors that the probe saw in this request, in the order in which it was sent."""
     users = {f"c{control.number}.{answer.user}" for answer in control.answers if answer.request == request}
-    return [each.error for inside in control.inside for each in inside.mishaps if each.request in users]
+    return [each.error for inside in control.evidence.inside for each in inside.mishaps if each.request in users]
 
 
 def _lasting(error: str) -> str:

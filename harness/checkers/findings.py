@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from harness.records import BrokenClass, OutcomeName, RaceClass, Record
 
+# Outcomes that are a race when the control has none of them, gravest class first.
+RACES: dict[OutcomeName, RaceClass] = {
+    "hang": "hang",
+    "error": "failed-request",
+    "wrong": "failed-request",
+    "crash": "failed-request",
+    "poisoned": "failed-request",
+    "wrong-state": "wrong-state",
+    "duplicate-init": "duplicate-init",
+}
+GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
+
 
 class Finding(Record, frozen=True):
     """Something worth telling: an outcome with its evidence."""
@@ -50,3 +62,12 @@ class TrialGrade(Record, frozen=True):
     failed_checkers: tuple[str, ...] = ()
     end: float = 0.0
     """When the trial was over."""
+
+    @property
+    def races(self) -> set[RaceClass]:
+        """The classes of the races that showed in it."""
+        return {RACES[name] for name in self.outcomes if name in RACES}
+
+    def counts(self, reload: bool) -> bool:
+        """Does the verdict rest on it? `reload`: of a case that restarts by reload."""
+        return self.effective or (reload and self.reloaded)

@@ -46,11 +46,11 @@ def grade(trial: Trial, baseline: Yardstick) -> TrialGrade:
                     findings.append(finding)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
             failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
-    if any(each.lost for each in trial.inside):
+    if any(each.lost for each in trial.evidence.inside):
         failed.append("the probe's recording of a process is not whole: events are lost")
-    failed += [f"state: {each}" for state in trial.states for each in state.failed]
-    failed += [NO_STRATEGY for inside in trial.inside if inside.strategy == "none"]
-    failed += [NO_LINES for inside in trial.inside if inside.disturbed_files == 0]
+    failed += [f"state: {each}" for state in trial.evidence.states for each in state.failed]
+    failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
+    failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]
     cold, reloaded = is_cold(trial), is_reloaded(trial)
     effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
     lazy = lazy_work(trial)
@@ -71,7 +71,9 @@ def grade(trial: Trial, baseline: Yardstick) -> TrialGrade:
 
 def _told(findings: Iterable[Finding], trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     """The findings, the first of each kind with its story; all say how threads were disturbed, to be done again."""
-    disturbed = tuple(f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.inside if each.strategy)
+    disturbed = tuple(
+        f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.evidence.inside if each.strategy
+    )
     known: set[str] = set()
     for each in findings:
         story = () if each.key in known else tell(each, trial, baseline)

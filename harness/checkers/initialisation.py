@@ -18,7 +18,7 @@ ONCE = {"settings": "the settings were built", "middleware": "the handler and it
 def lazy_work(trial: Trial) -> list[Lazy]:
     """Every initialisation span inside a request, with how many other requests were in the process."""
     found = []
-    for inside in trial.inside:
+    for inside in trial.evidence.inside:
         requests: dict[int, list[Span]] = defaultdict(list)
         for span in inside.spans:
             if span.kind == "request":
@@ -44,7 +44,7 @@ def _overlap(one: Span, other: Span) -> bool:
 def duplicate_init(trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     """Work that a process of this trial did more often than any process of a control did."""
     stampede_over = max((a.last_byte for a in trial.answers if a.last_byte is not None), default=trial.end)
-    for inside in trial.inside:
+    for inside in trial.evidence.inside:
         counts = count_work(inside, stampede_over)
         for kind, words in ONCE.items():
             most = baseline.work[kind]

@@ -27,11 +27,11 @@ def changed_state(trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
     if not is_cold(trial) or not baseline.state:
         return
     untold = _untold(baseline)
-    if untold and any(not state.failed for state in trial.states):
+    if untold and any(not state.failed for state in trial.evidence.states):
         raise LookupError(untold)
     if untold:  # the trial says so itself
         return
-    for state in trial.states:
+    for state in trial.evidence.states:
         for name, value in state.entries.items():
             known = baseline.state.get(name, {None})
             if value in known or len(known) > 1 or name.startswith(_NOT_TOLD) or (value is None and state.failed):

@@ -69,7 +69,9 @@ class _StoryTeller:
         self._release = min(sent, default=trial.begin)
         self._asked = {f"{trial.number}.{each.user}": each for each in trial.answers}
         self._threads: dict[tuple[object, int], int] = {}
-        for span in sorted((each for inside in trial.inside for each in inside.spans), key=lambda each: each.begin):
+        for span in sorted(
+            (each for inside in trial.evidence.inside for each in inside.spans), key=lambda each: each.begin
+        ):
             self._threads.setdefault((span.process, span.thread), len(self._threads) + 1)
 
     # -- the three kinds of stories ------------------------------------------------------------------
@@ -91,7 +93,7 @@ class _StoryTeller:
 
     def duplicate(self, finding: Finding) -> tuple[str, ...]:
         kind, _, name = finding.key.partition("|")
-        inside = next((each for each in self._trial.inside if str(each.process) == finding.process), None)
+        inside = next((each for each in self._trial.evidence.inside if str(each.process) == finding.process), None)
         all_spans = inside.spans if inside else ()
         same = [each for each in all_spans if each.kind == kind or (kind == "module" and each.name == name)]
         spans = sorted(same, key=lambda each: each.begin)
@@ -134,7 +136,7 @@ class _StoryTeller:
         return "; the process has answered rightly since"
 
     def _mishap(self, name: str) -> tuple[Inside | None, Mishap | None]:
-        for inside in self._trial.inside:
+        for inside in self._trial.evidence.inside:
             for each in inside.mishaps:
                 if each.request == name:
                     return inside, each

@@ -22,8 +22,9 @@ from harness.gate.records import BASELINES, CaseCounts, baseline_path, write_bas
 from harness.gate.summary import Outcome, lines, markdown, write_summary
 from harness.hosting.backend import Backend, Choice, choose_for
 from harness.report.console import ProgressWatcher, open_console, say
-from harness.run.session import Session, stored_run
+from harness.run.session import Session
 from harness.runtimes.spec import declared_runtimes, spec_named
+from harness.store.runs import stored_run
 
 
 def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import click
 
-from harness.cases.case import Case
 from harness.cases.expand import expand, scenario_files
 from harness.cases.scenario import load_scenario
 from harness.cli.stored import keep_page
 from harness.errors import BadInput
 from harness.hosting.backend import Choice, LocalBackend, choose_for
-from harness.records import ThreadOrder
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.result import exit_code
-from harness.run.session import Session, Silent, stored_run
+from harness.run.session import Session
 from harness.runtimes.building import Runtimes
 from harness.runtimes.spec import declared_runtimes
-from harness.search import replay as replaying
+from harness.search.explorer import confirm as confirm_candidate
+from harness.search.explorer import explore_one
+from harness.search.replay import Replayer, describe_size, look_up
+from harness.store.runs import stored_run
 
 
 @click.command()
@@ -65,11 +65,11 @@ def explore(
         session.announce(cases)
         local = LocalBackend(lambda case: known.get(case.runtime))
         for case in cases:
-            found = session.explore_one(case, known.get(case.runtime), watcher)
+            found = explore_one(session, case, known.get(case.runtime), watcher)
             rate = found.trials / found.duration_s if found.duration_s else 0.0
             say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
             if confirm and found.verdict == "race":
-                found = session.confirm(found, case, local)
+                found = confirm_candidate(session, found, case, local)
                 seen = "seen on Apache too" if found.standing == "confirmed" else "not seen on Apache"
                 say(f"{case.id}: {found.race_class}: {found.standing}, {seen}")
         result_of_all = session.result("complete")
@@ -100,40 +100,18 @@ def replay(
     run_name, found, number = what.rpartition("#")
     if not found or not number.isdigit():
         raise BadInput(f"{what!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
-    told = replaying.look_up(stored_run(run_name, results), int(number), case_pattern)
+    target = look_up(stored_run(run_name, results), int(number), case_pattern)
     declared = declared_runtimes(runtimes)
     hosts = choose_for(backend, declared, say)
-    disturbed = f", threads disturbed: {told.strategy}, seed {told.seed}" if told.strategy else ""
-    lane = "the snapshot lane's " if told.order else ""
-    say(f"{lane}trial {number} of {told.case.id}: {told.race_class}{disturbed}")
+    disturbed = f", threads disturbed: {target.strategy}, seed {target.seed}" if target.strategy else ""
+    lane = "the snapshot lane's " if target.order else ""
+    say(f"{lane}trial {number} of {target.case.id}: {target.race_class}{disturbed}")
     known = Runtimes(declared, say)
-    with Session(results, users=told.case.users) as session, hosts:
-
-        def attempt(case: Case, like: ThreadOrder | None = None, how: str = "") -> replaying.Attempt:
-            case = case.model_copy(update={"id": f"{told.case.id}::replay-{next(numbers)}"})
-            if told.order is None:
-                _, stopped = session.run_one(case, hosts, Silent())
-                if stopped:
-                    raise KeyboardInterrupt
-            else:
-                session.explore_one(case, known.get(case.runtime), Silent(), like or replaying.by_seed(told))
-            done = replaying.attempted(case, session.history_path(case), told.race_class)
-            kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
-            say(f"{done} with {how or replaying.describe(case)}{kept}")
-            return done
-
-        # Only a replay on Apache has a host, and may find none.
-        runs_on = known.get(told.case.runtime) if told.order else hosts.host(told.case, session.flights)
-        replaying.check_runtime(told, runs_on.versions)
-        numbers = itertools.count(1)
-        case = replaying.again(told, trials)
-        best = attempt(case)
-        failed = best.failed
-        for name, order in replaying.orders(told, best):
-            failed += attempt(case, order, f"{name} enforced").failed
+    with Session(results, users=target.case.users) as session, hosts:
+        replayer = Replayer(target, session, hosts, known.get, say)
+        best, failed = replayer.run(trials, minimised=minimise)
         if best.failed and minimise:
-            best = replaying.minimise(best, attempt)
-            click.echo(f"least that still fails: {replaying.describe(best.case)}: {best}")
+            click.echo(f"least that still fails: {describe_size(best.case)}: {best}")
         session.write(session.result("complete"))
     click.echo(f"kept in {session.directory}")
     click.get_current_context().exit(0 if failed else 3)

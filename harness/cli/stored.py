@@ -12,18 +12,20 @@ import jinja2
 import msgspec
 from rich.console import Console
 
-from harness.bench.records import BENCH_FILE, Bench, encode_bench, read_bench
+from harness.bench.records import Bench, encode_bench, read_bench
 from harness.bench.table import print_bench
 from harness.errors import BadInput, HarnessError, listing, nearest
 from harness.report import bench_page, html, markdown, perfetto
 from harness.report.comparison import compare, print_comparison
 from harness.report.console import open_console, print_result
 from harness.report.page import FILE, encode_page
-from harness.report.runs import print_runs, stored_runs
+from harness.report.runs import print_runs
 from harness.report.witness import find_record
 from harness.result import CaseResult, RunResult, encode, exit_code
-from harness.run.session import regrade, stored_run
 from harness.store.history import file_name
+from harness.store.regrade import regrade
+from harness.store.runs import BENCH_FILE, CASES, stored_run, stored_runs
+from harness.store.stored_case import StoredCase
 
 Format = Literal["console", "html", "json", "markdown", "perfetto"]
 _results = click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
@@ -146,8 +148,8 @@ def _only_case(result: RunResult) -> CaseResult:
 
 def _write_trace(directory: Path, case: CaseResult, trial: int | None, output: Path | None) -> None:
     bad = next((each.trial for each in case.findings if each.trial is not None), None)
-    stored = find_record(directory / "cases" / file_name(case.case), trial or bad)
-    (witness,) = stored.witnesses
+    stored = StoredCase(directory / CASES / file_name(case.case))
+    witness = find_record(stored, trial or bad)
     what = f"{type(witness.record).__name__.lower()}-{witness.record.number}"
     path = directory / f"{_stem(case)}.{what}.perfetto.json"
     _write(perfetto.encode_trace(stored.case, witness, directory.name), output or path)

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 from harness.cases.case import Case
+from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
 
 
@@ -19,17 +20,20 @@ def old_case(case: Case, against: str, directory: Path) -> Case:
         BadInput: it is none of them.
     """
     beside = case.script_path.parent / f"{against}.wsgi"
+    site = case.site_dir
     if Path(against).is_file():
         script = Path(against).resolve()
+        site = site_directory(script)
     elif beside.is_file():
         script = beside
     else:
-        script = _at_revision(case, against, directory)
-    return case.model_copy(update={"script_path": script, "id": f"{case.id}::old"})
+        script, site = _at_revision(case, against, directory)
+    return case.model_copy(update={"script_path": script, "site_dir": site, "id": f"{case.id}::old"})
 
 
-def _at_revision(case: Case, revision: str, directory: Path) -> Path:
-    site = case.script_path.parent.parent
+def _at_revision(case: Case, revision: str, directory: Path) -> tuple[Path, Path]:
+    """The script, and its site's directory."""
+    site = case.site_dir
     found = _git(site, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found is None:
         known = [each.stem for each in case.script_path.parent.glob("*.wsgi")]
@@ -50,7 +54,7 @@ def _at_revision(case: Case, revision: str, directory: Path) -> Path:
             archive.extractall(place, filter="data")
     if not script.is_file():
         raise BadInput(f"--against {revision}: {script.relative_to(place)} is not in that revision")
-    return script
+    return script, place / inside
 
 
 def _git(directory: Path, *arguments: str) -> bytes | None:

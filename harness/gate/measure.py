@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,14 +9,17 @@ from pathlib import Path
 from harness.bench.cold import measure_cold
 from harness.cases.case import Case
 from harness.errors import BadInput, MissingRuntime
-from harness.gate.observe import grades_of, observe
+from harness.gate.observe import observe
 from harness.gate.records import BASELINE_VERSION, Baseline, CaseCounts
 from harness.hosting.backend import Backend
 from harness.hosting.host import Host
 from harness.result import CaseResult, RunResult
-from harness.run.session import Session, Silent, Watcher, regrade
+from harness.run.session import Session
 from harness.run.turns import in_turns
-from harness.store.history import read_case
+from harness.run.watcher import Silent, Watcher
+from harness.store.regrade import regrade
+from harness.store.runs import histories
+from harness.store.stored_case import StoredCase
 
 # Cold starts for the ratio: enough for a sign test at 1 % in a family of a few (0.5 ** 12 = 0.0002).
 COLD_STARTS = 12
@@ -61,20 +63,20 @@ def of_run(
     if cold_starts and result.verdict not in ("broken", "inconclusive") and case.restart != "reload":
         with backend.host(case, 1, slots=SLOTS) as host:
             ratios = [_ratio(host) for _ in range(cold_starts)]
-    return of_history(case, result, session.history_path(case), ratios)
+    return of_history(StoredCase(session.history_path(case)), result, ratios)
 
 
 def _ratio(host: Host) -> float:
     with host.cold() as slot:
-        cold = measure_cold(host, slot, host.case.timeout)
+        cold = measure_cold(slot, host.case.timeout)
     return cold.first_ms / cold.warm_ms
 
 
-def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[float] = ()) -> CaseCounts:
+def of_history(stored: StoredCase, result: CaseResult, ratios: Sequence[float] = ()) -> CaseCounts:
     """What the gate compares of a stored case. Raises BadInput."""
     return observe(
-        case,
-        grades_of(history, case),
+        stored.case,
+        [graded for _, graded in stored.graded()],
         backend=result.backend,
         verdict=result.verdict,
         reason=result.reason,
@@ -85,12 +87,12 @@ def of_history(case: Case, result: CaseResult, history: Path, ratios: Sequence[f
 def of_stored(directory: Path) -> tuple[RunResult, list[tuple[Case, CaseCounts]]]:
     """The cases of a stored run, from its histories alone: without cold starts, so without their ratio."""
     result = regrade(directory)
-    by_id = {each.case: each for each in result.cases}
-    found = []
-    for path in sorted((directory / "cases").glob("*.jsonl")):
-        with contextlib.suppress(KeyError):
-            case = read_case(path)
-            found.append((case, of_history(case, by_id[case.id], path)))
+    by_id = {case.case: case for case in result.cases}
+    found = [
+        (stored.case, of_history(stored, by_id[stored.case.id]))
+        for stored in map(StoredCase, histories(directory))
+        if stored.case.id in by_id
+    ]
     if not found:
         raise BadInput(f"{directory}: holds no case that could be compared")
     return result, found

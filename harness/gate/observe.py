@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from harness.bench.plan import processes_and_threads
 from harness.cases.case import Case
 from harness.checkers.findings import TrialGrade
-from harness.checkers.grade import grade
-from harness.checkers.yardstick import Yardstick
 from harness.gate.records import CaseCounts
-from harness.records import BackendName, Control, Trial, VerdictName
-from harness.store.history import read
-from harness.verdict import RACES
-
-
-def grades_of(path: Path, case: Case) -> list[TrialGrade]:
-    """The trials of a stored history, judged. Raises BadInput."""
-    controls = [each for each in read(path) if isinstance(each, Control)]
-    baseline = Yardstick.of(case.requests, controls)
-    return [grade(each, baseline) for each in read(path) if isinstance(each, Trial)]
+from harness.records import BackendName, VerdictName
 
 
 def observe(
@@ -35,21 +22,20 @@ def observe(
 ) -> CaseCounts:
     """What the gate compares of a case. A pure function."""
     reload = case.restart == "reload"
-    counting = [each for each in grades if each.effective or (reload and each.reloaded)]
+    counting = [each for each in grades if each.counts(reload)]
     looked_at = [each for each in grades if each.cold or each.reloaded]
     bad: Counter[str] = Counter()
     for each in counting:
-        bad.update({RACES[name] for name in each.outcomes if name in RACES})
-    bad_trials = sum(bool(RACES.keys() & each.outcomes.keys()) for each in counting)
+        bad.update(each.races)
+    bad_trials = sum(bool(each.races) for each in counting)
     lazy = Counter(item for each in looked_at for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in each.lazy})
-    processes, threads = processes_and_threads(case)
     return CaseCounts(
         case=case.id,
         schedule=case.schedule,
         mode=case.mode,
         restart=case.restart,
-        processes=processes,
-        threads=threads,
+        processes=case.processes,
+        threads=case.threads,
         users=case.users,
         runtime=case.runtime,
         backend=backend,

@@ -9,26 +9,24 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cases.case import Case
-from harness.checkers.controls import judge_controls
 from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Yardstick
+from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.errors import Inconclusive
 from harness.gate.compare import TOLERANCE, HypothesisTest, compare_counts, compare_times
 from harness.gate.observe import observe
 from harness.hosting.backend import Backend
 from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.load.client import LocustClient
-from harness.records import Control, State, Trial
-from harness.run.control import run_control, slowest
-from harness.run.trial import grace_seconds, run_trial
-from harness.store.history import HistoryWriter
+from harness.records import Trial
+from harness.run.control import run_control
+from harness.run.trial import run_trial
+from harness.store.history import HistoryWriter, file_name
 
-CONTROLS = 2
 CPU = "the CPU time of a cold start"
 FIRST = "the time to the first good answer of a cold process"
 LAST = "the time until all its first requests are answered"
@@ -60,33 +58,30 @@ class Side:
     case: Case
     host: Host
     history: HistoryWriter
-    controls: list[Control] = field(default_factory=list)
     number: int = 0
 
     def ask_controls(self) -> None:
         """Raises BrokenSide where it fails one request at a time."""
+        controls = []
         for number in range(1, CONTROLS + 1):
-            self.controls.append(run_control(self.host, number))
-            self.history.add(self.controls[-1])
-        broken = judge_controls(self.controls, self.case.requests)
-        if broken is not None:
-            raise BrokenSide(self.case, broken.summary)
-        self._baseline = Yardstick.of(self.case.requests, self.controls)
-        self._grace = grace_seconds(slowest(self.controls))
+            controls.append(run_control(self.host, number))
+            self.history.add(controls[-1])
+        self._yardstick = Yardstick.of(self.case.requests, controls)
+        if self._yardstick.broken is not None:
+            raise BrokenSide(self.case, self._yardstick.broken.summary)
+        if self._yardstick.inconclusive:
+            raise Inconclusive(self._yardstick.inconclusive)
 
     def trial(self, locust: LocustClient) -> TrialTiming:
         """One cold start and its stampede."""
         self.number += 1
+        yardstick = self._yardstick
         with self.host.cold() as slot:
-            trial = run_trial(self.host, locust, slot, self.number, self._grace, self._reference)
-            used = [self.host.cpu_seconds(slot, each.process) for each in trial.processes if each.fresh]
+            trial = run_trial(slot, locust, self.number, yardstick.grace, yardstick.reference)
+            fresh = [watched.process for watched in trial.evidence.processes if watched.fresh]
+            used = [seconds for process in fresh if (seconds := slot.cpu_seconds(process)) is not None]
         self.history.add(trial)
-        judged = grade(trial, self._baseline)
-        return timed(trial, judged, sum(each for each in used if each is not None) or None)
-
-    @property
-    def _reference(self) -> State | None:
-        return self.controls[0].states[0] if self.controls[0].states else None
+        return timed(trial, grade(trial, yardstick), sum(used) or None)
 
 
 def timed(trial: Trial, judged: TrialGrade, cpu: float | None) -> TrialTiming:
@@ -123,8 +118,7 @@ class PairRunner:
         return self
 
     def _side(self, case: Case, slots: int) -> Side:
-        name = f"{case.id.replace('::', '.').replace('/', '_')}.jsonl"
-        history = self._stack.enter_context(HistoryWriter(self._histories / name, case))
+        history = self._stack.enter_context(HistoryWriter(self._histories / file_name(case.id), case))
         return Side(case, self._stack.enter_context(self._backend.host(case, 1, slots=slots)), history)
 
     def __exit__(self, *_: object) -> None:

@@ -18,6 +18,7 @@ from harness.records import (
     Schedule,
     VerdictName,
 )
+from harness.store.files import write_whole
 
 BASELINE_VERSION: Literal[1] = 1
 BASELINES = Path("baselines")
@@ -88,14 +89,7 @@ def baseline_path(name: str, results: Path) -> Path:
 def write_baseline(baseline: Baseline, results: Path) -> Path:
     """Store it, whole or not at all. Raises BadInput."""
     path = baseline_path(baseline.name, results)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
-    return path
+    return write_whole(path, msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n", "the baseline")
 
 
 def read_baseline(name: str, results: Path) -> Baseline:

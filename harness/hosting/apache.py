@@ -9,23 +9,18 @@ from __future__ import annotations
 import marshal
 import os
 import shutil
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Any
 
 from harness.cases.case import Case
-from harness.hosting import events, listener
-from harness.hosting.host import SLOTS_PER_CORE, Host, Slot
+from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.hosting.server import Server
+from harness.hosting.slot import Slot
 from harness.records import (
-    Inside,
-    LogLine,
     ProcessId,
     Schedule,
-    State,
-    ThreadStack,
 )
 
 INSIDE = Path(__file__).parent.parent / "inside"
@@ -70,28 +65,18 @@ class ApacheHost(Host):
         super().__init__(case, versions, schedules)
         self._flights = flights
         self._count = slots or max(4, SLOTS_PER_CORE * (os.cpu_count() or 1))
-        if self.processes_per_slot > 1 and not slots:
-            self._count = max(2, self._count // self.processes_per_slot)
+        if case.processes > 1 and not slots:
+            self._count = max(2, self._count // case.processes)
+        whole_server = case.restart in OF_SERVER
+        self.restarts_alone = case.mode == "embedded" if whole_server else case.restart == "respawn"
+        self._disturbs = "perturbed" in (schedules or [case.schedule])
         self._servers: list[Server] = []
         self._server_of: dict[str, Server] = {}
         self._script_times: dict[Path, tuple[int, int]] = {}
 
     # -- life ----------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def _prepare(self) -> None:
-        """Make the servers and what they need, `_add_slots` of each, and start them."""
-
-    def __enter__(self) -> Self:
-        try:
-            self._prepare()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.abort()
+    def _tidy(self) -> None:
         for script, times in self._script_times.items():
             if script.exists():
                 os.utime(script, ns=times)
@@ -129,12 +114,15 @@ class ApacheHost(Host):
 
     def _put_programs(self, server: Server, compiled: Mapping[str, bytes], site: PurePath) -> None:
         """Put what runs inside its processes into a server's directory, when its slots are there."""
-        put_programs(server.directory, compiled, plan_of(self.case, site) if "perturbed" in self._schedules else None)
+        put_programs(server.directory, compiled, plan_of(self.case, site) if self._disturbs else None)
         for slot in self._slots:
             if self._server_of[slot.name] is server:
                 self._put_schedule(slot)
 
     def _put_schedule(self, slot: Slot) -> None:
+        """Let the slot's next process be of its schedule."""
+        if not self._disturbs:
+            return
         server = self._server_of[slot.name]
         undisturbed = server.directory / f"undisturbed-{slot.name if server.groups else ''}"
         if slot.schedule == "natural":
@@ -144,13 +132,9 @@ class ApacheHost(Host):
 
     # -- restarts ------------------------------------------------------------------------------------
 
-    @property
-    def restarts_alone(self) -> bool:
-        if self.case.restart in OF_SERVER:
-            return self.case.mode == "embedded"
-        return self.case.restart == "respawn"
-
-    def _make_cold(self, slots: list[Slot], live: Mapping[str, list[ProcessId]]) -> None:
+    def _make_cold(self, slots: Sequence[Slot], live: Mapping[str, list[ProcessId]]) -> None:
+        for slot in slots:
+            self._put_schedule(slot)
         servers = dict.fromkeys(self._server_of[slot.name] for slot in slots)
         if self.case.restart == "respawn":
             for slot in slots:
@@ -171,42 +155,5 @@ class ApacheHost(Host):
             return self._servers[0].processes_by_group()
         return {slot.name: self._server_of[slot.name].processes() for slot in self._slots}
 
-    def _is_ready(self, slot: Slot, process: ProcessId) -> bool:
-        return self.case.black_box or self._recording(slot, process).exists()
-
-    # -- what a trial sees ---------------------------------------------------------------------------
-
-    def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
-        return self._server_of[slot.name].cpu_seconds(process)
-
-    def resident_mib(self, slot: Slot, process: ProcessId) -> float | None:
-        return self._server_of[slot.name].resident_mib(process)
-
-    def _recording(self, slot: Slot, process: ProcessId) -> Path:
-        return self._server_of[slot.name].directory / "events" / f"{process.pid}-{process.start}"
-
-    def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
-        if self.case.black_box:
-            return ()
-        begin = since if self.case.restart == "reload" else 0.0
-        found = (events.read(self._recording(slot, each), each, begin) for each in processes)
-        return tuple(each for each in found if each is not None)
-
-    def read_stacks(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[ThreadStack, ...]:
-        return tuple(stack for each in processes for stack in listener.stacks(self._recording(slot, each), each))
-
-    def read_states(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[State, ...]:
-        if self.case.black_box:
-            return ()
-        return tuple(listener.state(self._recording(slot, each), each, self.case.invariant) for each in processes)
-
-    def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
-        with self._lock:
-            return tuple(self._server_of[slot.name].take_log(processes))
-
-    def forget(self, slot: Slot, processes: Iterable[ProcessId]) -> None:
-        if self.case.restart == "reload":
-            return
-        for each in processes:
-            self._recording(slot, each).unlink(missing_ok=True)
-            listener.forget(self._recording(slot, each))
+    def _observer(self, slot: Slot) -> Server:
+        return self._server_of[slot.name]

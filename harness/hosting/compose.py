@@ -40,7 +40,7 @@ class ComposeHost(ApacheHost):
         super().__init__(case, versions, slots, flights, schedules)
         self._services = services
 
-    def _prepare(self) -> None:
+    def _start(self) -> None:
         names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
             free = next((each for each in self._services if not each.in_use), self._services[0])
@@ -58,12 +58,12 @@ class ComposeHost(ApacheHost):
     @property
     def _script(self) -> PurePosixPath:
         """The script, as seen from the site."""
-        return PurePosixPath(self.case.script_path.relative_to(self.case.script_path.parent.parent))
+        return PurePosixPath(self.case.script_path.relative_to(self.case.site_dir))
 
     def _set_up(self, server: Server) -> None:
         assert isinstance(server, TakenService)
         service = server.service
-        server.put_site(self.case.script_path.parent.parent)
+        server.put_site(self.case.site_dir)
         inside = str(MOUNTED / "site" / self._script)
         said = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
         if said:

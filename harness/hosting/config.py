@@ -21,9 +21,7 @@ def render(case: Case, flights: int, **places: Any) -> str:
     `places` are what depends on where it runs, and are paths as httpd sees them: directory, scratch (what need not
     outlive a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
     """
-    hosting = case.hosting
     daemon = case.mode == "daemon"
-    mpm = "event" if daemon else hosting.embedded.mpm
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.hosting", ""),
         trim_blocks=True,
@@ -32,13 +30,13 @@ def render(case: Case, flights: int, **places: Any) -> str:
         autoescape=False,
     ).get_template("httpd.conf.j2")
     return template.render(
-        modules=[f"mpm_{mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
-        mpm=mpm,
-        children=1 if daemon else hosting.embedded.children,
-        threads_per_child=flights * case.users + SPARE_THREADS if daemon else hosting.embedded.threads,
-        application_group=hosting.application_group,
-        processes=hosting.daemon.processes,
-        threads=hosting.daemon.threads,
+        modules=[f"mpm_{case.mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
+        mpm=case.mpm,
+        children=1 if daemon else case.processes,
+        threads_per_child=flights * case.users + SPARE_THREADS if daemon else case.threads,
+        application_group=case.application_group,
+        processes=case.processes,
+        threads=case.threads,
         display_name=display_name,
         fragment=case.apache_conf,
         reload=case.restart == "reload",

@@ -4,8 +4,8 @@ Apache replaces a dead process at its maintenance tick, once a second; killing o
 the next reaches about one cold start a second. So several interpreters stand side by side, each a *slot*,
 and some are replaced while others are used.
 
-This is the seam: what is above it knows hosts and slots, and nothing of Apache. A backend says what the
-processes of a slot are and how to signal them.
+This is the seam: what is above it knows hosts and slots, and not which server it is. A server says what the processes
+of a slot are, how they are made cold, and what is known of them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,15 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Self
 
 from harness.cases.case import Case
 from harness.errors import InfrastructureError
+from harness.hosting.slot import ColdSlot, Observer, Slot
 from harness.records import (
-    Inside,
-    LogLine,
     ProcessId,
     Schedule,
-    State,
-    ThreadStack,
-    WatchedProcess,
 )
 
 START_SECONDS = 30.0
@@ -37,22 +32,6 @@ POLL_SECONDS = 0.005
 SLOTS_PER_CORE = 6
 # Methods after which it is the next request that makes a process cold (or a script reloaded).
 _AT_NEXT_REQUEST = ("touch", "reload")
-
-
-@dataclass(eq=False)
-class Slot:
-    """A place where a cold interpreter is prepared, independent of the others."""
-
-    name: str
-    address: tuple[str, int]
-    headers: dict[str, str]
-    """What a request must carry to get there."""
-    schedule: Schedule
-    """How the threads of its next process are scheduled."""
-    state: Literal["pending", "ready", "busy", "spent"] = "pending"
-    since: float = field(default_factory=time.monotonic)
-    used: set[ProcessId] = field(default_factory=set)
-    """Processes that an earlier trial has used."""
 
 
 class Host(abc.ABC):
@@ -67,19 +46,17 @@ class Host(abc.ABC):
         """What the case runs on: python, django, mod_wsgi, httpd."""
         self._schedules = list(schedules or [case.schedule])
         """Those that cold processes are still wanted of: the slots are dealt between them."""
+        self.restarts_alone = True
+        """Can a slot be made cold without touching the others?"""
         self._waiting: Counter[Schedule] = Counter()
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
 
-    # -- what a backend does -------------------------------------------------------------------------
+    # -- what a server does ---------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def __enter__(self) -> Self:
-        """Start. Raises BadInput, InfrastructureError."""
-
-    @abc.abstractmethod
-    def __exit__(self, *_: object) -> None:
-        """End everything that was started, and tidy up."""
+    def _start(self) -> None:
+        """Start the servers, and add their slots. Raises BadInput, InfrastructureError."""
 
     @abc.abstractmethod
     def abort(self) -> None:
@@ -98,59 +75,32 @@ class Host(abc.ABC):
         """The live processes of each slot, by its name."""
 
     @abc.abstractmethod
-    def _is_ready(self, slot: Slot, process: ProcessId) -> bool:
-        """Has this new process come as far as to take requests?"""
+    def _make_cold(self, slots: Sequence[Slot], live: Mapping[str, list[ProcessId]]) -> None:
+        """Apply the case's restart method to these slots, whose processes are `live`; the next ones are of the slot's
+        schedule."""
 
     @abc.abstractmethod
-    def _make_cold(self, slots: list[Slot], live: Mapping[str, list[ProcessId]]) -> None:
-        """Apply the case's restart method to these slots, whose processes are `live`."""
+    def _observer(self, slot: Slot) -> Observer:
+        """Who tells of its processes."""
 
-    @abc.abstractmethod
-    def _put_schedule(self, slot: Slot) -> None:
-        """Let the slot's next process be of its schedule."""
+    def _tidy(self) -> None:  # noqa: B027 - most servers leave nothing
+        """Remove what is left when everything has ended."""
 
-    @abc.abstractmethod
-    def cpu_seconds(self, slot: Slot, process: ProcessId) -> float | None:
-        """CPU time of a process so far, in seconds; None when it is gone."""
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-    @abc.abstractmethod
-    def resident_mib(self, slot: Slot, process: ProcessId) -> float | None:
-        """Resident memory of a process, in MiB; None when it is gone."""
-
-    @abc.abstractmethod
-    def read_inside(self, slot: Slot, processes: Iterable[ProcessId], since: float) -> tuple[Inside, ...]:
-        """What the probe recorded in these processes: all of it, or, of one that has served before, what it
-        recorded `since` then."""
-
-    @abc.abstractmethod
-    def read_stacks(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[ThreadStack, ...]:
-        """What the threads of these processes are doing right now."""
-
-    @abc.abstractmethod
-    def read_states(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[State, ...]:
-        """The state that these processes are in, told by themselves; nothing in black-box mode."""
-
-    @abc.abstractmethod
-    def take_log(self, slot: Slot, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
-        """The log lines of these processes since they were last asked for."""
-
-    @abc.abstractmethod
-    def forget(self, slot: Slot, processes: Iterable[ProcessId]) -> None:
-        """Delete what was recorded of processes that will not be used again."""
-
-    @property
-    @abc.abstractmethod
-    def restarts_alone(self) -> bool:
-        """Can a slot be made cold without touching the others?"""
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+        self._tidy()
 
     # -- slots ---------------------------------------------------------------------------------------
 
-    @property
-    def processes_per_slot(self) -> int:
-        hosting = self.case.hosting
-        return hosting.daemon.processes if self.case.mode == "daemon" else hosting.embedded.children
-
-    def take(self, schedule: Schedule | None = None, timeout: float = START_SECONDS) -> Slot:
+    def take(self, schedule: Schedule | None = None, timeout: float = START_SECONDS) -> ColdSlot:
         """Wait for a cold interpreter and hand it out; of the case's own schedule, if none is told.
 
         Raises:
@@ -166,9 +116,9 @@ class Host(abc.ABC):
                     ready = [slot for slot in self._slots if slot.state == "ready"]
                     fitting = [slot for slot in ready if slot.schedule == wanted]
                     if fitting:
-                        slot = min(fitting, key=lambda each: each.since)
+                        slot = min(fitting, key=lambda slot: slot.since)
                         slot.state = "busy"
-                        return slot
+                        return self._in_use(slot)
                     # A method that hits every slot at once waits until nobody can use any of them.
                     coming = any(slot.state in ("busy", "pending") for slot in self._slots)
                     if not coming and not any(self._waiting[slot.schedule] for slot in ready):
@@ -176,6 +126,13 @@ class Host(abc.ABC):
                 if time.monotonic() > deadline:
                     self._fail_to_start(timeout)
                 time.sleep(POLL_SECONDS)
+
+    def _in_use(self, slot: Slot) -> ColdSlot:
+        return ColdSlot(slot, self.case, self._observer(slot), lambda: self._live(slot))
+
+    def _live(self, slot: Slot) -> list[ProcessId]:
+        with self._lock:
+            return self._processes().get(slot.name, [])
 
     @contextlib.contextmanager
     def _waited_for(self, schedule: Schedule) -> Iterator[None]:
@@ -187,15 +144,16 @@ class Host(abc.ABC):
             with self._lock:
                 self._waiting[schedule] -= 1
 
-    def release(self, slot: Slot) -> None:
+    def release(self, cold: ColdSlot) -> None:
         """Give a used slot back, to be made cold again."""
+        slot = cold.slot
         with self._lock:
             slot.state, slot.since = "spent", time.monotonic()
             if self.restarts_alone:
                 self._renew([slot])
 
     @contextlib.contextmanager
-    def cold(self, schedule: Schedule | None = None) -> Iterator[Slot]:
+    def cold(self, schedule: Schedule | None = None) -> Iterator[ColdSlot]:
         """A cold slot for the length of a block."""
         slot = self.take(schedule)
         try:
@@ -214,10 +172,7 @@ class Host(abc.ABC):
         live = self._processes()
         for slot in slots:
             slot.used.update(live.get(slot.name, ()))
-            schedule = self._deal(slot)
-            if slot.schedule != schedule:
-                slot.schedule = schedule
-                self._put_schedule(slot)
+            slot.schedule = self._deal(slot)
         self._make_cold(slots, live)
         for slot in slots:
             slot.state = "ready" if self.case.restart in _AT_NEXT_REQUEST else "pending"
@@ -237,7 +192,7 @@ class Host(abc.ABC):
         for slot in pending:
             here = live.get(slot.name, [])
             fresh = [each for each in here if each not in slot.used]
-            if len(fresh) >= self.processes_per_slot and all(self._is_ready(slot, each) for each in fresh):
+            if len(fresh) >= self.case.processes and all(self._is_ready(slot, process) for process in fresh):
                 slot.used.intersection_update(here)
                 slot.state, slot.since = "ready", time.monotonic()
 
@@ -248,21 +203,5 @@ class Host(abc.ABC):
             + "\n  ".join(self.recent_log()[-20:])
         )
 
-    def watch(self, slot: Slot, before: Iterable[WatchedProcess] = ()) -> tuple[WatchedProcess, ...]:
-        """The processes of a busy slot: those of `before`, marked where they are gone, and new ones."""
-        with self._lock:
-            live = self._processes().get(slot.name, [])
-        known = {each.process: each for each in before}
-        for process in live:
-            known.setdefault(process, WatchedProcess(process=process, fresh=process not in slot.used))
-        # An old process may go: a restart or a touched script asked it to. After a reload nobody did.
-        may_go = self.case.restart != "reload"
-        return tuple(
-            WatchedProcess(
-                process=each.process,
-                fresh=each.fresh,
-                gone=each.process not in live and (each.fresh or not may_go),
-                idle=each.idle,
-            )
-            for each in known.values()
-        )
+    def _is_ready(self, slot: Slot, process: ProcessId) -> bool:
+        return self.case.black_box or self._observer(slot).is_recorded(process)

@@ -37,7 +37,7 @@ class LocalHost(ApacheHost):
         self._user, self._group = proc.server_user()
         self._directory: Path | None = None
 
-    def _prepare(self) -> None:
+    def _start(self) -> None:
         # Short, because the path of a Unix socket may have 107 bytes.
         self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-"))
         directory.chmod(0o755)
@@ -51,13 +51,13 @@ class LocalHost(ApacheHost):
         if not self.case.black_box:
             compiled = compiled_by(self.runtime.python, PROGRAMS)
             for server in self._servers:
-                self._put_programs(server, compiled, self.case.script_path.parent.parent)
+                self._put_programs(server, compiled, self.case.site_dir)
         # By this thread: a process that is to end with its parent ends with the very thread that started it.
         for server in self._servers:
             server.start(self.case)
 
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
+    def _tidy(self) -> None:
+        super()._tidy()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import abc
 import os
 import re
+import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness import proc
 from harness.cases.case import Case
+from harness.hosting import events, listener
 from harness.hosting.config import display_name
-from harness.records import LogLine, ProcessId
+from harness.hosting.slot import Observer
+from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
 
+# What mod_wsgi logs when a touched script is imported again in embedded mode.
+RELOADED = "Reloading WSGI script"
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 
 
-class Server(abc.ABC):
+class Server(Observer):
     """An Apache that hosts a case. Process identities are those that the server's own processes give themselves."""
 
     def __init__(self, directory: Path, groups: list[str], address: tuple[str, int], script: Path) -> None:
@@ -31,6 +36,7 @@ class Server(abc.ABC):
         self._log_rest = b""
         self._lines: dict[int, list[LogLine]] = {}
         self._titles: dict[ProcessId, str] = {}
+        self._log_lock = threading.RLock()
 
     # -- what a backend does -------------------------------------------------------------------------
 
@@ -106,32 +112,59 @@ class Server(abc.ABC):
             title = self._titles[process] = proc.title(self._outside(process).pid)
         return title.removeprefix(display_name(""))
 
+    # -- recordings ----------------------------------------------------------------------------------
+
+    def _recording(self, process: ProcessId) -> Path:
+        return self.directory / "events" / f"{process.pid}-{process.start}"
+
+    def is_recorded(self, process: ProcessId) -> bool:
+        return self._recording(process).exists()
+
+    def inside(self, process: ProcessId, since: float) -> Inside | None:
+        return events.read(self._recording(process), process, since)
+
+    def stacks(self, process: ProcessId) -> tuple[ThreadStack, ...]:
+        return listener.stacks(self._recording(process), process)
+
+    def state(self, process: ProcessId, invariant: str) -> State:
+        return listener.state(self._recording(process), process, invariant)
+
+    def forget(self, process: ProcessId) -> None:
+        recording = self._recording(process)
+        recording.unlink(missing_ok=True)
+        listener.forget(recording)
+
     # -- log -----------------------------------------------------------------------------------------
 
     def read_log(self) -> None:
         """Take in what the error log has gained."""
-        try:
-            with (self.directory / "error.log").open("rb") as stream:
-                stream.seek(self._log_offset)
-                gained = stream.read()
-        except FileNotFoundError:
-            return
-        self._log_offset += len(gained)
-        *lines, self._log_rest = (self._log_rest + gained).split(b"\n")
-        for raw in lines:
-            line = raw.decode("utf-8", "replace")
-            self.recent.append(line)
-            if match := _LOG_LINE.match(line):
-                pid = int(match[1])
-                self._lines.setdefault(pid, []).append(LogLine(pid, match[2]))
+        with self._log_lock:
+            try:
+                with (self.directory / "error.log").open("rb") as stream:
+                    stream.seek(self._log_offset)
+                    gained = stream.read()
+            except FileNotFoundError:
+                return
+            self._log_offset += len(gained)
+            *lines, self._log_rest = (self._log_rest + gained).split(b"\n")
+            for raw in lines:
+                line = raw.decode("utf-8", "replace")
+                self.recent.append(line)
+                if match := _LOG_LINE.match(line):
+                    pid = int(match[1])
+                    self._lines.setdefault(pid, []).append(LogLine(pid, match[2]))
 
-    def take_log(self, processes: Iterable[ProcessId]) -> list[LogLine]:
+    def log(self, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
         """The lines of these processes since they were last asked for, and httpd's own about them."""
-        self.read_log()
-        pids = [process.pid for process in processes]
-        lines = [line for pid in pids for line in self._lines.pop(pid, [])]
-        own = self._lines.pop(self.own_pid, [])
-        lines += [line for line in own if any(f"pid {pid} " in line.text for pid in pids)]
-        if len(self._lines) > 200:
-            self._lines.clear()
-        return lines
+        with self._log_lock:
+            self.read_log()
+            pids = [process.pid for process in processes]
+            lines = [line for pid in pids for line in self._lines.pop(pid, [])]
+            own = self._lines.pop(self.own_pid, [])
+            lines += [line for line in own if any(f"pid {pid} " in line.text for pid in pids)]
+            if len(self._lines) > 200:
+                self._lines.clear()
+            return tuple(lines)
+
+    def tells_reload(self, log: Sequence[LogLine]) -> bool:
+        return any(RELOADED in line.text for line in log)

@@ -16,24 +16,10 @@ from typing import Any, Self
 import msgspec
 
 from harness.errors import BadInput, InfrastructureError
-from harness.records import Answer, Failure, ProcessId, Request
+from harness.load.exchange import RequestResult, answer_of, described
+from harness.records import Answer, Request
 
 START_SECONDS = 60.0
-# What every client of the harness sends, so that the control and the stampede ask the same question.
-COMMON_HEADERS = {"User-Agent": "restart-harness", "Accept": "*/*", "Accept-Encoding": "identity"}
-
-
-class RequestResult(msgspec.Struct):
-    """One request as the worker reports it."""
-
-    intended: float = 0.0
-    sent: float | None = None
-    first_byte: float | None = None
-    last_byte: float | None = None
-    status: int | None = None
-    failure: Failure | None = None
-    headers: dict[str, str] = {}
-    body: str = ""
 
 
 class WorkerReport(msgspec.Struct):
@@ -211,50 +197,3 @@ class SteadyClient(LocustClient):
         wanted = [described(request, headers) for request in requests]
         chosen = [number % len(requests) for number in range(count)]
         return self._begin(address, chosen, {"requests": wanted, "begin": begin, "rate": rate, "count": count})
-
-
-def described(request: Request, extra: dict[str, str]) -> dict[str, Any]:
-    """A request as the subprocess takes it."""
-    return {
-        "method": request.method,
-        "path": request.path,
-        "body": request.body,
-        "headers": headers_of(request, extra),
-    }
-
-
-def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
-    """What is sent: common headers, the harness' own, then the request's, which win (Host among them)."""
-    headers = {**COMMON_HEADERS, **extra}
-    if request.body and not any(name.lower() == "content-type" for name in request.headers):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return {**headers, **request.headers}
-
-
-def answer_of(result: RequestResult, user: int, request: int) -> Answer:
-    """A worker's result as an answer, with the probe's proof taken out of its headers."""
-    headers = dict(result.headers)
-    process, count = proof_of(headers)
-    return Answer(
-        user=user,
-        request=request,
-        intended=result.intended,
-        sent=result.sent,
-        first_byte=result.first_byte,
-        last_byte=result.last_byte,
-        status=result.status,
-        failure=result.failure,
-        headers=headers,
-        body=result.body,
-        process=process,
-        count=count,
-    )
-
-
-def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
-    """Take the probe's proof out of (lower-case) headers."""
-    process, count = headers.pop("x-harness-process", None), headers.pop("x-harness-count", None)
-    if process is None or count is None:
-        return None, None
-    pid, _, start = process.partition(":")
-    return ProcessId(int(pid), int(start)), int(count)

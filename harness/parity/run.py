@@ -18,7 +18,7 @@ import requests
 from harness import proc
 from harness.cases.case import Case
 from harness.cases.script import script_case
-from harness.checkers.answers import errors_in
+from harness.checkers.tracebacks import errors_in
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.local import LocalHost, environment_of
 from harness.parity.compare import ParityComparison, check_keys, compare
@@ -120,7 +120,7 @@ def _development_server(places: Places, case: Case, runtime: Runtime, recorder: 
 def _mod_wsgi(case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
     fragment = recorder / "import.conf"
     group = "s0" if case.mode == "daemon" else "%{GLOBAL}"
-    application_group = case.hosting.application_group
+    application_group = case.application_group
     script = recorder / "sitecustomize.py"
     fragment.write_text(f'WSGIImportScript "{script}" process-group={group} application-group={application_group}\n')
     with LocalHost(case.model_copy(update={"apache_conf": str(fragment)}), runtime, 1, 1) as host:

@@ -13,9 +13,11 @@ from harness.records import OutcomeName, Trial, VerdictName
 from harness.report.console import shown, verdict_text
 from harness.report.page import FILE, Headline, render_page, write_page
 from harness.report.timeline import Timeline
-from harness.report.witness import Stored, Witness, find_record, find_witnesses
+from harness.report.witness import Witness, find_record, find_witnesses
 from harness.result import CaseResult, FindingResult, RunResult
 from harness.store.history import file_name
+from harness.store.runs import CASES
+from harness.store.stored_case import StoredCase
 
 # Bars in a page at most, which is what its size comes from (200 bytes a bar): the cases that matter most come first.
 MOST_BARS_OF_A_PAGE = 3000
@@ -157,15 +159,15 @@ def story(finding: FindingResult) -> Sequence[str]:
 
 def _sections(directory: Path, result: RunResult, trial: int | None) -> list[Section]:
     """The cases, those first that a reader should see first."""
-    paths = {path.name: path for path in (directory / "cases").glob("*.jsonl")}
     room = MOST_BARS_OF_A_PAGE
     sections = []
     for number, case in enumerate(sorted(result.cases, key=_gravity), 1):
-        path = paths.get(file_name(case.case))
-        stored = None
-        if path is not None:
-            stored = find_witnesses(path, case) if trial is None else find_record(path, trial)
-        found = [_shown(each, case, trial is not None) for each in stored.witnesses] if stored else []
+        path = directory / CASES / file_name(case.case)
+        stored = StoredCase(path) if path.is_file() else None
+        witnesses: Sequence[Witness] = ()
+        if stored is not None:
+            witnesses = find_witnesses(stored, case) if trial is None else [find_record(stored, trial)]
+        found = [_shown(witness, case, trial is not None) for witness in witnesses]
         fitting = []
         for each in found:
             if len(each.timeline.bars) <= room:
@@ -195,7 +197,7 @@ def _views(timeline: Timeline) -> str:
     return json.dumps([[each.name, each.begin, round(each.length, 3)] for each in timeline.views])
 
 
-def _paths(stored: Stored | None) -> list[str]:
+def _paths(stored: StoredCase | None) -> list[str]:
     return list(dict.fromkeys(each.path for each in stored.case.requests)) if stored else ["/"]
 
 
@@ -213,7 +215,7 @@ def _caption(case: CaseResult, trial: int | None, chosen: bool) -> str:
     return "one of the trials"
 
 
-def _declared(stored: Stored | None, case: CaseResult) -> tuple[Declaration, ...]:
+def _declared(stored: StoredCase | None, case: CaseResult) -> tuple[Declaration, ...]:
     expectation = stored.case.expectation if stored else None
     if expectation is None:
         return ()

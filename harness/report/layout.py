@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.checkers.answers import own_frames
+from harness.checkers.tracebacks import own_frames
 from harness.records import (
     Answer,
     Control,
@@ -56,7 +56,7 @@ def lay_out(
     answers = name_answers(record)
     release = min((each.intended for each in answers.values()), default=record.begin)
     layout = _Layout(record, requests, answers, graded, frozenset(twice), release)
-    groups = [layout.group(inside) for inside in record.inside]
+    groups = [layout.group(inside) for inside in record.evidence.inside]
     unseen = layout.unseen()
     if unseen is not None:
         groups.append(unseen)
@@ -85,7 +85,7 @@ def seen_until(record: Trial | Control, answers: Mapping[str, Answer]) -> float:
     """The last moment that anything is known of: where open bars are drawn to. Monotonic seconds."""
     ends = [each.last_byte for each in answers.values() if each.last_byte is not None]
     ends += [each.sent for each in answers.values() if each.sent is not None]
-    for inside in record.inside:
+    for inside in record.evidence.inside:
         ends += [span.begin if span.end is None else span.end for span in inside.spans]
         ends += [mishap.at for mishap in inside.mishaps]
     return max(ends, default=record.begin)
@@ -125,7 +125,7 @@ class _Layout:
         waits = {
             # With the number that the evidence knows it by.
             each.thread: f"waits for {each.waits_for}{_held_by(each.owner, numbers)} (this is {each.thread})"
-            for each in self.record.stacks
+            for each in self.record.evidence.stacks
             if each.waits_for and each.process in (inside.process, NOBODY)
         }
         lanes = []
@@ -176,7 +176,11 @@ class _Layout:
                 free.append(bar)
         if not lanes:
             return None
-        title = "Seen by the client, by no thread of the site" if self.record.inside else "Seen by the client alone"
+        title = (
+            "Seen by the client, by no thread of the site"
+            if self.record.evidence.inside
+            else "Seen by the client alone"
+        )
         return Group(
             title,
             tuple(

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import jinja2
 from markupsafe import Markup
 
-from harness.errors import BadInput
 from harness.report.console import evidence_lines, hosting_text, judged, outcomes_text, verdict_text
+from harness.store.files import write_whole
 
 FILE = "report.html"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -55,13 +55,7 @@ def render_page(template: str, headline: Headline, *, scripts: list[str], styles
 
 def write_page(path: Path, text: str) -> Path:
     """Write a page, whole or not at all. Raises BadInput."""
-    temporary = path.with_name(f".{path.name}")
-    try:
-        temporary.write_bytes(encode_page(text))
-        temporary.replace(path)
-    except OSError as error:
-        raise BadInput(f"{path}: the report cannot be written: {error.strerror}") from error
-    return path
+    return write_whole(path, encode_page(text), "the report")
 
 
 def encode_page(text: str) -> bytes:

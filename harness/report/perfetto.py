@@ -32,12 +32,12 @@ def trace(case: Case, witness: Witness, run: str) -> dict[str, Any]:
     record = witness.record
     answers = name_answers(record)
     known = [each.intended for each in answers.values()]
-    known += [span.begin for inside in record.inside for span in inside.spans]
+    known += [span.begin for inside in record.evidence.inside for span in inside.spans]
     zero = min(known, default=record.begin)
     # Numbers of our own: two processes of a trial may have had one pid. What a process was called is in its name.
-    client, numbers = 1, {each.process: number for number, each in enumerate(record.inside, 2)}
+    client, numbers = 1, {each.process: number for number, each in enumerate(record.evidence.inside, 2)}
     events = [*_client(client, answers, witness, zero)]
-    for inside in record.inside:
+    for inside in record.evidence.inside:
         events += _server(numbers[inside.process], client, inside, answers, witness, zero)
     return {
         "displayTimeUnit": "ms",
@@ -96,7 +96,7 @@ def _server(
         told = {"request": mishap.request, "error": mishap.error, "traceback": mishap.traceback}
         yield _instant({"pid": pid, "tid": tid}, mishap.error.partition(":")[0], mishap.at - zero, told)
     last = seen_until(witness.record, answers)
-    for stack in witness.record.stacks:
+    for stack in witness.record.evidence.stacks:
         if stack.waits_for and stack.thread in tids and stack.process in (inside.process, NOBODY):
             frames = [f"{each.file}:{each.line} {each.function}" for each in stack.frames]
             held = {"held_by_thread": order.get(stack.owner, stack.owner), "frames": frames}

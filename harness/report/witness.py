@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.cases.case import Case
-from harness.checkers.answers import grade_answer
+from harness.checkers.answers import grade_answer, grade_later_answer
 from harness.checkers.coldness import is_cold
 from harness.checkers.initialisation import ONCE, lazy_work
 from harness.checkers.yardstick import Yardstick, count_work
@@ -16,7 +14,7 @@ from harness.records import Answer, Control, OutcomeName, Request, Trial
 from harness.report.layout import RequestOutcomes, lay_out, name_answers
 from harness.report.timeline import Timeline
 from harness.result import CaseResult
-from harness.store.history import read, read_case
+from harness.store.stored_case import StoredCase
 
 
 @dataclass(frozen=True)
@@ -33,83 +31,70 @@ class Witness:
         return lay_out(self.record, self.requests, self.graded, self.twice)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A case as its history has it, with the few records of it that are to be shown."""
-
-    case: Case
-    witnesses: tuple[Witness, ...]
-
-
-def find_witnesses(path: Path, result: CaseResult) -> Stored:
-    """The case of a history and its witnesses. Reads a line at a time: a few records are kept, not the history.
+def find_witnesses(stored: StoredCase, result: CaseResult) -> tuple[Witness, ...]:
+    """The trials (or the control) that a reader of this result should see. A few records are kept, not the history.
 
     Raises:
         BadInput: the file is not a history.
     """
-    case = read_case(path)
+    if result.verdict == "broken":
+        failing = (control for control in stored.controls if _failing(control, stored.case.requests))
+        shown: list[Trial | Control] = [next(failing, stored.controls[0])] if stored.controls else []
+        return tuple(witness(record, stored.yardstick) for record in shown)
     wanted = _wanted(result)
-    controls: list[Control] = []
-    found: dict[int, Trial] = {}
+    named: dict[int, Trial] = {}
     first: Trial | None = None
     longest = -1.0
-    for each in read(path):
-        if isinstance(each, Control):
-            controls.append(each)
-        elif each.number in wanted:
-            found[each.number] = each
-        elif not wanted and is_cold(each):
+    for trial in stored.trials():
+        if trial.number in wanted:
+            named[trial.number] = trial
+        elif not wanted and is_cold(trial):
             # Of a hazard the trial with the longest wait for lazy work, of others any.
-            length = max((lazy.milliseconds for lazy in lazy_work(each) if lazy.waiters), default=0.0)
+            length = max((lazy.milliseconds for lazy in lazy_work(trial) if lazy.waiters), default=0.0)
             if length > longest and (first is None or result.verdict == "hazard"):
-                first, longest = each, length
-    baseline = Yardstick.of(case.requests, controls)
-    shown: list[Trial | Control] = [found[number] for number in wanted if number in found]
-    if result.verdict == "broken":
-        shown = [next((each for each in controls if _failing(each, case.requests)), controls[0])] if controls else []
-    elif not shown and first is not None:
-        shown = [first]
-    return Stored(case, tuple(witness(each, case.requests, baseline) for each in shown))
+                first, longest = trial, length
+    chosen = [named[number] for number in wanted if number in named] or ([first] if first is not None else [])
+    return tuple(witness(trial, stored.yardstick) for trial in chosen)
 
 
-def find_record(path: Path, number: int | None) -> Stored:
+def find_record(stored: StoredCase, number: int | None) -> Witness:
     """One trial of a history; without a number the first, or a control where there is none.
 
     Raises:
         BadInput: the file is not a history, or has no such trial.
     """
-    case = read_case(path)
-    controls: list[Control] = []
-    chosen: Trial | None = None
-    for each in read(path):
-        if isinstance(each, Control):
-            controls.append(each)
-        elif chosen is None and number in (None, each.number):
-            chosen = each
-    record = controls[0] if number is None and chosen is None and controls else chosen
+    record: Trial | Control | None = next((each for each in stored.trials() if number in (None, each.number)), None)
+    if record is None and number is None:
+        record = next(iter(stored.controls), None)
     if record is None:
-        raise BadInput(f"{path}: there is no trial {number} in it" if number else f"{path}: there is no trial in it")
-    return Stored(case, (witness(record, case.requests, Yardstick.of(case.requests, controls)),))
+        which = f" {number}" if number else ""
+        raise BadInput(f"{stored.path}: there is no trial{which} in it")
+    return witness(record, stored.yardstick)
 
 
-def witness(record: Trial | Control, requests: tuple[Request, ...], baseline: Yardstick) -> Witness:
+def witness(record: Trial | Control, yardstick: Yardstick) -> Witness:
     """A record with each of its requests judged."""
+    requests = yardstick.requests
+    named = name_answers(record)
     if isinstance(record, Control):
-        graded = {name: _judge_control(each, record, requests) for name, each in name_answers(record).items()}
+        graded = {name: _judge_control(answer, requests) for name, answer in named.items()}
         return Witness(record, requests, graded, frozenset())
-    graded = {}
-    for name, answer in name_answers(record).items():
-        outcome, what = grade_answer(answer, record, baseline)
-        if ".f" in name and outcome in ("error", "wrong", "hang", "crash"):
-            outcome, what = "poisoned", f"after the stampede, one request at a time, still {what}"
-        graded[name] = (outcome, what)
+    later = set(map(id, record.follow_up))
     twice = {
         kind
-        for inside in record.inside
+        for inside in record.evidence.inside
         for kind, count in count_work(inside).items()
-        if kind in ONCE and count > max(baseline.work[kind], 1)
+        if kind in ONCE and count > max(yardstick.work[kind], 1)
     }
-    return Witness(record, requests, graded, frozenset(twice))
+    return Witness(
+        record,
+        requests,
+        {
+            name: (grade_later_answer if id(answer) in later else grade_answer)(answer, record, yardstick)
+            for name, answer in named.items()
+        },
+        frozenset(twice),
+    )
 
 
 def _wanted(result: CaseResult) -> list[int]:
@@ -127,10 +112,10 @@ def _wanted(result: CaseResult) -> list[int]:
 
 
 def _failing(control: Control, requests: Sequence[Request]) -> bool:
-    return any(_judge_control(each, control, requests)[0] != "ok" for each in control.answers)
+    return any(_judge_control(answer, requests)[0] != "ok" for answer in control.answers)
 
 
-def _judge_control(answer: Answer, control: Control, requests: Sequence[Request]) -> tuple[OutcomeName, str]:
+def _judge_control(answer: Answer, requests: Sequence[Request]) -> tuple[OutcomeName, str]:
     """One answer of a control, as `harness.checkers.controls` sees it."""
     if answer.failure == "open":
         return "hang", "got no answer, one request at a time too"

@@ -12,21 +12,22 @@ from pathlib import Path
 import msgspec
 
 from harness.cases.case import Case
-from harness.checkers.controls import judge_controls
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Yardstick
+from harness.checkers.yardstick import CONTROLS, Yardstick
+from harness.hosting.backend import Backend
 from harness.records import (
     Control,
     ThreadOrder,
 )
-from harness.run.control import slowest
-from harness.run.runner import CONTROLS
-from harness.run.trial import grace_seconds
+from harness.result import CaseResult, case_result
+from harness.run.session import Session
 from harness.run.turns import Watch
+from harness.run.watcher import Silent, Watcher
 from harness.runtimes.building import Runtime
+from harness.runtimes.compiling import check_syntax
 from harness.search.snapshot import SnapshotProcess
 from harness.store.history import HistoryWriter
-from harness.verdict import RACES, Tally
+from harness.verdict import Tally
 
 # Threads race for a few microseconds only where two of them can run: the first trials have the machine to themselves.
 # All of them would be half as many in the same time.
@@ -57,13 +58,10 @@ class Explorer:
         for number in range(1, CONTROLS + 1):
             controls.append(snapshot.control(number, self.tally.begin))
             self._history.add(controls[-1])
-        self.tally.broken = judge_controls(controls, self.case.requests)
-        if self.tally.broken:
-            return False
-        self._baseline = Yardstick.of(self.case.requests, controls)
-        self._reference = controls[0].states[0] if controls[0].states else None
-        self._grace = grace_seconds(slowest(controls))
-        return True
+        self._yardstick = Yardstick.of(self.case.requests, controls)
+        self.tally.broken = self._yardstick.broken
+        self.tally.inconclusive = self._yardstick.inconclusive
+        return not (self.tally.broken or self.tally.inconclusive)
 
     def _explore(self, first: SnapshotProcess, flights: int, watch: Watch, like: ThreadOrder | None) -> None:
         numbers = iter(range(1, self.case.trials + 1))
@@ -92,14 +90,14 @@ class Explorer:
                 number = None if self._is_settled() else next(numbers, None)
             if number is None:
                 return
-            trial = snapshot.trial(number, self._grace, self._reference, like)
-            judged = grade(trial, self._baseline)
-            if not RACES.keys() & judged.outcomes.keys() and trial.order:
+            trial = snapshot.trial(number, self._yardstick.grace, self._yardstick.reference, like)
+            graded = grade(trial, self._yardstick)
+            if not graded.races and trial.order:
                 # Thousands of steps, and nothing to do again.
                 trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
             self._history.add(trial)
             with self._lock:
-                self.tally.add(judged)
+                self.tally.add(graded)
                 watch(self.case, self.tally)
 
 
@@ -116,3 +114,29 @@ def explore_case(
         explorer = Explorer(case, runtime, history)
         explorer.run(flights, watch, like)
     return explorer.tally, time.monotonic() - explorer.tally.begin
+
+
+def explore_one(
+    session: Session, case: Case, runtime: Runtime, watcher: Watcher, like: ThreadOrder | None = None
+) -> CaseResult:
+    """Run one case of a session in the snapshot lane, its trials `like` an earlier one if given. Raises
+    HarnessError."""
+    check_syntax(runtime, case.script_path)
+    watcher.case_begins(case)
+    tally, duration = explore_case(
+        case, runtime, session.history_path(case), session.flights, watcher.case_goes_on, like
+    )
+    result = case_result(case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot")
+    session.add(result)
+    watcher.case_ends(case, result)
+    return result
+
+
+def confirm(session: Session, candidate: CaseResult, case: Case, backend: Backend) -> CaseResult:
+    """Ask a server for a race of the snapshot lane: confirmed if it shows one of that class. Raises HarnessError."""
+    asked = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
+    result, _ = session.run_one(asked, backend, Silent())
+    same = result.verdict == "race" and result.race_class == candidate.race_class
+    settled = msgspec.structs.replace(candidate, standing="confirmed" if same else "candidate")
+    session.correct(candidate, settled)
+    return settled

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from harness.cases.case import Case, site_digest
-from harness.checkers.findings import TrialGrade
-from harness.checkers.grade import grade
-from harness.checkers.yardstick import Yardstick
+from harness.cases.case import Case
+from harness.cases.site import site_digest
+from harness.checkers.findings import GRAVITY, TrialGrade
 from harness.errors import BadInput
-from harness.records import Control, Inside, RaceClass, ThreadOrder, Trial
+from harness.hosting.backend import Backend
+from harness.records import RaceClass, ThreadOrder, Trial
 from harness.result import RunResult
-from harness.store.history import read, read_case
-from harness.verdict import GRAVITY, RACES
+from harness.run.session import Session
+from harness.run.watcher import Silent
+from harness.runtimes.building import Runtime
+from harness.search.explorer import explore_one
+from harness.store.runs import RESULT_FILE, histories
+from harness.store.stored_case import StoredCase
 
 
 @dataclass(frozen=True)
@@ -51,37 +56,23 @@ class Attempt:
         return f"reproduced {self.failed} of {self.trials}"
 
 
-def bad_trials(path: Path) -> Iterator[tuple[TrialGrade, Trial]]:
-    """The trials of a history that were bad, and how they were judged."""
-    case = read_case(path)
-    baseline = Yardstick.of(case.requests, [each for each in read(path) if isinstance(each, Control)])
-    for each in read(path):
-        if isinstance(each, Trial):
-            judged = grade(each, baseline)
-            if judged.effective and RACES.keys() & judged.outcomes.keys():
-                yield judged, each
-
-
-def gravest(judged: TrialGrade) -> RaceClass:
+def gravest(graded: TrialGrade) -> RaceClass:
     """The gravest race class of a bad trial."""
-    classes = {RACES[name] for name in judged.outcomes if name in RACES}
-    return next(each for each in GRAVITY if each in classes)
+    return next(name for name in GRAVITY if name in graded.races)
 
 
-def attempted(case: Case, path: Path, race_class: RaceClass) -> Attempt:
+def attempted(stored: StoredCase, race_class: RaceClass) -> Attempt:
     """What a history tells of an attempt: which of its trials were bad in this way."""
-    same = [
-        trial for judged, trial in bad_trials(path) if any(RACES.get(name) == race_class for name in judged.outcomes)
-    ]
-    trials = [each for each in read(path) if isinstance(each, Trial)]
-    steps = sum(each.order.steps for each in trials if each.order)
-    followed = sum(each.order.followed for each in trials if each.order)
+    same = [trial for trial, graded in stored.bad() if race_class in graded.races]
+    trials = list(stored.trials())
+    orders = [trial.order for trial in trials if trial.order]
+    followed = sum(order.followed for order in orders)
     return Attempt(
-        case,
+        stored.case,
         failed=len(same),
         trials=len(trials),
-        order=next((each.order for each in same if each.order and each.order.runs), None),
-        followed=followed / steps if followed else None,
+        order=next((trial.order for trial in same if trial.order and trial.order.runs), None),
+        followed=followed / sum(order.steps for order in orders) if followed else None,
     )
 
 
@@ -91,82 +82,84 @@ def look_up(directory: Path, number: int, pattern: str) -> ReplayTarget:
     Raises:
         BadInput: there is none, there are several, or the site has changed since.
     """
-    found: list[ReplayTarget] = []
     versions = _versions(directory)
-    for path in sorted((directory / "cases").glob("*.jsonl")):
-        case = read_case(path)
-        if pattern not in case.id:
-            continue
-        for judged, trial in bad_trials(path):
-            if trial.number == number:
-                inside = next((each for each in trial.inside if each.strategy), Inside(process=trial.inside[0].process))
-                found.append(
-                    ReplayTarget(
-                        case,
-                        number,
-                        gravest(judged),
-                        inside.strategy,
-                        inside.seed,
-                        trial.order,
-                        versions.get(case.id, {}),
-                    )
-                )
-    if not found:
+    targets = [
+        _target(stored.case, trial, graded, versions.get(stored.case.id, {}))
+        for stored in map(StoredCase, histories(directory))
+        if pattern in stored.case.id
+        for trial, graded in stored.bad()
+        if trial.number == number
+    ]
+    if not targets:
         raise BadInput(f"run {directory.name} has no bad trial {number}{f' of a case {pattern!r}' if pattern else ''}")
-    if len(found) > 1:
-        ids = ", ".join(each.case.id for each in found)
+    if len(targets) > 1:
+        ids = ", ".join(target.case.id for target in targets)
         raise BadInput(f"trial {number} of run {directory.name} was bad in several cases: choose with --case ({ids})")
-    (told,) = found
-    if not told.case.script_path.is_file():
-        raise BadInput(f"{told.case.script_path}: the script of that run is not there any more")
-    if told.case.digest and told.case.digest != site_digest(told.case.script_path):
+    (target,) = targets
+    case = target.case
+    if not case.script_path.is_file():
+        raise BadInput(f"{case.script_path}: the script of that run is not there any more")
+    if case.digest and case.digest != site_digest(case.site_dir):
         raise BadInput(
-            f"the files of {told.case.script_path.parent.parent} have changed since run {directory.name}: "
+            f"the files of {case.site_dir} have changed since run {directory.name}: "
             f"what failed then need not fail now; run the scenario anew"
         )
-    return told
+    return target
+
+
+def _target(case: Case, trial: Trial, graded: TrialGrade, versions: Mapping[str, str]) -> ReplayTarget:
+    disturbed = [inside for inside in trial.evidence.inside if inside.strategy]
+    return ReplayTarget(
+        case,
+        trial.number,
+        gravest(graded),
+        disturbed[0].strategy if disturbed else "",
+        disturbed[0].seed if disturbed else 0,
+        trial.order,
+        versions,
+    )
 
 
 def _versions(directory: Path) -> dict[str, dict[str, str]]:
     """By case, what a run ran on; nothing where it was killed before it could say."""
     try:
-        result = msgspec.json.decode((directory / "result.json").read_bytes(), type=RunResult)
+        result = msgspec.json.decode((directory / RESULT_FILE).read_bytes(), type=RunResult)
     except (OSError, msgspec.DecodeError):
         return {}
     return {each.case: each.versions for each in result.cases}
 
 
-def check_runtime(told: ReplayTarget, versions: Mapping[str, str]) -> None:
+def check_runtime(target: ReplayTarget, versions: Mapping[str, str]) -> None:
     """Raises BadInput: the runtime is not what it was, so that what failed then need not fail now."""
     changed = [
         f"{name} was {then} and is {versions[name]}"
-        for name, then in told.versions.items()
+        for name, then in target.versions.items()
         if versions.get(name, then) != then
     ]
     if changed:
         raise BadInput(
-            f"runtime {told.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario anew"
+            f"runtime {target.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario anew"
         )
 
 
-def again(told: ReplayTarget, trials: int) -> Case:
+def again(target: ReplayTarget, trials: int) -> Case:
     """The case with every process disturbed by the seed of that trial."""
-    perturb = told.case.perturb
-    if told.strategy:
-        perturb = perturb.model_copy(update={"seed": told.seed})
-    return told.case.model_copy(update={"trials": trials, "full": True, "perturb": perturb, "expectation": None})
+    perturb = target.case.perturb
+    if target.strategy:
+        perturb = perturb.model_copy(update={"seed": target.seed})
+    return target.case.model_copy(update={"trials": trials, "full": True, "perturb": perturb, "expectation": None})
 
 
-def by_seed(told: ReplayTarget) -> ThreadOrder:
+def by_seed(target: ReplayTarget) -> ThreadOrder:
     """How a trial of the snapshot lane is done again by its seed alone; each line is a point, so that the order of one
     that fails can be enforced."""
-    return ThreadOrder(line_up=bool(told.order and told.order.line_up), fine=bool(told.strategy))
+    return ThreadOrder(line_up=bool(target.order and target.order.line_up), fine=bool(target.strategy))
 
 
-def orders(told: ReplayTarget, again: Attempt) -> Iterator[tuple[str, ThreadOrder]]:
+def orders(target: ReplayTarget, again: Attempt) -> Iterator[tuple[str, ThreadOrder]]:
     """The orders that can be enforced: that of the trial itself, and that of one that failed like it, by its seed."""
-    if told.order and told.order.runs:
-        yield "its own order", told.order
+    if target.order and target.order.runs:
+        yield "its own order", target.order
     if again.order:
         yield "the order of one that failed by its seed, line by line", again.order
 
@@ -179,14 +172,8 @@ def smaller(case: Case) -> Iterator[Case]:
         for left_out in range(len(case.requests)):
             requests = tuple(each for index, each in enumerate(case.requests) if index != left_out)
             yield case.model_copy(update={"requests": requests})
-    daemon, embedded = case.hosting.daemon, case.hosting.embedded
-    threads = daemon.threads if case.mode == "daemon" else embedded.threads
-    if threads > 2:
-        half = {"threads": max(2, threads // 2)}
-        hosting = case.hosting.model_copy(
-            update={"daemon": daemon.model_copy(update=half), "embedded": embedded.model_copy(update=half)}
-        )
-        yield case.model_copy(update={"hosting": hosting})
+    if case.threads > 2:
+        yield case.model_copy(update={"threads": max(2, case.threads // 2)})
 
 
 def minimise(first: Attempt, attempt: Callable[[Case], Attempt], limit: int = 20) -> Attempt:
@@ -207,8 +194,65 @@ def minimise(first: Attempt, attempt: Callable[[Case], Attempt], limit: int = 20
     return best
 
 
-def describe(case: Case) -> str:
+def describe_size(case: Case) -> str:
     """A case's size in words."""
-    hosting = case.hosting.daemon if case.mode == "daemon" else case.hosting.embedded
     paths = ", ".join(dict.fromkeys(str(each) for each in case.requests))
-    return f"{case.users} requests ({paths}), {hosting.threads} threads"
+    return f"{case.users} requests ({paths}), {case.threads} threads"
+
+
+class Replayer:
+    """Does a trial again: by its seed, by the orders that are known, and then with less and less."""
+
+    def __init__(
+        self,
+        target: ReplayTarget,
+        session: Session,
+        backend: Backend,
+        runtime_of: Callable[[str], Runtime],
+        say: Callable[[str], None],
+    ) -> None:
+        self._target = target
+        self._session = session
+        self._backend = backend
+        self._runtime_of = runtime_of
+        self._say = say
+        self._numbers = itertools.count(1)
+
+    def run(self, trials: int, *, minimised: bool) -> tuple[Attempt, int]:
+        """The smallest attempt that failed (or the first), and how many trials failed in all the attempts before it
+        was made smaller.
+
+        Raises:
+            BadInput: the runtime has changed.
+            KeyboardInterrupt: an attempt was stopped.
+        """
+        target = self._target
+        # Only a replay on a server has a host, and may find none.
+        of_lane = target.order is not None
+        check_runtime(
+            target,
+            self._runtime_of(target.case.runtime).versions
+            if of_lane
+            else self._backend.host(target.case, self._session.flights).versions,
+        )
+        best = self._attempt(again(target, trials))
+        failed = best.failed
+        for name, order in orders(target, best):
+            failed += self._attempt(best.case, order, f"{name} enforced").failed
+        if best.failed and minimised:
+            best = minimise(best, self._attempt)
+        return best, failed
+
+    def _attempt(self, case: Case, like: ThreadOrder | None = None, how: str = "") -> Attempt:
+        target, session = self._target, self._session
+        case = case.model_copy(update={"id": f"{target.case.id}::replay-{next(self._numbers)}"})
+        if target.order is None:
+            _, stopped = session.run_one(case, self._backend, Silent())
+            if stopped:
+                raise KeyboardInterrupt
+        else:
+            explore_one(session, case, self._runtime_of(case.runtime), Silent(), like or by_seed(target))
+        done = attempted(StoredCase(session.history_path(case)), target.race_class)
+        kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
+        self._say(f"{done} with {how or describe_size(case)}{kept}")
+        return done

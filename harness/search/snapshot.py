@@ -13,7 +13,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,10 +25,11 @@ from harness.hosting import events, listener
 from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.httpd import dies_with_us
 from harness.hosting.local import environment_of
-from harness.load.client import COMMON_HEADERS, RequestResult, answer_of
+from harness.load.exchange import COMMON_HEADERS, RequestResult, answer_of
 from harness.records import (
     Answer,
     Control,
+    Evidence,
     ProcessId,
     Request,
     State,
@@ -38,7 +38,7 @@ from harness.records import (
     Trial,
     WatchedProcess,
 )
-from harness.run.trial import differing
+from harness.run.trial import compared
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import compiled_by
 
@@ -169,9 +169,9 @@ class SnapshotProcess:
 
     def control(self, number: int, begin: float) -> Control:
         """The requests one after another, in a child."""
-        done = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
-        brought = _records(self.case, done)
-        return Control(number=number, answers=brought.answers, begin=begin, **brought.rest)
+        report = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
+        answers, _ = _answers(self.case, report)
+        return Control(number=number, answers=answers, begin=begin, evidence=_evidence(report))
 
     def trial(
         self,
@@ -186,19 +186,17 @@ class SnapshotProcess:
         begin = time.monotonic()
         seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
         led = like or ThreadOrder(line_up=number % 2 == 0)
-        done = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
-        brought = _records(case, done)
-        states = tuple(differing(each, reference) for each in brought.rest.pop("states", ()))
+        report = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
+        answers, follow_up = _answers(case, report)
         return Trial(
             number=number,
             slot="snapshot",
             begin=begin,
             end=time.monotonic(),
-            answers=brought.answers,
-            follow_up=brought.follow_up,
-            states=states,
-            order=msgspec.structs.replace(done.order or ThreadOrder(), line_up=led.line_up, fine=led.fine),
-            **brought.rest,
+            answers=answers,
+            follow_up=follow_up,
+            evidence=compared(_evidence(report), reference),
+            order=msgspec.structs.replace(report.order or ThreadOrder(), line_up=led.line_up, fine=led.fine),
         )
 
     def _fork(
@@ -207,7 +205,7 @@ class SnapshotProcess:
         """What a child brings home."""
         case = self.case
         led = led or ThreadOrder()
-        plan = plan_of(case, case.script_path.parent.parent) if case.schedule == "perturbed" else None
+        plan = plan_of(case, case.site_dir) if case.schedule == "perturbed" else None
         assert self._process is not None
         assert self._process.stdin is not None
         chosen = case.requests_of_stampede()
@@ -258,34 +256,33 @@ def _answer(told: _ChildAnswer, user: int, index: int) -> Answer:
     )
 
 
-@dataclass
-class _ChildRecords:
-    """What a child brought home, as records."""
-
-    answers: tuple[Answer, ...]
-    follow_up: tuple[Answer, ...]
-    rest: dict[str, Any]
-
-
-def _records(case: Case, done: _ChildReport) -> _ChildRecords:
+def _answers(case: Case, report: _ChildReport) -> tuple[tuple[Answer, ...], tuple[Answer, ...]]:
+    """The answers to the requests together, and to those that followed."""
     chosen = case.requests_of_stampede()
-    if done.died is not None or done.stuck:
-        none = RequestResult(intended=0.0, failure="open" if done.stuck else "reset")
-        child = WatchedProcess(process=ProcessId(done.pid, 0), fresh=True, gone=not done.stuck, idle=done.idle)
-        answers = tuple(answer_of(none, user, index) for user, index in enumerate(chosen))
-        return _ChildRecords(answers, (), {"processes": (child,)})
-    recording = Path(done.recording)
+    if report.died is not None or report.stuck:
+        none = RequestResult(intended=0.0, failure="open" if report.stuck else "reset")
+        return tuple(answer_of(none, user, index) for user, index in enumerate(chosen)), ()
+    return (
+        tuple(
+            _answer(answer, user, index)
+            for user, (answer, index) in enumerate(zip(report.answers, chosen, strict=True))
+        ),
+        tuple(_answer(answer, turn, turn % len(case.requests)) for turn, answer in enumerate(report.follow_up)),
+    )
+
+
+def _evidence(report: _ChildReport) -> Evidence:
+    """What a child recorded and told of itself; its recording is deleted."""
+    if report.died is not None or report.stuck:
+        child = ProcessId(report.pid, 0)
+        return Evidence(processes=(WatchedProcess(process=child, fresh=True, gone=not report.stuck, idle=report.idle),))
+    recording = Path(report.recording)
     process = ProcessId(*map(int, recording.name.split("-")))
     inside = events.read(recording, process)
     recording.unlink()
-    states = (done.states.of(process),) if done.states else ()
-    return _ChildRecords(
-        tuple(_answer(each, user, index) for user, (each, index) in enumerate(zip(done.answers, chosen, strict=True))),
-        tuple(_answer(each, turn, turn % len(case.requests)) for turn, each in enumerate(done.follow_up)),
-        {
-            "processes": (WatchedProcess(process=process, fresh=True, idle=done.idle),),
-            "inside": (inside,) if inside else (),
-            "states": states,
-            "stacks": tuple(msgspec.structs.replace(each, process=process) for each in done.stacks),
-        },
+    return Evidence(
+        processes=(WatchedProcess(process=process, fresh=True, idle=report.idle),),
+        inside=(inside,) if inside else (),
+        states=(report.states.of(process),) if report.states else (),
+        stacks=tuple(msgspec.structs.replace(stack, process=process) for stack in report.stacks),
     )

@@ -18,9 +18,12 @@ import pydantic
 from harness.cases.case import Case
 from harness.errors import BadInput
 from harness.records import Answer, Control, Record, Trial
+from harness.store.version1 import Control1, Trial1, converted_case
 
 _PREFIX = "sha256:"
 _MAX_KNOWN = 2000
+VERSION = 2
+"""Of the form of a history. 1 was harness 0.1: see version1.py."""
 
 
 class Body(Record, frozen=True, tag="body"):
@@ -34,11 +37,14 @@ class Forget(Record, frozen=True, tag="forget"):
 
 class Header(Record, frozen=True, tag="case"):
     case: dict[str, Any]
+    version: int = 1
 
 
 _Line = Header | Body | Forget | Control | Trial
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_header = msgspec.json.Decoder(Header).decode
+_decode_1 = msgspec.json.Decoder(Header | Body | Forget | Control1 | Trial1).decode
 
 
 class HistoryWriter:
@@ -52,7 +58,7 @@ class HistoryWriter:
             self._stream = path.open("xb")
         except OSError as error:
             raise BadInput(f"{path}: the history cannot be written: {error.strerror}") from error
-        self._write(_encode(Header(case=case.to_json())))
+        self._write(_encode(Header(case=case.to_json(), version=VERSION)))
 
     def __enter__(self) -> HistoryWriter:
         return self
@@ -93,14 +99,25 @@ def file_name(case: str) -> str:
 
 
 def read_case(path: Path) -> Case:
-    """The case of a history. Raises BadInput if the file is not one."""
-    first = next(_lines(path), None)
-    if not isinstance(first, Header):
-        raise BadInput(f"{path}: not a history: it does not begin with its case")
+    """The case of a history. Raises BadInput if the file is not one, or was written by a newer harness."""
+    header = _read_header(path)
     try:
-        return Case.from_json(first.case)
+        return Case.from_json(converted_case(header.case) if header.version == 1 else header.case)
     except (pydantic.ValidationError, msgspec.ValidationError) as error:
         raise BadInput(f"{path}: its case was written by another version of the harness: {error}") from error
+
+
+def _read_header(path: Path) -> Header:
+    try:
+        with path.open("rb") as stream:
+            header = _decode_header(stream.readline())
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a history: it does not begin with its case") from error
+    if header.version > VERSION:
+        raise BadInput(f"{path}: written by a newer harness (form {header.version}, known are 1 to {VERSION}): update")
+    return header
 
 
 def read(path: Path) -> Iterator[Control | Trial]:
@@ -126,15 +143,13 @@ def _whole(answer: Answer, bodies: dict[str, str]) -> Answer:
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    with stream:
-        for number, line in enumerate(stream, 1):
-            if not line.endswith(b"\n"):
+    old = _read_header(path).version == 1
+    with path.open("rb") as stream:
+        for number, text in enumerate(stream, 1):
+            if not text.endswith(b"\n"):
                 return
             try:
-                yield _decode(line)
+                line = _decode_1(text) if old else _decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise BadInput(f"{path}:{number}: not a line of a history: {error}") from error
+            yield line.converted() if isinstance(line, Control1 | Trial1) else line

@@ -6,7 +6,6 @@ from build import (
     OTHER_PROCESS,
     PAGE,
     make_answer,
-    make_baseline,
     make_control,
     make_inside,
     make_log,
@@ -14,6 +13,7 @@ from build import (
     make_mishap,
     make_trial,
     make_watched,
+    make_yardstick,
 )
 
 from harness.checkers.answers import (
@@ -27,17 +27,17 @@ from harness.checkers.answers import (
 
 
 def outcome(answer, **trial):
-    return grade_answer(answer, make_trial(answer, **trial), make_baseline())[0]
+    return grade_answer(answer, make_trial(answer, **trial), make_yardstick())[0]
 
 
 def words(answer, **trial):
-    return grade_answer(answer, make_trial(answer, **trial), make_baseline())[1]
+    return grade_answer(answer, make_trial(answer, **trial), make_yardstick())[1]
 
 
 class TestAnswered:
     def test_ok(self):
         """An answer like the control's is ok, and needs no words."""
-        assert ("ok", "") == grade_answer(make_answer(), make_trial(), make_baseline())
+        assert ("ok", "") == grade_answer(make_answer(), make_trial(), make_yardstick())
 
     @pytest.mark.parametrize(
         ("expected", "changes"),
@@ -60,7 +60,7 @@ class TestAnswered:
 
     def test_two_right_statuses(self):
         """A status is right if any control had it."""
-        baseline = make_baseline(make_control(), make_control(make_answer(status=304)))
+        baseline = make_yardstick(make_control(), make_control(make_answer(status=304)))
 
         assert "ok" == grade_answer(make_answer(status=304), make_trial(), baseline)[0]
 
@@ -136,7 +136,7 @@ class TestFindings:
     def test_one_each(self):
         """Each answer that is not ok has a finding; one that is ok has none."""
         trial = make_trial(make_answer(0), make_answer(1, status=500), make_answer(2))
-        graded = list(grade_answers(trial, make_baseline()))
+        graded = list(grade_answers(trial, make_yardstick()))
 
         assert ["ok", "error", "ok"] == [name for name, _ in graded]
         assert [False, True, False] == [finding is not None for _, finding in graded]
@@ -155,20 +155,20 @@ class TestFindings:
     def test_race_class(self, expected, answer):
         """A hang is of its own class, a failure is a failed request, and what proves nothing has no class."""
         trial = make_trial(answer, processes=(make_watched(idle=True),))
-        ((_, finding),) = grade_answers(trial, make_baseline())
+        ((_, finding),) = grade_answers(trial, make_yardstick())
 
         assert expected == finding.race_class
 
     def test_slow(self):
         """Nor has a slow answer."""
         trial = make_trial(make_lost_answer(), processes=(make_watched(idle=False),))
-        ((name, finding),) = grade_answers(trial, make_baseline())
+        ((name, finding),) = grade_answers(trial, make_yardstick())
 
         assert ("slow", None) == (name, finding.race_class)
 
     def test_named(self):
         """A finding names trial, request and process."""
-        ((_, finding),) = grade_answers(make_trial(make_answer(status=500), number=7), make_baseline())
+        ((_, finding),) = grade_answers(make_trial(make_answer(status=500), number=7), make_yardstick())
 
         assert (7, "GET /", "100@5000") == (finding.trial, finding.request, finding.process)
 
@@ -181,7 +181,7 @@ class TestFindings:
         )
         answers = [make_answer(user, status=500) for user in range(3)]
         trial = make_trial(*answers, inside=(make_inside(mishaps=mishaps),))
-        first, second, third = (finding.key for _, finding in grade_answers(trial, make_baseline()))
+        first, second, third = (finding.key for _, finding in grade_answers(trial, make_yardstick()))
 
         assert first == second
         assert first != third
@@ -196,7 +196,7 @@ class TestFollowUp:
     def test_poisoned(self, answer):
         """A single request after the stampede that still fails shows a poisoned process."""
         trial = make_trial(follow_up=(answer,), processes=(make_watched(idle=True),))
-        ((name, finding),) = grade_follow_up(trial, make_baseline())
+        ((name, finding),) = grade_follow_up(trial, make_yardstick())
 
         assert "poisoned" == name == finding.outcome
         assert "failed-request" == finding.race_class
@@ -214,14 +214,14 @@ class TestFollowUp:
         """A right, a dropped or a slow follow-up does not."""
         trial = make_trial(follow_up=(answer,), processes=(make_watched(idle=False),))
 
-        assert expected == [name for name, _ in grade_follow_up(trial, make_baseline())]
+        assert expected == [name for name, _ in grade_follow_up(trial, make_yardstick())]
 
     def test_crash(self):
         """So does one that loses its process; a process that lives on may have dropped it."""
         lost = make_lost_answer(failure="reset")
         trial = make_trial(follow_up=(lost,), processes=(make_watched(gone=True),))
 
-        assert ["poisoned"] == [name for name, _ in grade_follow_up(trial, make_baseline())]
+        assert ["poisoned"] == [name for name, _ in grade_follow_up(trial, make_yardstick())]
 
 
 class TestExplain:

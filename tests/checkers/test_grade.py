@@ -4,7 +4,6 @@ import pytest
 from build import (
     OTHER_PROCESS,
     make_answer,
-    make_baseline,
     make_inside,
     make_lost_answer,
     make_request_span,
@@ -12,6 +11,7 @@ from build import (
     make_tally,
     make_trial,
     make_watched,
+    make_yardstick,
 )
 
 from harness.checkers import grade as grading
@@ -20,7 +20,7 @@ from harness.verdict import conclude
 
 
 def graded(*answers, **trial):
-    return grade(make_trial(*answers, **trial), make_baseline())
+    return grade(make_trial(*answers, **trial), make_yardstick())
 
 
 @pytest.mark.parametrize(("files", "told"), [(0, True), (1, False), (-1, False)])

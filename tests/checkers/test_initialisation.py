@@ -4,12 +4,12 @@ import pytest
 from build import (
     OTHER_PROCESS,
     make_answer,
-    make_baseline,
     make_control,
     make_inside,
     make_request_span,
     make_span,
     make_trial,
+    make_yardstick,
 )
 
 from harness.checkers.initialisation import duplicate_init, lazy_work
@@ -25,7 +25,7 @@ def duplicates(*spans, again=(), control=()):
     """The findings of a trial with these spans, against controls with those."""
     trial = make_trial(inside=(make_inside(*REQUEST_SPANS, *spans, executed_again=again),))
     inside = make_inside(*control) if not isinstance(control, str) else make_inside(executed_again=(control,))
-    return list(duplicate_init(trial, make_baseline(make_control(inside=(inside,)))))
+    return list(duplicate_init(trial, make_yardstick(make_control(inside=(inside,)))))
 
 
 class TestLazy:
@@ -111,7 +111,7 @@ class TestDuplicates:
 
         for expected, counts in ((1, (once, once)), (0, (once, twice)), (0, (twice, once))):
             controls = [make_control(inside=(make_inside(*spans),)) for spans in counts]
-            assert expected == len(list(duplicate_init(trial, make_baseline(*controls))))
+            assert expected == len(list(duplicate_init(trial, make_yardstick(*controls))))
 
     def test_as_often_as_in_control(self):
         """As often as in the control is the site's own way; once more is not."""
@@ -135,7 +135,7 @@ class TestDuplicates:
             make_inside(make_span("settings", process=OTHER_PROCESS), process=OTHER_PROCESS),
         )
 
-        assert [] == list(duplicate_init(make_trial(inside=insides), make_baseline()))
+        assert [] == list(duplicate_init(make_trial(inside=insides), make_yardstick()))
 
     def test_after_the_stampede(self):
         """What is built after the last answer of the stampede is not the stampede's doing."""
@@ -149,7 +149,7 @@ class TestDuplicates:
         spans = (make_span("settings"), make_span("settings", 2.5, 2.6, thread=2))
         trial = make_trial(answer, inside=(make_inside(*REQUEST_SPANS, *spans),))
 
-        assert 1 == len(list(duplicate_init(trial, make_baseline())))
+        assert 1 == len(list(duplicate_init(trial, make_yardstick())))
 
 
 class TestExecutedAgain:
@@ -167,7 +167,7 @@ class TestExecutedAgain:
     def test_in_both_controls(self):
         """Once in each of two controls is once there."""
         inside = make_inside(executed_again=("shop.orders",))
-        baseline = make_baseline(*[make_control(inside=(inside,))] * 2)
+        baseline = make_yardstick(*[make_control(inside=(inside,))] * 2)
         trial = make_trial(inside=(make_inside(executed_again=("shop.orders",) * 2),))
 
         assert 1 == len(list(duplicate_init(trial, baseline)))

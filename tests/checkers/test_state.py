@@ -1,7 +1,7 @@
 """The state that a stampede leaves behind: what is a race, and what only looks like one."""
 
 import pytest
-from build import OTHER_PROCESS, PROCESS, make_baseline, make_control, make_trial, make_watched
+from build import OTHER_PROCESS, PROCESS, make_control, make_trial, make_watched, make_yardstick
 
 from harness.checkers.grade import grade
 from harness.checkers.state import changed_state
@@ -14,7 +14,7 @@ def state(process=PROCESS, failed=(), **entries):
 
 def after(entries, *controls):
     """The findings of a trial whose state differs by `entries`, against controls of these states."""
-    baseline = make_baseline(*(make_control(number=n, states=(state(**each),)) for n, each in enumerate(controls, 1)))
+    baseline = make_yardstick(*(make_control(number=n, states=(state(**each),)) for n, each in enumerate(controls, 1)))
     return list(changed_state(make_trial(states=(state(**entries),)), baseline))
 
 
@@ -66,7 +66,7 @@ class TestInvariant:
 
 def test_warm_process():
     """A process that was not cold proves nothing."""
-    baseline = make_baseline(make_control(states=(state(**SOUND),)))
+    baseline = make_yardstick(make_control(states=(state(**SOUND),)))
     trial = make_trial(states=(state(umask="0077"),), processes=(make_watched(fresh=False),))
 
     assert [] == list(changed_state(trial, baseline))
@@ -74,7 +74,7 @@ def test_warm_process():
 
 def test_not_told():
     """A hook that raised makes the case inconclusive, never clean."""
-    baseline = make_baseline(make_control(states=(state(**SOUND),)))
+    baseline = make_yardstick(make_control(states=(state(**SOUND),)))
     asked = grade(make_trial(states=(state(failed=("the site's invariant: KeyError: 'x'",)),)), baseline)
 
     assert ("state: the site's invariant: KeyError: 'x'",) == asked.failed_checkers
@@ -83,7 +83,7 @@ def test_not_told():
 
 def test_each_process():
     """Of several processes each is judged."""
-    baseline = make_baseline(make_control(states=(state(**SOUND),)))
+    baseline = make_yardstick(make_control(states=(state(**SOUND),)))
     trial = make_trial(states=(state(), state(OTHER_PROCESS, umask="0077")))
 
     assert [str(OTHER_PROCESS)] == [each.process for each in changed_state(trial, baseline)]

@@ -3,7 +3,6 @@
 from build import (
     PROCESS,
     make_answer,
-    make_baseline,
     make_control,
     make_finding,
     make_inside,
@@ -11,6 +10,7 @@ from build import (
     make_request_span,
     make_span,
     make_trial,
+    make_yardstick,
 )
 
 from harness.checkers.grade import grade
@@ -33,7 +33,7 @@ def trial_of(*spans, error=CIRCULAR, answers=FAILED, **changes):
 def story(trial, **changes):
     fields = {"race_class": "failed-request", "name": "1.0", "key": "error|GET /|AttributeError"} | changes
     control = make_control(make_answer(0), make_answer(1, request=1))
-    return tell(make_finding(process=str(PROCESS), **fields), trial, make_baseline(control, control))
+    return tell(make_finding(process=str(PROCESS), **fields), trial, make_yardstick(control, control))
 
 
 class TestFailedRequest:
@@ -118,5 +118,5 @@ def test_state():
 def test_first_of_a_kind():
     """Only the first finding of a kind carries its story."""
     answers = (make_answer(0, status=500), make_answer(1, status=500))
-    found = [each for each in grade(trial_of(answers=answers), make_baseline()).findings if each.outcome == "error"]
+    found = [each for each in grade(trial_of(answers=answers), make_yardstick()).findings if each.outcome == "error"]
     assert [True, False] == [bool(each.story) for each in found] or len({each.key for each in found}) == 2

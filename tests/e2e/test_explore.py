@@ -58,7 +58,7 @@ def test_a_race_is_found_and_confirmed_on_apache(explore):
     done, trials = explore("check_then_act", "--confirm")
     assert "race (failed-request)" in done.stdout, done.stdout + done.stderr
     assert "failed-request: confirmed, seen on Apache too" in done.stderr
-    assert len({each.processes[0].process for each in trials}) == len(trials)
+    assert len({each.evidence.processes[0].process for each in trials}) == len(trials)
 
 
 def test_the_fixed_twin_is_clean(explore):
@@ -77,7 +77,7 @@ def test_a_hang_ends_with_the_stacks_that_wait(explore):
     done, trials = explore("lock_order", "--trials", "2", paths=("/a", "/b"))
     assert "race (hang)" in done.stdout, done.stdout + done.stderr
     assert "wait for (script)._" in done.stdout
-    assert any(each.stacks for each in trials)
+    assert any(each.evidence.stacks for each in trials)
 
 
 def test_a_child_that_dies_is_a_crash(explore):

@@ -74,8 +74,8 @@ def test_natural_and_perturbed_trials_alternate(run, mode, restart):
             inside
             for each in history
             if isinstance(each, Control | Trial)
-            for inside in each.inside
-            if any(process.fresh and process.process == inside.process for process in each.processes)
+            for inside in each.evidence.inside
+            if any(process.fresh and process.process == inside.process for process in each.evidence.processes)
         ]
         assert len(fresh) >= 20
         assert {schedule == "perturbed"} == {bool(inside.strategy) for inside in fresh}

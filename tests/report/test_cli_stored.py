@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from harness.bench.records import read_bench
 from harness.cli import main
 from harness.cli.stored import keep_page
-from harness.run.session import regrade
+from harness.store.regrade import regrade
 
 RUN, OTHER, BENCH = "20260101-000000-aaaa", "20260102-000000-bbbb", "20260103-000000-cccc"
 FAILING, FINE = "books::daemon::failing::natural", "books::daemon::fine::natural"
@@ -171,6 +171,6 @@ class TestKeeping:
     def test_never_fails_the_run(self, results):
         """A page that cannot be made is told, and is no error."""
         said = []
-        (results / RUN / ".report.html").mkdir()
+        (results / RUN / ".report.html.part").mkdir()
         keep_page(results / RUN, regrade(results / RUN), said.append)
         assert "could not be made" in said[0]

@@ -16,6 +16,7 @@ from build import (
     make_request_span,
     make_span,
     make_trial,
+    replaced,
     store_run,
 )
 
@@ -24,7 +25,7 @@ from harness.errors import BadInput
 from harness.records import Request
 from harness.report.html import MOST_BARS_OF_A_PAGE, headline, render, write_html
 from harness.result import RunResult, SkippedCase
-from harness.run.session import regrade
+from harness.store.regrade import regrade
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}&amp;</style>--><!--"
 
@@ -175,11 +176,11 @@ class TestUntrusted:
         requests = (Request(path=f"/{HOSTILE}"), Request(path="/two/"))
         case = make_case(scenario=HOSTILE, script=HOSTILE, runtime=HOSTILE, requests=requests, trials=1)
         trial = make_failing_trial(error=f"ValueError: {HOSTILE}")
-        (inside,) = trial.inside
+        (inside,) = trial.evidence.inside
         spans = tuple(
             msgspec.structs.replace(each, name=HOSTILE) if each.kind == "import" else each for each in inside.spans
         )
-        trial = msgspec.structs.replace(trial, inside=(msgspec.structs.replace(inside, spans=spans, strategy=HOSTILE),))
+        trial = replaced(trial, inside=(msgspec.structs.replace(inside, spans=spans, strategy=HOSTILE),))
         controls = [make_control(make_answer(0, body=HOSTILE), make_answer(1, body=HOSTILE)) for _ in range(2)]
         skipped = [SkippedCase(case=HOSTILE, reason=HOSTILE)]
         return store_run(tmp_path, (case, *controls, trial), skipped=skipped, environment={HOSTILE: HOSTILE})
@@ -246,7 +247,7 @@ class TestOldAndDamaged:
     def test_unwritable(self, tmp_path):
         """A page that cannot be written is named."""
         directory = store_run(tmp_path, racing())
-        (directory / ".report.html").mkdir()
+        (directory / ".report.html.part").mkdir()
         with pytest.raises(BadInput, match=r"report\.html: the report cannot be written"):
             write_html(directory, regrade(directory))
 

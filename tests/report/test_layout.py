@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import msgspec
 import pytest
 from build import (
     OTHER_PROCESS,
@@ -16,6 +15,7 @@ from build import (
     make_request_span,
     make_span,
     make_trial,
+    replaced,
 )
 
 from harness.records import Frame, ThreadStack
@@ -174,7 +174,7 @@ class TestViews:
 
     def test_nothing(self):
         """A trial of which nothing is known can still be laid out."""
-        empty = msgspec.structs.replace(make_trial(), answers=(), inside=())
+        empty = replaced(make_trial(), answers=(), inside=())
         assert [] == laid(empty).bars
         assert laid(empty).views[0].length > 0
 

@@ -5,7 +5,7 @@ from build import CONTROLS, make_case, make_failing_trial, make_trial, store_run
 
 from harness.report.markdown import plain, render
 from harness.result import SkippedCase
-from harness.run.session import regrade
+from harness.store.regrade import regrade
 
 
 def rendered(tmp_path, *stored, **changes):

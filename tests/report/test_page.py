@@ -17,7 +17,7 @@ from test_bench_page import make_bench, measured
 
 from harness.report.bench_page import render as render_bench
 from harness.report.html import write_html
-from harness.run.session import regrade
+from harness.store.regrade import regrade
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
 LONG_PATH = "/" + "a-very-long-path-without-a-break/" * 9

@@ -3,14 +3,11 @@
 import json
 from itertools import pairwise
 
-import msgspec
 import pytest
 from build import (
     CONTROLS,
     OTHER_PROCESS,
     PROCESS,
-    REQUESTS,
-    make_baseline,
     make_case,
     make_control,
     make_failing_trial,
@@ -18,6 +15,8 @@ from build import (
     make_lost_answer,
     make_request_span,
     make_trial,
+    make_yardstick,
+    replaced,
     store_run,
 )
 
@@ -25,6 +24,7 @@ from harness.errors import BadInput
 from harness.records import Control, Frame, ThreadStack
 from harness.report.perfetto import encode_trace
 from harness.report.witness import find_record, witness
+from harness.store.stored_case import StoredCase
 
 # The document's fields of each phase that is used here, and their types.
 NUMBER = (int, float)
@@ -45,7 +45,7 @@ METADATA = {
 
 
 def traced(record):
-    return json.loads(encode_trace(make_case(), witness(record, REQUESTS, make_baseline()), "a-run"))
+    return json.loads(encode_trace(make_case(), witness(record, make_yardstick()), "a-run"))
 
 
 def of(trace, phase):
@@ -143,7 +143,7 @@ class TestContents:
     def test_who_waits(self):
         """A thread of a hang says at the end what it waits for, with its stack."""
         stack = ThreadStack(thread=1, frames=(Frame("a.py", 3, "f"),), waits_for="a lock", owner=9, process=PROCESS)
-        (told,) = of(traced(msgspec.structs.replace(HANGING, stacks=(stack,))), "i")
+        (told,) = of(traced(replaced(HANGING, stacks=(stack,))), "i")
         assert ("waits for a lock", ["a.py:3 f"]) == (told["name"], told["args"]["frames"])
 
     def test_where_it_is_from(self):
@@ -159,15 +159,15 @@ class TestChoice:
     def test_by_number(self, tmp_path):
         """A trial is found by its number, wherever in the history it is."""
         path = self.path(tmp_path, make_trial(number=2), make_trial(number=1))
-        assert 1 == find_record(path, 1).witnesses[0].record.number
+        assert 1 == find_record(StoredCase(path), 1).record.number
 
     def test_without_a_number(self, tmp_path):
         """Without a number it is the first of the history; where there is none, a control."""
-        assert 2 == find_record(self.path(tmp_path, make_trial(number=2)), None).witnesses[0].record.number
-        (found,) = find_record(self.path(tmp_path / "other"), None).witnesses
+        assert 2 == find_record(StoredCase(self.path(tmp_path, make_trial(number=2))), None).record.number
+        found = find_record(StoredCase(self.path(tmp_path / "other")), None)
         assert isinstance(found.record, Control)
 
     def test_no_such_trial(self, tmp_path):
         """A trial that is not there is bad input."""
         with pytest.raises(BadInput, match="no trial 9"):
-            find_record(self.path(tmp_path, make_trial()), 9)
+            find_record(StoredCase(self.path(tmp_path, make_trial())), 9)

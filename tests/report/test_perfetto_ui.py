@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from build import REQUESTS, make_baseline, make_case, make_failing_trial
+from build import make_case, make_failing_trial, make_yardstick
 from test_perfetto import HANGING
 
 from harness.report.perfetto import encode_trace
@@ -55,7 +55,7 @@ def opened(chromium, served):
     directory, address = served
 
     def opened(name, record):
-        trace = encode_trace(make_case(), witness(record, REQUESTS, make_baseline()), "a-run")
+        trace = encode_trace(make_case(), witness(record, make_yardstick()), "a-run")
         (directory / name).write_bytes(trace)
         chromium.get("about:blank")
         chromium.get(f"{address}/index.html#!/?url={address}/{name}")

@@ -5,7 +5,8 @@ import io
 from build import CONTROLS, make_case, make_failing_trial, make_trial, store_run
 from rich.console import Console
 
-from harness.report.runs import print_runs, stored_runs
+from harness.report.runs import print_runs
+from harness.store.runs import stored_runs
 
 
 def test_newest_first(tmp_path):

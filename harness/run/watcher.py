@@ -1,0 +1,34 @@
+"""Who follows a run while it goes on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.cases.case import Case
+from harness.result import CaseResult
+from harness.verdict import Tally
+
+
+class Watcher(Protocol):
+    """Receives progress events."""
+
+    def case_begins(self, case: Case) -> None: ...
+    def case_goes_on(self, case: Case, tally: Tally) -> None: ...
+    def case_ends(self, case: Case, result: CaseResult) -> None: ...
+    def case_skipped(self, case: Case, reason: str) -> None: ...
+
+
+class Silent:
+    """Ignores them."""
+
+    def case_begins(self, case: Case) -> None:
+        pass
+
+    def case_goes_on(self, case: Case, tally: Tally) -> None:
+        pass
+
+    def case_ends(self, case: Case, result: CaseResult) -> None:
+        pass
+
+    def case_skipped(self, case: Case, reason: str) -> None:
+        pass

@@ -1,0 +1,63 @@
+"""A case as its history has it: the only reader of histories, and the place where one is judged anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from harness.checkers.findings import TrialGrade
+from harness.checkers.grade import grade
+from harness.checkers.yardstick import Yardstick
+from harness.errors import HarnessError
+from harness.records import Control, Trial
+from harness.store.history import read, read_case
+from harness.verdict import Tally
+
+
+class StoredCase:
+    """A stored case, its controls and its yardstick. Trials are read a line at a time, never all at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadInput: the file is no history."""
+        self.path = path
+        self.case = read_case(path)
+
+    @cached_property
+    def controls(self) -> tuple[Control, ...]:
+        """Early and late ones. Raises BadInput."""
+        return tuple(record for record in read(self.path) if isinstance(record, Control))
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """Learnt from all controls; what they refuse is inconclusive here, where nobody can ask another question."""
+        try:
+            return Yardstick.of(self.case.requests, self.controls)
+        except HarnessError as error:
+            return Yardstick.refused(self.case.requests, self.controls, str(error))
+
+    def trials(self) -> Iterator[Trial]:
+        """Raises BadInput."""
+        return (record for record in read(self.path) if isinstance(record, Trial))
+
+    def graded(self) -> Iterator[tuple[Trial, TrialGrade]]:
+        """The trials, each with its grade. Raises BadInput."""
+        return ((trial, grade(trial, self.yardstick)) for trial in self.trials())
+
+    def bad(self) -> Iterator[tuple[Trial, TrialGrade]]:
+        """The effective trials in which a race showed."""
+        return ((trial, graded) for trial, graded in self.graded() if graded.effective and graded.races)
+
+    def tally(self) -> Tally:
+        """The case judged anew. Raises BadInput."""
+        tally = Tally(reload=self.case.restart == "reload")
+        if not self.controls:
+            tally.inconclusive = "the history holds no control"
+            return tally
+        yardstick = self.yardstick
+        tally.begin = yardstick.begin
+        tally.broken, tally.inconclusive = yardstick.broken, yardstick.inconclusive
+        if not (tally.broken or tally.inconclusive):
+            for _, graded in self.graded():
+                tally.add(graded)
+        return tally
