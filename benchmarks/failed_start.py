@@ -23,11 +23,11 @@ from rich.table import Table
 from benchmarks.tables import keep_option, show
 from harness.cases.script import script_case
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 
 SCRIPTS = Path("sites/poisoned_registry/scripts")
@@ -95,7 +95,7 @@ def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -
         outcome.poisoned += any(POISONED in line.text for line in log)
 
 
-def measure(script: str, mode: Mode, runtime: Runtime, trials: int) -> Outcome:
+def measure(script: str, mode: Mode, runtime: ServerRuntime, trials: int) -> Outcome:
     """Trials of one script in one mode, FLIGHTS at a time, each on a server and with a back end of its own."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:

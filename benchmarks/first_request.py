@@ -30,11 +30,11 @@ from harness import proc
 from harness.cases.script import script_case
 from harness.errors import InfrastructureError
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 
 SCRIPTS = Path("sites/mysite/scripts")
@@ -131,7 +131,7 @@ def fragment(directory: Path, script: Path, mode: Mode) -> Path:
     return path
 
 
-def measure(mode: Mode, runtime: Runtime, rounds: int) -> dict[str, list[Start]]:
+def measure(mode: Mode, runtime: ServerRuntime, rounds: int) -> dict[str, list[Start]]:
     """Cold starts of each script, in turn."""
     found: dict[str, list[Start]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:

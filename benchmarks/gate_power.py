@@ -39,10 +39,10 @@ from harness.gate.pairs import PairRunner, TrialTiming, check_enough, compare_pa
 from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
 from harness.hosting.backend import LocalBackend
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.load.client import LocustClient
 from harness.report.console import say
 from harness.run.session import Session
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 
 SITE = Path("sites/mysite")
@@ -80,7 +80,7 @@ _WITHOUT_LOCK = _WITH_LOCK.replace("with lock:", "if True:")
 class Bench:
     """The scripts, in a copy of the site that the server's user can read."""
 
-    def __init__(self, directory: Path, runtime: Runtime, pairs: int) -> None:
+    def __init__(self, directory: Path, runtime: ServerRuntime, pairs: int) -> None:
         directory.chmod(0o755)
         self._directory = directory
         self._scripts = directory / "mysite" / "scripts"

@@ -20,11 +20,11 @@ from benchmarks.tables import keep_option, show
 from harness.cases.case import Case
 from harness.cases.script import script_case
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import prepare
 from harness.load.client import LocustClient
 from harness.report.console import say
 from harness.run.runner import CaseRunner
 from harness.run.turns import Turns
-from harness.runtimes.building import prepare
 from harness.runtimes.spec import declared_runtimes
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally

@@ -23,11 +23,11 @@ from harness import proc
 from harness.cases.script import script_case
 from harness.errors import InfrastructureError
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
@@ -74,7 +74,7 @@ def warm_waves(locust: LocustClient, host: LocalHost, slot: ColdSlot) -> Cost:
 Pairs = list[tuple[Cost, Cost]]
 
 
-def measure_pairs(mode: Mode, runtime: Runtime, cold: int, warm: int) -> tuple[Pairs, Pairs]:
+def measure_pairs(mode: Mode, runtime: ServerRuntime, cold: int, warm: int) -> tuple[Pairs, Pairs]:
     """(with the probe, without), neighbours in time: first requests, and warm waves."""
     case = script_case(SCRIPT, mode=mode)
     hosts = [LocalHost(each, runtime, slots=4) for each in (case, case.model_copy(update={"black_box": True}))]

@@ -22,16 +22,16 @@ from harness.cases.case import Case
 from harness.cases.expand import expand
 from harness.cases.scenario import load_scenario
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.report.console import say
 from harness.run.control import run_control
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 
 SCENARIO = Path("scenarios/mysite2010.toml")
 TOLD = re.compile(r"mysite2010 settings: (\S+) = (.*)")
 
 
-def loads(case: Case, runtime: Runtime) -> dict[str, list[Any]]:
+def loads(case: Case, runtime: ServerRuntime) -> dict[str, list[Any]]:
     """What the loads of one cold process told, after one request: each field's values, a load each."""
     with LocalHost(case.model_copy(update={"users": 1, "follow_up": 0}), runtime, slots=1, flights=1) as host:
         control = run_control(host, 1)

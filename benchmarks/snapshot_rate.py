@@ -22,8 +22,9 @@ from benchmarks.tables import keep_option, show
 from benchmarks.trial_rate import USERS, WARM_UP, measure_harness
 from harness.cases.case import Case
 from harness.cases.script import script_case
+from harness.hosting.preparing import prepare
 from harness.report.console import say
-from harness.runtimes.building import Runtime, prepare
+from harness.runtimes.building import Runtime
 from harness.runtimes.spec import declared_runtimes
 from harness.search.explorer import Explorer
 from harness.store.history import HistoryWriter

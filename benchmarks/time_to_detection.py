@@ -36,13 +36,13 @@ from harness.cases.expand import expand
 from harness.cases.scenario import load_scenario
 from harness.errors import MissingRuntime
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import Runtimes, ServerRuntime
 from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
 from harness.records import Schedule
 from harness.report.console import say
 from harness.run.runner import CaseRunner
 from harness.run.turns import Turns, Watch
-from harness.runtimes.building import Runtime, Runtimes
 from harness.runtimes.spec import declared_runtimes
 from harness.search.explorer import Explorer
 from harness.store.history import HistoryWriter
@@ -77,7 +77,7 @@ class Found(Exception):
 # -- what people do today -----------------------------------------------------------------------------------
 
 
-def plain_loop(case: Case, runtime: Runtime, cap: float, fire: Fire) -> Cell:
+def plain_loop(case: Case, runtime: ServerRuntime, cap: float, fire: Fire) -> Cell:
     """Restart, wait, fire, look at the statuses; again and again."""
     plain = case.model_copy(update={"black_box": True, "schedule": "natural"})
     with LocalHost(plain, runtime, slots=1, flights=1) as host:
@@ -168,7 +168,7 @@ def watcher(case: Case, cap: float, seen: list[Cell]) -> Watch:
     return watch
 
 
-def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Cell:
+def apache_lane(case: Case, runtime: ServerRuntime, cap: float, directory: Path) -> Cell:
     """The Apache lane, as `harness run` uses it."""
     seen: list[Cell] = []
     flights = os.cpu_count() or 1
@@ -183,7 +183,7 @@ def apache_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Ce
     return seen[0]
 
 
-def snapshot_lane(case: Case, runtime: Runtime, cap: float, directory: Path) -> Cell:
+def snapshot_lane(case: Case, runtime: ServerRuntime, cap: float, directory: Path) -> Cell:
     """The snapshot lane, as `harness explore` uses it."""
     seen: list[Cell] = []
     with HistoryWriter(directory / f"{time.monotonic_ns()}.jsonl", case) as history, contextlib.suppress(Found):
@@ -204,7 +204,7 @@ def case_of(name: str, schedule: Schedule) -> Case:
     return chosen.model_copy(update={"schedule": schedule, "trials": 100_000, "full": True})
 
 
-def runnable(races: Iterable[str], schedule: Schedule) -> Iterator[tuple[str, Case, Runtime]]:
+def runnable(races: Iterable[str], schedule: Schedule) -> Iterator[tuple[str, Case, ServerRuntime]]:
     """Each race, its case and its runtime; one whose runtime is missing is skipped, and said to be."""
     known = Runtimes(declared_runtimes(), say)
     for race in races:
@@ -217,7 +217,7 @@ def runnable(races: Iterable[str], schedule: Schedule) -> Iterator[tuple[str, Ca
         yield race, case, runtime
 
 
-Way = Callable[[str, Runtime, float, Path], Cell]
+Way = Callable[[str, ServerRuntime, float, Path], Cell]
 
 
 def ways(locust: Fire) -> dict[str, Way]:

@@ -29,12 +29,12 @@ from harness.cases.case import Case
 from harness.cases.script import script_case
 from harness.errors import InfrastructureError
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime, prepare
 from harness.load.client import LocustClient
 from harness.records import Mode
 from harness.report.console import say
 from harness.run.runner import CaseRunner
 from harness.run.turns import Turns
-from harness.runtimes.building import Runtime, prepare
 from harness.runtimes.spec import declared_runtimes
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally
@@ -111,7 +111,7 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def measure_harness(case: Case, runtime: Runtime, directory: Path) -> tuple[float, int, Cpu, int]:
+def measure_harness(case: Case, runtime: ServerRuntime, directory: Path) -> tuple[float, int, Cpu, int]:
     """Effective trials a second once the first few are over, and where the CPU time went."""
     flights = os.cpu_count() or 1
     host = LocalHost(case, runtime, flights=flights)
@@ -126,7 +126,7 @@ def measure_harness(case: Case, runtime: Runtime, directory: Path) -> tuple[floa
     return (after - before) / (end - begin), after - before, cpu_after.less(cpu_before), case.trials - WARM_UP - 2
 
 
-def measure_floor(script: Path, runtime: Runtime, trials: int, at_a_time: int) -> float:
+def measure_floor(script: Path, runtime: ServerRuntime, trials: int, at_a_time: int) -> float:
     """Bare cold starts a second."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -152,7 +152,7 @@ def measure_floor(script: Path, runtime: Runtime, trials: int, at_a_time: int) -
     return trials / (time.monotonic() - begin)
 
 
-def measure_plain(case: Case, runtime: Runtime, trials: int) -> float:
+def measure_plain(case: Case, runtime: ServerRuntime, trials: int) -> float:
     """Kill, wait, N parallel curl: cold starts a second."""
     plain = case.model_copy(update={"black_box": True})
     host = LocalHost(plain, runtime, slots=1, flights=1)
@@ -172,7 +172,7 @@ def measure_plain(case: Case, runtime: Runtime, trials: int) -> float:
         return trials / (time.monotonic() - begin)
 
 
-def measure(mode: Mode, runtime: Runtime, rounds: int, trials: int, say: Callable[[str], None]) -> list[Round]:
+def measure(mode: Mode, runtime: ServerRuntime, rounds: int, trials: int, say: Callable[[str], None]) -> list[Round]:
     script = Path("sites/mysite/scripts/default.wsgi")
     done = []
     for number in range(1, rounds + 1):

@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -124,3 +125,9 @@ def server_user() -> tuple[str, str]:
         with contextlib.suppress(KeyError):
             return name, grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
     raise InfrastructureError("run as root, but there is no unprivileged user www-data, apache, daemon or nobody")
+
+
+def dies_with_us() -> list[str]:
+    """A prefix that ends what it starts when this process is killed and can no longer do it itself (util-linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

@@ -26,6 +26,7 @@ from harness.cases.script import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.hosting.backend import Backend, LocalBackend, choose
+from harness.hosting.preparing import Runtimes, prepare_for_python
 from harness.parity import testing as parity
 from harness.parity.compare import ParityComparison
 from harness.report.console import print_result, story
@@ -34,7 +35,6 @@ from harness.result import SCHEMA_VERSION, CaseResult, RunResult
 from harness.run.session import Session
 from harness.run.turns import in_turns
 from harness.run.watcher import Silent
-from harness.runtimes.building import Runtimes, prepare_for_python
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes, spec_named
 
 SPARE_USERS = 30

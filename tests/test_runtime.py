@@ -12,9 +12,9 @@ from build import make_interpreter
 
 from harness import proc
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.hosting.preparing import mod_wsgi_requirement, prepare, prepare_for_python
 from harness.runtimes import building
 from harness.runtimes import interpreters as interpreters_module
-from harness.runtimes.building import mod_wsgi_requirement, prepare, prepare_for_python
 from harness.runtimes.interpreters import describe, find_interpreter, interpreters
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes, spec_named
 
@@ -106,7 +106,7 @@ class TestFindInterpreter:
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("3.77")
         assert (
-            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: install python3.77-dev" == str(caught.value)
+            f"Python 3.77 ({path}) has no headers, and mod_wsgi needs them: install python3.77-dev" == str(caught.value)
         )  # fmt: skip
 
     def test_with_headers(self, machine):
@@ -222,7 +222,7 @@ def steps(machine, monkeypatch):
             (django / "django.mo").touch()
             (django.parent.parent / "Django-1.1.4.tar.gz").touch()
 
-    monkeypatch.setattr(building._Build, "step", step)
+    monkeypatch.setattr(building.Build, "step", step)
     make_interpreter(machine / "bin" / "cc")
     monkeypatch.setenv("APXS", str(make_interpreter(machine / "bin" / "apxs")))
     return made
@@ -231,7 +231,7 @@ def steps(machine, monkeypatch):
 def build(machine, minor, *requirements):
     interpreter = describe(str(make_interpreter(machine / "bin" / f"python{minor}", minor)))
     (machine / "cache" / "runtimes").mkdir(parents=True, exist_ok=True)
-    return building._environment(machine / "cache", "built", interpreter, list(requirements), lambda _: None)
+    return building.make_environment(machine / "cache", "built", interpreter, list(requirements), lambda _: None)
 
 
 class TestEnvironment:
@@ -285,7 +285,7 @@ class TestEnvironment:
 class TestBuild:
     def test_fails(self, tmp_path):
         """A step that fails is told with its last lines; one that may fail, and one that succeeds, are not."""
-        steps = building._Build(tmp_path / "log")
+        steps = building.Build(tmp_path / "log")
         steps.step("sh", "-c", "echo first")
         steps.step("sh", "-c", "echo second; exit 1", optional=True)
         with pytest.raises(InfrastructureError) as caught:
@@ -296,7 +296,7 @@ class TestBuild:
     def test_no_program(self, tmp_path):
         """Nor is a program that is not there a traceback."""
         with pytest.raises(InfrastructureError, match="`nothing-like-it` cannot be run: No such file"):
-            building._Build(tmp_path / "log").step("nothing-like-it")
+            building.Build(tmp_path / "log").step("nothing-like-it")
 
 
 class TestInterpreterEnvironment:
@@ -305,7 +305,7 @@ class TestInterpreterEnvironment:
         """An interpreter that could keep bytecode only beside the sources, in the user's tree, is to keep none."""
         interpreter = describe(str(make_interpreter(machine / "bin" / f"python{minor}", minor)))
 
-        assert written == ("PYTHONDONTWRITEBYTECODE" not in building._interpreter_environment(interpreter))
+        assert written == ("PYTHONDONTWRITEBYTECODE" not in building.interpreter_environment(interpreter))
 
 
 class TestReachable:
@@ -320,7 +320,7 @@ class TestReachable:
         monkeypatch.setattr(proc, "barred_directory", lambda *_: machine / "home")
         told = []
         for _ in range(2):
-            building._reachable(describe(str(source)), machine / "cache", told.append)
+            building.reachable(describe(str(source)), machine / "cache", told.append)
         (copy,) = (machine / "cache" / "interpreters").glob("2.77*/lib/python2.77")
 
         assert [f"copying Python 2.77.1 out of {machine}/home, which the server user cannot enter"] == told
@@ -498,9 +498,9 @@ class TestFindFirst:
 
     def test_first_present(self):
         """The first version that is on the machine is taken, whatever stands before it."""
-        assert "3.12" == building.find_first(["3.11", "3.12", "3.13"])
+        assert "3.12" == interpreters_module.find_first(["3.11", "3.12", "3.13"])
 
     def test_none_present(self):
         """Where none is, the sentence names all that would have done."""
         with pytest.raises(MissingRuntime, match=r"Python 3\.13 is not .*nor is there Python 3\.14"):
-            building.find_first(["3.13", "3.14"])
+            interpreters_module.find_first(["3.13", "3.14"])

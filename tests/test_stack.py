@@ -104,7 +104,7 @@ def make_stack(make_service, tmp_path, monkeypatch):
         django = self.image.partition(":")[2]
         return (
             '{"version": "3.13.5", "executable": "/x", "prefix": "/x", "base": "/x", "include": "/x", "library": "",'
-            f' "django": "{django}", "mod_wsgi": "6.1.1"}}'
+            f' "django": "{django}", "installed": {{"mod_wsgi": "6.1.1"}}}}'
         ).encode()
 
     def make_stack(**services):

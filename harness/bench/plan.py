@@ -18,6 +18,7 @@ from harness.cases.scenario import (
     Scenario,
 )
 from harness.errors import BadInput
+from harness.hosting.host import REPLACEMENT_SECONDS
 from harness.records import Mode, RestartMethod
 
 # Bench judges no verdict: whatever a script does is what is measured.
@@ -27,10 +28,6 @@ METHODS: dict[Mode, tuple[RestartMethod, ...]] = {
     # A reload leaves the interpreter as it is: it is no cold start.
     "embedded": tuple(each for each in EMBEDDED_RESTARTS if each != "reload"),
 }
-
-
-# Apache looks after its processes once a second: a killed one is replaced 0 to 1 s later, by when it died.
-TICK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def shifts(cycles: int, seed: int) -> list[float]:
 
     A cell whose restarts always came at one phase of the tick would be quick or slow by luck, cycle after cycle.
     """
-    found = [TICK_S * (number + 0.5) / cycles for number in range(cycles)]
+    found = [REPLACEMENT_SECONDS * (number + 0.5) / cycles for number in range(cycles)]
     random.Random(f"{seed}.shifts").shuffle(found)
     return found
 

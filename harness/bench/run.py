@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.bench.cycle import Broken, run_cycle
-from harness.bench.plan import TICK_S, RestartLoad, interleave, shifts
+from harness.bench.plan import RestartLoad, interleave, shifts
 from harness.bench.records import (
     BENCH_VERSION,
     Bench,
@@ -22,6 +22,7 @@ from harness.bench.summary import summarise
 from harness.cases.case import Case
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.hosting.backend import Backend
+from harness.hosting.host import REPLACEMENT_SECONDS
 from harness.load.client import SteadyClient
 from harness.run.session import describe_machine
 from harness.store.files import write_whole
@@ -76,7 +77,7 @@ class BenchRun:
 
     def go(self, tell: Callable[[str], None]) -> Bench:
         """Run every cycle; Ctrl-C ends the run early. Raises HarnessError."""
-        users = min(MOST_OPEN, self._load.shifted(TICK_S).count)
+        users = min(MOST_OPEN, self._load.shifted(REPLACEMENT_SECONDS).count)
         status: Literal["complete", "interrupted"] = "interrupted"
         begin = time.monotonic()
         try:

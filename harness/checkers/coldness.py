@@ -6,8 +6,6 @@ from collections import Counter
 
 from harness.records import Trial
 
-RELOADED = "Reloading WSGI script"
-
 
 def is_cold(trial: Trial) -> bool:
     """Every process that answered was fresh, and the first answer it gave was its first request.
@@ -36,7 +34,7 @@ def is_cold(trial: Trial) -> bool:
 
 def is_reloaded(trial: Trial) -> bool:
     """Embedded mode, script touched: the script was imported again in an interpreter that had served."""
-    return not is_cold(trial) and any(RELOADED in line.text for line in trial.evidence.log)
+    return not is_cold(trial) and trial.evidence.reloaded
 
 
 def most_in_one_process(trial: Trial) -> int:

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from harness.errors import HarnessError
 from harness.hosting import stack
+from harness.hosting.preparing import apxs
 from harness.proc import server_user
-from harness.runtimes.building import apxs
 from harness.runtimes.interpreters import find_first, interpreters
 from harness.runtimes.spec import declared_runtimes
 

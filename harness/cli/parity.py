@@ -11,13 +11,13 @@ import click
 from harness.cases.scenario import load_scenario
 from harness.cases.script import pairs
 from harness.errors import BadInput, HarnessError
+from harness.hosting.preparing import ServerRuntime, prepare, prepare_for_python
 from harness.parity.places import Places, find_places
 from harness.parity.report import encode, print_comparison
 from harness.parity.rows import ROWS
 from harness.parity.run import compare_site
 from harness.records import Mode
 from harness.report.console import open_console, say
-from harness.runtimes.building import Runtime, prepare, prepare_for_python
 from harness.runtimes.spec import declared_runtimes, spec_named
 
 Report = Callable[[str], None]
@@ -92,7 +92,7 @@ def parity(
 
 def choose_runtime(
     places: Places, name: str | None, file: Path | None, python: Path | None, say: Report = lambda _: None
-) -> Runtime:
+) -> ServerRuntime:
     """The runtime that was asked for; else that of the site's own scenario file; else the interpreter that runs this.
 
     Raises:

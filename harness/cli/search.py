@@ -11,10 +11,10 @@ from harness.cases.scenario import load_scenario
 from harness.cli.stored import keep_page
 from harness.errors import BadInput
 from harness.hosting.backend import Choice, LocalBackend, choose_for
+from harness.hosting.preparing import Runtimes
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.result import exit_code
 from harness.run.session import Session
-from harness.runtimes.building import Runtimes
 from harness.runtimes.spec import declared_runtimes
 from harness.search.explorer import confirm as confirm_candidate
 from harness.search.explorer import explore_one

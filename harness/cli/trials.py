@@ -18,13 +18,13 @@ from harness.cli.options import _shared_options
 from harness.cli.stored import keep_page
 from harness.errors import BadInput, MissingRuntime, listing, nearest
 from harness.hosting.backend import Backend, Choice, LocalBackend, choose_for
+from harness.hosting.preparing import prepare_for_python
 from harness.records import Mode, RestartMethod
 from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.corpus import corpus_files, print_corpus, rows_of
 from harness.result import RunResult, encode, exit_code
 from harness.run.session import Session
-from harness.runtimes.building import prepare_for_python
 from harness.runtimes.spec import declared_runtimes, spec_named
 
 

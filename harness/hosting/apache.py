@@ -6,16 +6,14 @@ interpreter is httpd's own child, it is a server of its own.
 
 from __future__ import annotations
 
-import marshal
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
-from typing import Any
 
 from harness.cases.case import Case
 from harness.hosting.host import SLOTS_PER_CORE, Host
+from harness.hosting.programs import plan_of, put_programs
 from harness.hosting.server import Server
 from harness.hosting.slot import Slot
 from harness.records import (
@@ -23,32 +21,8 @@ from harness.records import (
     Schedule,
 )
 
-INSIDE = Path(__file__).parent.parent / "inside"
-# What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
-PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
 # Restart methods that hit a whole server.
 OF_SERVER = ("restart", "graceful", "container")
-
-
-def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
-    """Put what runs inside a server's processes into its directory; with a `plan` threads are disturbed."""
-    shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
-    if plan is not None:
-        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a form that Python 2.7 and 3 can read
-    for name, code in compiled.items():
-        (directory / f"{name}.marshal").write_bytes(code)
-
-
-def plan_of(case: Case, site: PurePath) -> dict[str, Any]:
-    """How threads are to be disturbed; `site` is its directory as the server sees it."""
-    perturb = case.perturb
-    packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
-    return {
-        "seed": case.seed if perturb.seed is None else perturb.seed,
-        "exact": perturb.seed is not None,
-        "strategies": list(perturb.strategies),
-        "packages": packages,
-    }
 
 
 class ApacheHost(Host):

@@ -13,8 +13,8 @@ from harness.hosting import stack
 from harness.hosting.compose import ComposeHost
 from harness.hosting.host import Host
 from harness.hosting.local import LocalHost
+from harness.hosting.preparing import Runtimes, ServerRuntime
 from harness.records import BackendName, Schedule
-from harness.runtimes.building import Runtime, Runtimes
 from harness.runtimes.compiling import check_syntax
 from harness.runtimes.spec import RuntimeSpec, spec_named
 
@@ -54,14 +54,14 @@ class LocalBackend(Backend):
 
     name = "local"
 
-    def __init__(self, runtime_of: Callable[[Case], Runtime], note: str = "") -> None:
+    def __init__(self, runtime_of: Callable[[Case], ServerRuntime], note: str = "") -> None:
         self._runtime_of = runtime_of
         self.note = note
 
     def prepare(self, case: Case) -> None:
         self._runtime(case)
 
-    def _runtime(self, case: Case) -> Runtime:
+    def _runtime(self, case: Case) -> ServerRuntime:
         if case.restart == "container":
             raise MissingRuntime("restart = 'container' needs the compose backend: docker compose up -d --wait")
         return self._runtime_of(case)
@@ -134,7 +134,7 @@ def choose(
     choice: Choice,
     directory: Path,
     specs: dict[str, RuntimeSpec],
-    runtime_of: Callable[[Case], Runtime],
+    runtime_of: Callable[[Case], ServerRuntime],
     report: Callable[[str], None] = lambda _: None,
 ) -> Backend:
     """The backend that was asked for; `auto` is the stack of `directory` where one is running, else local.

@@ -13,8 +13,9 @@ import msgspec
 
 from harness.cases.case import Case
 from harness.errors import BadInput
-from harness.hosting.apache import PROGRAMS, ApacheHost
+from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
+from harness.hosting.programs import PROGRAMS
 from harness.hosting.server import Server
 from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
 from harness.records import Schedule

@@ -28,6 +28,8 @@ from harness.records import (
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.005
+# Apache looks after its processes once a second: a killed one is replaced 0 to 1 s later, by when it died.
+REPLACEMENT_SECONDS = 1.0
 # One tick of replacement at up to ~6 cold starts a second on two cores, and one or two in reserve.
 SLOTS_PER_CORE = 6
 # Methods after which it is the next request that makes a process cold (or a script reloaded).

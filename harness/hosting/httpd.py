@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.server import Server
+from harness.proc import dies_with_us
 from harness.records import ProcessId
 
 LOWEST_PORT = 10240
@@ -100,12 +100,6 @@ class Httpd(Server):
         if proc.alive(process):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-
-
-def dies_with_us() -> list[str]:
-    """A prefix that ends httpd when this process is killed and can no longer do it itself (util-linux)."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,11 +10,13 @@ from pathlib import Path
 from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput
-from harness.hosting.apache import PROGRAMS, ApacheHost
+from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
+from harness.hosting.environment import environment_of
 from harness.hosting.httpd import Httpd
+from harness.hosting.preparing import ServerRuntime
+from harness.hosting.programs import PROGRAMS
 from harness.records import Schedule
-from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import compiled_by
 
 
@@ -27,13 +28,17 @@ class LocalHost(ApacheHost):
     def __init__(
         self,
         case: Case,
-        runtime: Runtime,
+        runtime: ServerRuntime,
         slots: int | None = None,
         flights: int = 2,
         schedules: Sequence[Schedule] = (),
+        *,
+        recorder: Path | None = None,
     ) -> None:
+        """`recorder` is a program that the server imports before the script, in place of the probe."""
         super().__init__(case, runtime.versions, slots, flights, schedules)
         self.runtime = runtime
+        self._recorder = recorder
         self._user, self._group = proc.server_user()
         self._directory: Path | None = None
 
@@ -97,24 +102,7 @@ class LocalHost(ApacheHost):
             mod_wsgi=self.runtime.mod_wsgi,
             python_home=self.runtime.python_home,
             script=self.case.script_path,
-            probe="" if self.case.black_box else directory / "boot.wsgi",
+            probe=self._recorder or ("" if self.case.black_box else directory / "boot.wsgi"),
         )
         (directory / "httpd.conf").write_text(text)
         return server
-
-
-def environment_of(case: Case, runtime: Runtime, user: str) -> dict[str, str]:
-    """The environment of a server on this machine that runs as `user` (empty: as this process)."""
-    # The unprivileged server user can seldom write beside the sources. Bytecode in a cache of the harness keeps a
-    # cold start from compiling the site each time, and the user's tree as it was.
-    cache = runtime.bytecode
-    cache.mkdir(parents=True, exist_ok=True)
-    if user:
-        shutil.chown(cache, user)
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "C.UTF-8",
-        "PYTHONPYCACHEPREFIX": str(cache),
-        **runtime.environment,
-        **case.environment,
-    }

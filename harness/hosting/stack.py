@@ -56,7 +56,7 @@ class Stack:
 
     def services_for(self, mode: Mode, spec: RuntimeSpec) -> list[Service]:
         """The services that have such a runtime, those of the case's mode first."""
-        fit = [service for service in self._services if spec.describes(self._runtime(service)[0])]
+        fit = [service for service in self._services if _fits(spec, self._runtime(service)[0])]
         return sorted(fit, key=lambda each: each.mode != mode)
 
     def versions(self, service: Service) -> dict[str, str]:
@@ -65,14 +65,17 @@ class Stack:
         return {
             "python": interpreter.version,
             "django": interpreter.django or "",
-            "mod_wsgi": interpreter.mod_wsgi or "",
+            "mod_wsgi": interpreter.installed.get("mod_wsgi", ""),
             "httpd": httpd,
         }
 
     def describe(self) -> str:
         """The runtimes it has, in words."""
-        found = dict.fromkeys(self._runtime(service)[0] for service in self._services)
-        return "; ".join(f"Python {each.version}, Django {each.django}, mod_wsgi {each.mod_wsgi}" for each in found)
+        runtimes = [self._runtime(service)[0] for service in self._services]
+        told = (
+            f"Python {one.version}, Django {one.django}, mod_wsgi {one.installed.get('mod_wsgi')}" for one in runtimes
+        )
+        return "; ".join(dict.fromkeys(told))
 
     def _runtime(self, service: Service) -> tuple[Interpreter, str]:
         if service.image not in self._known:
@@ -83,6 +86,10 @@ class Stack:
                 httpd = asked.exec("httpd", "-v").decode(errors="replace").partition("Apache/")[2].split(" ")[0]
             self._known[service.image] = interpreter, httpd
         return self._known[service.image]
+
+
+def _fits(spec: RuntimeSpec, interpreter: Interpreter) -> bool:
+    return spec.describes(interpreter, interpreter.installed.get("mod_wsgi"))
 
 
 def is_running(directory: Path) -> bool:

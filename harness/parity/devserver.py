@@ -15,7 +15,8 @@ from typing import Self
 import requests
 
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting.httpd import dies_with_us, free_port
+from harness.hosting.httpd import free_port
+from harness.proc import dies_with_us
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02

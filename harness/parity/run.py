@@ -20,14 +20,15 @@ from harness.cases.case import Case
 from harness.cases.script import script_case
 from harness.checkers.tracebacks import errors_in
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting.local import LocalHost, environment_of
+from harness.hosting.environment import environment_of
+from harness.hosting.local import LocalHost
+from harness.hosting.preparing import ServerRuntime
 from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
 from harness.parity.observation import Observation, read_events
 from harness.parity.places import Places
 from harness.parity.references import module_names, references, sources
 from harness.records import LogLine, Mode
-from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import check_syntax
 
 RECORDER = Path(__file__).parent.parent / "inside" / "parity.py"
@@ -39,7 +40,7 @@ Name = Literal["dev", "wsgi"]
 
 def compare_site(
     places: Places,
-    runtime: Runtime,
+    runtime: ServerRuntime,
     *,
     mode: Mode = "daemon",
     path: str = "/",
@@ -70,7 +71,7 @@ def compare_site(
         report(f"development server: {runtime.python} {places.manage.name} runserver, in {places.manage.parent}")
         dev = _development_server(places, case, runtime, directory / "dev", timeout)
         report(f"mod_wsgi, {mode} mode: {places.script}")
-        wsgi = _mod_wsgi(case, runtime, directory / "wsgi", timeout)
+        wsgi = _server(case, runtime, directory / "wsgi", timeout)
     used = references(
         [file for file in files if file not in (places.manage, places.script)],
         places.root,
@@ -98,7 +99,9 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _development_server(places: Places, case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
+def _development_server(
+    places: Places, case: Case, runtime: ServerRuntime, recorder: Path, timeout: float
+) -> Observation:
     environment = environment_of(case, runtime, "")
     # Bytecode of its own: this user's files would stand in the way of the server's.
     environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
@@ -117,13 +120,8 @@ def _development_server(places: Places, case: Case, runtime: Runtime, recorder: 
         return seen
 
 
-def _mod_wsgi(case: Case, runtime: Runtime, recorder: Path, timeout: float) -> Observation:
-    fragment = recorder / "import.conf"
-    group = "s0" if case.mode == "daemon" else "%{GLOBAL}"
-    application_group = case.application_group
-    script = recorder / "sitecustomize.py"
-    fragment.write_text(f'WSGIImportScript "{script}" process-group={group} application-group={application_group}\n')
-    with LocalHost(case.model_copy(update={"apache_conf": str(fragment)}), runtime, 1, 1) as host:
+def _server(case: Case, runtime: ServerRuntime, recorder: Path, timeout: float) -> Observation:
+    with LocalHost(case, runtime, 1, 1, recorder=recorder / "sitecustomize.py") as host:
         slot = host.take()
         host_name, port = slot.address
         request = case.requests[0]

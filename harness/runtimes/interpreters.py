@@ -17,7 +17,7 @@ from harness.errors import MissingRuntime
 
 # What an interpreter says of itself. Runs on Python 2.7 too.
 DESCRIBE = """
-import glob, json, os, re, sys, sysconfig
+import json, os, re, sys, sysconfig
 base = getattr(sys, "base_prefix", None) or getattr(sys, "real_prefix", sys.prefix)
 def version_of(name):
     try:
@@ -25,11 +25,12 @@ def version_of(name):
     except Exception:
         return None
 packages = sysconfig.get_path("purelib")
-found = [re.search(r"/mod_wsgi-([0-9.]+)[.-]", p + "-") for p in glob.glob(os.path.join(packages, "mod_wsgi-*"))]
+here = os.listdir(packages) if os.path.isdir(packages) else []
+found = [re.match(r"([A-Za-z0-9_]+)-([0-9.]*[0-9])[.-]", name) for name in here]
 print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
     "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
-    "packages": packages, "mod_wsgi": ([m.group(1) for m in found if m] + [None])[0], "django": version_of("django"),
+    "packages": packages, "installed": dict(m.groups() for m in found if m), "django": version_of("django"),
     "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
 """
@@ -47,7 +48,8 @@ class Interpreter(msgspec.Struct, frozen=True):
     packages: str = ""
     gil: bool = True
     django: str | None = None
-    mod_wsgi: str | None = None
+    installed: dict[str, str] = {}
+    """The version of each distribution among its packages."""
 
     @property
     def minor(self) -> str:
@@ -126,7 +128,7 @@ def find_interpreter(minor: str) -> Interpreter:
         )
     if not usable:
         raise MissingRuntime(
-            f"Python {minor} ({found[0].executable}) has no headers, which mod_wsgi needs: install python{minor}-dev"
+            f"Python {minor} ({found[0].executable}) has no headers, and mod_wsgi needs them: install python{minor}-dev"
         )
     return next((each for each in usable if not _barred(each)), usable[0])
 

@@ -26,24 +26,24 @@ class RuntimeSpec(_Spec):
 
     python: Minor | list[Minor]
     django: str = Field(pattern=r"^[Dd]jango\b")
-    mod_wsgi: str = Field("6.1.1", pattern=r"^\d+(\.\d+)+$")
+    server_version: str = Field("6.1.1", alias="mod_wsgi", pattern=r"^\d+(\.\d+)+$")
     compose: str = Field("", description="the command that starts services of this runtime")
 
     @property
     def pythons(self) -> list[str]:
         return self.python if isinstance(self.python, list) else [self.python]
 
-    def describes(self, interpreter: Interpreter) -> bool:
-        """Is this interpreter, with the packages it has, such a runtime?"""
+    def describes(self, interpreter: Interpreter, server: str | None) -> bool:
+        """Is this interpreter, with the packages it has and a server of that version, such a runtime?"""
         return (
             interpreter.minor in self.pythons
-            and interpreter.mod_wsgi == self.mod_wsgi
+            and server == self.server_version
             and interpreter.django is not None
             and Requirement(self.django).specifier.contains(interpreter.django)
         )
 
     def __str__(self) -> str:
-        return f"Python {' or '.join(self.pythons)}, {self.django}, mod_wsgi {self.mod_wsgi}"
+        return f"Python {' or '.join(self.pythons)}, {self.django}, mod_wsgi {self.server_version}"
 
 
 class _RuntimesFile(_Spec):

@@ -22,10 +22,10 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener
-from harness.hosting.apache import INSIDE, PROGRAMS, plan_of, put_programs
-from harness.hosting.httpd import dies_with_us
-from harness.hosting.local import environment_of
+from harness.hosting.environment import environment_of
+from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.load.exchange import COMMON_HEADERS, RequestResult, answer_of
+from harness.proc import dies_with_us
 from harness.records import (
     Answer,
     Control,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runtimes.building import prepare
+from harness.hosting.preparing import prepare
 from harness.runtimes.spec import declared_runtimes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.hosting.preparing import prepare, prepare_for_python
 from harness.parity import devserver
 from harness.parity.places import find_places
 from harness.parity.run import compare_site
-from harness.runtimes.building import prepare, prepare_for_python
 from harness.runtimes.spec import declared_runtimes
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,7 @@ import pytest
 
 from harness.cases.script import script_case
 from harness.hosting.local import LocalHost
-from harness.runtimes.building import prepare
+from harness.hosting.preparing import prepare
 from harness.runtimes.spec import declared_runtimes
 
 pytestmark = pytest.mark.e2e

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playing import ABSENT, MINORS, interpreter
 
-from harness.hosting.apache import PROGRAMS
+from harness.hosting.programs import PROGRAMS
 from harness.runtimes.compiling import compiled_by
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from stand_ins import write_site
 
 from harness.hosting import events
-from harness.hosting.apache import PROGRAMS, put_programs
+from harness.hosting.programs import PROGRAMS, put_programs
 from harness.inside import probe
 from harness.records import Inside, ProcessId
 from harness.runtimes.compiling import compiled_by

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.hosting import listener
-from harness.hosting.apache import put_programs
+from harness.hosting.programs import put_programs
 from harness.records import ProcessId
 
 DRIVER = Path(__file__).with_name("drive_listener.py")

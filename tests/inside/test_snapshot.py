@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.hosting.apache import INSIDE, put_programs
+from harness.hosting.programs import INSIDE, put_programs
 
 SECONDS = 60.0  # in which an answer must be there
 FINE = """

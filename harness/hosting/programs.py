@@ -1,0 +1,36 @@
+"""What is put inside a server's processes: the probe and its companions, and how threads are to be disturbed."""
+
+from __future__ import annotations
+
+import marshal
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from harness.cases.case import Case
+
+INSIDE = Path(__file__).parent.parent / "inside"
+# What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
+
+
+def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
+    """Put what runs inside a server's processes into its directory; with a `plan` threads are disturbed."""
+    shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    if plan is not None:
+        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a form that Python 2.7 and 3 can read
+    for name, code in compiled.items():
+        (directory / f"{name}.marshal").write_bytes(code)
+
+
+def plan_of(case: Case, site: PurePath) -> dict[str, Any]:
+    """How threads are to be disturbed; `site` is its directory as the server sees it."""
+    perturb = case.perturb
+    packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
+    return {
+        "seed": case.seed if perturb.seed is None else perturb.seed,
+        "exact": perturb.seed is not None,
+        "strategies": list(perturb.strategies),
+        "packages": packages,
+    }
