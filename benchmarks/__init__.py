@@ -1,1 +1,1 @@
-"""Measurements of the harness itself. Ratios of things measured side by side in one run, never bare times."""
+"""Measurements of the harness itself: ratios of what was measured side by side in one run, never bare times."""

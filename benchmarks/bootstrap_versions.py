@@ -2,9 +2,9 @@
 
     python -m benchmarks.bootstrap_versions
 
-Each is installed into an environment of its own, which is kept in the harness' cache. Older ones, on Python 2.7, are
-runtimes of the harness, and tests/inside/test_bootstrap_django.py starts a site with each. No Apache takes part: what
-is asked is whether every step is done and whether the first request then imports anything.
+Each is installed into an environment of its own, which stays in the harness' cache. Older releases, on Python 2.7, are
+runtimes of the harness, and tests/inside/test_bootstrap_django.py starts a site with each. Apache takes no part: the
+questions are whether every step is done, and whether the first request then imports anything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RELEASES = {
     "6.0": (12, 14), "6.1": (12, 14),
 }  # fmt: skip
 SITE = Path("sites/settings_window")
-# What Django needs needs a newer Python now, and pip of those days does not see that it does.
+# The newest releases of what Django depends on need a newer Python, which the pip of Python 3.6 does not notice.
 FOR_36 = ["sqlparse<0.4.5", "asgiref<3.5", "typing_extensions<4.2"]
 PROGRAM = """
 import json, sys
@@ -41,13 +41,13 @@ status = b.ask(application, "/")
 new = sorted(set(name for name, module in sys.modules.items() if module) - before)
 import django
 steps = application.bootstrap_report.steps
-done = sum(each.outcome == "done" for each in steps)
+done = sum(step.outcome == "done" for step in steps)
 print(json.dumps([django.get_version(), status, "%d of %d" % (done, len(steps)), ", ".join(new) or "none"]))
 """
 
 
 def environment(python: Path, minor: int, release: str) -> Path:
-    """An interpreter with that Django; made where it is not there yet."""
+    """An interpreter with that Django, from the cache or newly installed."""
     home = cache_directory() / "bootstrap-versions" / f"3.{minor}-{release}"
     made = home / "bin" / "python"
     if not (home / "complete").exists():
@@ -60,30 +60,30 @@ def environment(python: Path, minor: int, release: str) -> Path:
 
 
 def start(python: Path) -> list[str]:
-    """[Django, status, steps done, modules that the first request imported], or what was said at the end."""
+    """[Django, status, steps done, modules that the first request imported], or the last line of the error."""
     command = [str(python), "-B", "-c", PROGRAM, str(Path("bootstrap").resolve()), str(SITE.resolve())]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, env=clean_environment())
     if done.returncode:
-        return ["?", (done.stderr.strip().splitlines() or ["nothing was said"])[-1], "", ""]
-    return [str(each) for each in json.loads(done.stdout.splitlines()[-1])]
+        return ["?", (done.stderr.strip().splitlines() or ["no output"])[-1], "", ""]
+    return [str(cell) for cell in json.loads(done.stdout.splitlines()[-1])]
 
 
 @click.command()
 @keep_option
 def main(keep: Path | None) -> None:
-    """Print a line for each pair; exit code 1 where one of them does not answer with a 200."""
-    here = {each.minor_version[1]: Path(each.executable) for each in interpreters() if not each.is_2}
+    """Print a line for each pair; exit code 1 if the first request of one does not get a 200."""
+    pythons = {python.minor_version[1]: Path(python.executable) for python in interpreters() if not python.is_2}
     table = Table("Django", "Python", "first request", "steps done", "modules that it imported")
     failed = False
     for release, (first, last) in RELEASES.items():
-        usable = [minor for minor in sorted(here) if first <= minor <= last]
+        usable = [minor for minor in sorted(pythons) if first <= minor <= last]
         for minor in dict.fromkeys([*usable[:1], *usable[-1:]]):
             try:
-                told = start(environment(here[minor], minor, release))
+                cells = start(environment(pythons[minor], minor, release))
             except subprocess.CalledProcessError as error:
-                told = [release, (error.stderr.decode().strip().splitlines() or ["cannot be installed"])[-1], "", ""]
-            failed |= told[1] != "200"
-            table.add_row(told[0], f"3.{minor}", *told[1:])
+                cells = [release, (error.stderr.decode().strip().splitlines() or ["cannot be installed"])[-1], "", ""]
+            failed |= cells[1] != "200"
+            table.add_row(cells[0], f"3.{minor}", *cells[1:])
     show(table, keep=keep)
     sys.exit(failed)
 

@@ -1,9 +1,9 @@
-"""What becomes of a process whose start failed: what its requests get, and when there is a sound one again.
+"""What becomes of a process whose start failed: what its requests get, and when a sound process answers again.
 
     python -m benchmarks.failed_start
 
-The site is poisoned_registry: its back end refuses the first process that comes, and no other. Each trial is a cold
-process, ten first requests at one moment, and then single ones until one is answered as it should be.
+The site is poisoned_registry: its back end refuses the first process that connects, and no other. Each trial is a cold
+process, ten first requests at one moment, and then single ones until one gets the right answer.
 """
 
 from __future__ import annotations
@@ -38,18 +38,20 @@ CASES: tuple[tuple[str, Mode], ...] = (
     ("bootstrap", "embedded"),
     ("bootstrap_ends", "embedded"),
 )
-REQUESTS = 10
-# Trials at a time: each is waiting, mostly.
-FLIGHTS = 3
+REQUESTS = 10  # fewer than the 15 threads of a process: none has to queue
+# Trials at a time: they mostly wait.
+PARALLEL = 3
 PAUSE_SECONDS = 0.1
+# Apache replaces a process that has ended within about four.
 GIVE_UP_SECONDS = 5.0
+# A request that is open for longer counts as dropped.
 ANSWER_SECONDS = 30.0
 POISONED = "isn't reentrant"
 
 
 @dataclass
 class Outcome:
-    """What was seen of one script in one mode."""
+    """The trials of one script in one mode."""
 
     trials: int = 0
     failed_starts: int = 0
@@ -71,7 +73,7 @@ class Outcome:
 def statuses(locust: LocustClient, host: LocalHost, slot: ColdSlot, requests: int) -> list[str]:
     order = locust.order(slot.address, host.case.requests, [0] * requests, [slot.headers] * requests)
     answers = order.wait(ANSWER_SECONDS) or order.abandon()
-    return [str(each.status) if each.status not in (None, 502) else "dropped" for each in answers]
+    return [str(answer.status) if answer.status not in (None, 502) else "dropped" for answer in answers]
 
 
 def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -> None:
@@ -96,30 +98,30 @@ def trial(locust: LocustClient, host: LocalHost, flag: Path, outcome: Outcome) -
 
 
 def measure(script: str, mode: Mode, runtime: ServerRuntime, trials: int) -> Outcome:
-    """Trials of one script in one mode, FLIGHTS at a time, each on a server and with a back end of its own."""
+    """Trials of one script in one mode, PARALLEL at a time, each on a server and with a back end of its own."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         top = Path(directory)
         top.chmod(0o755)
-        locust = stack.enter_context(LocustClient(REQUESTS * FLIGHTS, top / "locust.log"))
+        locust = stack.enter_context(LocustClient(REQUESTS * PARALLEL, top / "locust.log"))
         places = []
-        for number in range(FLIGHTS):
+        for number in range(PARALLEL):
             flag = top / str(number) / "down-once"
             flag.parent.mkdir()
             flag.parent.chmod(0o777)  # the server's user makes the file
             case = script_case(SCRIPTS / f"{script}.wsgi", mode=mode, environment={"STOCK_DOWN_ONCE": str(flag)})
             places.append((stack.enter_context(LocalHost(case, runtime, slots=2)), flag))
 
-        def fly(place: tuple[LocalHost, Path], share: int) -> Outcome:
-            seen = Outcome()
+        def run_share(place: tuple[LocalHost, Path], share: int) -> Outcome:
+            own = Outcome()
             for _ in range(share):
-                trial(locust, *place, seen)
-            return seen
+                trial(locust, *place, own)
+            return own
 
-        shares = [trials // FLIGHTS + (number < trials % FLIGHTS) for number in range(FLIGHTS)]
-        with ThreadPoolExecutor(FLIGHTS) as pool:
-            for each in pool.map(fly, places, shares):
-                outcome.add(each)
+        shares = [trials // PARALLEL + (number < trials % PARALLEL) for number in range(PARALLEL)]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            for part in pool.map(run_share, places, shares):
+                outcome.add(part)
     return outcome
 
 
@@ -129,7 +131,7 @@ def measure(script: str, mode: Mode, runtime: ServerRuntime, trials: int) -> Out
 @click.option("--only", multiple=True, help="SCRIPT:MODE; repeatable")
 @keep_option
 def main(trials: int, name: str, only: tuple[str, ...], keep: Path | None) -> None:
-    """Print what first requests got, and whether and when the site recovered."""
+    """Print the answers to first requests, and whether and when the site recovered."""
     runtime = prepare(name, declared_runtimes()[name], say)
     columns = [
         "script",
@@ -144,11 +146,11 @@ def main(trials: int, name: str, only: tuple[str, ...], keep: Path | None) -> No
     for script, mode in CASES:
         if only and f"{script}:{mode}" not in only:
             continue
-        seen = measure(script, mode, runtime, trials)
-        answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.first.items()))
-        after = f"{statistics.median(seen.recovered):.1f}" if seen.recovered else "-"
-        recovered = f"{len(seen.recovered)} of {seen.trials}"
-        table.add_row(script, mode, str(seen.failed_starts), str(seen.poisoned), answers, recovered, after)
+        outcome = measure(script, mode, runtime, trials)
+        answers = ", ".join(f"{count} x {status}" for status, count in sorted(outcome.first.items()))
+        after = f"{statistics.median(outcome.recovered):.1f}" if outcome.recovered else "-"
+        recovered = f"{len(outcome.recovered)} of {outcome.trials}"
+        table.add_row(script, mode, str(outcome.failed_starts), str(outcome.poisoned), answers, recovered, after)
     show(table, keep=keep, width=130)
 
 

@@ -3,13 +3,13 @@
     python -m benchmarks.first_request
 
 Every script is imported when its process starts (WSGIImportScript), so that the first request meets a process that has
-done what the script does, and nothing more. The scripts take turns, so that a machine that gets slower meanwhile does
-so for all of them. Times are the client's, through Apache; quoted are ratios within a process or within a round.
+done what the script does, and nothing more. The scripts take turns, so that a machine that slows down does so for all
+of them. Times are the client's, through Apache; what is quoted are ratios within a process or within a round.
 
 The first request finds a machine that has been idle for a moment, and so does the warm one that it is compared with:
-after a pause, a request takes twice as long as in a row of them, however warm its process. Both ratios are printed.
-`bare` is no site at all, but an application that answers a constant: what its first request takes longer is Apache's
-and mod_wsgi's own, and no script can take it away.
+after a pause a request takes twice as long as one that follows another, however warm its process. Both ratios are
+printed. `bare` is not a site, but an application that answers a constant: the excess of its first request is Apache's
+and mod_wsgi's own, which no script can remove.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
     return [b"bare"]
 """
-SLOTS = 2
-WARM = 5
+SLOTS = 2  # one is used while the other starts again
+WARM = 5  # each needs a pause before it
 IN_A_ROW = 9
-# The script is imported once the CPU time of its process has stood still for so long.
+# The script has been imported when the CPU time of its process has stood still for so long.
 QUIET_SECONDS = 0.25
-QUIET_AT_MOST = 30.0
+QUIET_AT_MOST = 30.0  # an import takes about one
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,26 @@ class Start:
 
 
 class Client:
-    """Asks one host, a request at a time."""
+    """Sends requests to one host, one at a time."""
 
     def __init__(self, locust: LocustClient, host: LocalHost) -> None:
         self._locust = locust
         self._host = host
 
     def ask(self, slot: ColdSlot, path: int = 0, language: str = LANGUAGES[0]) -> float:
-        """Seconds until a page is answered."""
+        """Seconds to the last byte of a page."""
         headers = {**slot.headers, "Accept-Language": language}
         answers = self._locust.order(slot.address, self._host.case.requests, [path], [headers]).wait(60.0)
         answer = answers[0] if answers else None
         if answer is None or answer.status != 200 or answer.last_byte is None or answer.sent is None:
-            raise InfrastructureError("a request was not answered as it should be")
+            raise InfrastructureError("a request did not get the right answer")
         return answer.last_byte - answer.sent
 
     def cpu(self, slot: ColdSlot) -> float:
-        return sum(proc.cpu_seconds(each.process) or 0.0 for each in slot.watch())
+        return sum(proc.cpu_seconds(watched.process) or 0.0 for watched in slot.watch())
 
     def await_quiet(self, slot: ColdSlot) -> None:
-        """Until the process has imported its script and waits for requests."""
+        """Wait until the process has imported its script. Raises InfrastructureError after QUIET_AT_MOST."""
         deadline = time.monotonic() + QUIET_AT_MOST
         before = -1.0
         while (now := self.cpu(slot)) != before or now == 0.0:
@@ -118,7 +118,7 @@ class Client:
             return Start(first, statistics.median(self._ask_late(slot) for _ in range(WARM)), in_a_row, cpu)
 
     def _ask_late(self, slot: ColdSlot) -> float:
-        time.sleep(QUIET_SECONDS)  # what the first request had before it
+        time.sleep(QUIET_SECONDS)  # the pause that the first request had before it
         return self.ask(slot)
 
 
@@ -133,7 +133,7 @@ def fragment(directory: Path, script: Path, mode: Mode) -> Path:
 
 def measure(mode: Mode, runtime: ServerRuntime, rounds: int) -> dict[str, list[Start]]:
     """Cold starts of each script, in turn."""
-    found: dict[str, list[Start]] = defaultdict(list)
+    starts: dict[str, list[Start]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         Path(directory).chmod(0o755)
         locust = stack.enter_context(LocustClient(1, Path(directory) / "locust.log"))
@@ -150,13 +150,13 @@ def measure(mode: Mode, runtime: ServerRuntime, rounds: int) -> dict[str, list[S
         names = [*scripts]
         for turn in range(rounds):
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                found[name].append(clients[name].start())
-    return found
+                starts[name].append(clients[name].start())
+    return starts
 
 
 def excess_gone(starts: list[Start], default: list[Start]) -> float:
-    """The share of the default script's excess (first over warm, the median) that is gone."""
-    excess, before = (statistics.median(each.first - each.warm for each in some) for some in (starts, default))
+    """How much less the excess (first less warm, the median) is than the default script's: a share of that."""
+    excess, before = (statistics.median(start.first - start.warm for start in some) for some in (starts, default))
     return 1 - excess / before
 
 
@@ -166,21 +166,21 @@ def excess_gone(starts: list[Start], default: list[Start]) -> float:
 @click.option("--mode", "modes", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
 @keep_option
 def main(rounds: int, name: str, modes: tuple[Mode, ...], keep: Path | None) -> None:
-    """Print the ratios."""
+    """Print the ratios, script by script."""
     runtime = prepare(name, declared_runtimes()[name], say)
     columns = ["mode", "script", "first : warm", "quartiles", "excess gone", "in a row", "whole cold start : default's"]
     table = Table(*columns, title=f"first request to a cold process, {rounds} rounds")
     for mode in modes or ("daemon", "embedded"):
-        found = measure(mode, runtime, rounds)
-        for script, starts in found.items():
-            low, middle, high = statistics.quantiles((each.ratio for each in starts), n=4)
+        by_script = measure(mode, runtime, rounds)
+        for script, starts in by_script.items():
+            low, middle, high = statistics.quantiles((start.ratio for start in starts), n=4)
             whole = statistics.median(
-                each.cpu / other.cpu for each, other in zip(starts, found["default"], strict=True)
+                start.cpu / default.cpu for start, default in zip(starts, by_script["default"], strict=True)
             )
-            gone = f"{100 * excess_gone(starts, found['default']):.0f} %"
-            row = statistics.median(each.ratio_in_a_row for each in starts)
-            told = [f"{middle:.1f}", f"{low:.1f} to {high:.1f}", gone, f"{row:.1f}", f"{whole:.2f}"]
-            table.add_row(mode, script, *told)
+            gone = f"{100 * excess_gone(starts, by_script['default']):.0f} %"
+            row = statistics.median(start.ratio_in_a_row for start in starts)
+            cells = [f"{middle:.1f}", f"{low:.1f} to {high:.1f}", gone, f"{row:.1f}", f"{whole:.2f}"]
+            table.add_row(mode, script, *cells)
     show(table, keep=keep)
 
 

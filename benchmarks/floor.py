@@ -1,4 +1,4 @@
-"""The floor: a bare interpreter imports the script and answers N first requests in N threads, and ends.
+"""The floor of a cold start: a bare interpreter imports the script, answers N first requests in N threads, and ends.
 
 Standard library only: it runs in the site's own interpreter, where the harness is not installed.
 """
@@ -46,7 +46,7 @@ def main() -> None:
         thread.start()
     for thread in running:
         thread.join()
-    # Like a killed server process: no time is spent on tidying up.
+    # Like a server process that is killed: without clean-up.
     os._exit(0 if len(good) == threads and all(good) else 1)
 
 

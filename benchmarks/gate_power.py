@@ -1,18 +1,18 @@
-"""How often the gate cries wolf, and how often it misses one.
+"""How often the gate raises a false alarm, and how often it misses a regression.
 
     python -m benchmarks.gate_power --comparisons 100 --planted 10
 
-A/A: a script against itself, each comparison with fresh cold starts; every alarm is a false one. *stored* is the same
-against a baseline that is measured once, as `harness gate` does without --against. Planted: the same script with one
-thing made worse, of which every comparison has to find an alarm:
+A/A: a script against itself, each comparison with cold starts of its own; every alarm is a false one. *stored* is the
+same against a baseline that is measured once, as `harness gate` does without --against. Planted: the same script with
+one thing made worse, where every comparison should raise an alarm:
 
     lazy    the URLconf, which the script loaded while it was imported, is left to the first request
     slower  the start takes 30 % more CPU time
     lock    a handler that is built in the first request is no longer built under a lock
 
 The other comparisons are what `harness gate --against` does: pairs of cold starts of old and new at one moment, all
-questions asked as one family. Each is kept as a line of the file --keep, and what is there already is not done again,
-so that the work can be done in pieces (--seconds).
+tests as one family. Each comparison is a line of the file --keep and is not made again, so that the work can be done in
+pieces (--seconds).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from harness.runtimes.spec import declared_runtimes
 
 SITE = Path("sites/mysite")
 PATHS = ("/", "/hello/", "/books/1/", "/login/")
-USERS = 15
-SLOWER = 0.30
+USERS = 15  # as many as a process has threads
+SLOWER = 0.30  # what the gate has to notice in 24 pairs
 KINDS = ("A/A", "stored", "lazy", "slower", "lock")
 UNCHANGED = ("A/A", "stored")
 TRIALS = 40  # of a run that is compared with a baseline: what `harness gate` makes by default
@@ -106,12 +106,12 @@ class Bench:
             return self._case("locked", _WITH_LOCK), self._case("unlocked", _WITHOUT_LOCK)
         rounds = 2_000_000
         with self._runner(self._case("old", old), self._slower(old, rounds), locust) as runner:
-            runner.pairs(8)  # what comes right after the start is dearer
-            used = [(each.cpu or 0.0, other.cpu or 0.0) for each, other in runner.pairs(self._pairs)]
-        # What these have added tells how many are needed; medians, for something else may run at the same time.
+            runner.pairs(8)  # the first ones cost more
+            used = [(old_trial.cpu or 0.0, new_trial.cpu or 0.0) for old_trial, new_trial in runner.pairs(self._pairs)]
+        # How much these rounds add says how many are needed; medians, since something else may run at the same time.
         added = statistics.median(now - was for was, now in used)
         if added <= 0:
-            raise InfrastructureError("the machine is too busy to tell what 30 % of a start are: run again")
+            raise InfrastructureError("the machine is too busy to measure 30 % of a start: run it again")
         needed = SLOWER * statistics.median(was for was, _ in used) / added
         return self._case("old", old), self._slower(old, rounds * needed)
 
@@ -124,7 +124,7 @@ class Bench:
             yield runner
 
     def compare(self, kind: str, times: int, until: float) -> Iterator[dict[str, Any]]:
-        """Compare so many times, or until the clock says so, each time with cold starts of its own."""
+        """Compare so many times, or until then, each time with cold starts of its own."""
         with LocustClient(2 * USERS, self._directory / "locust.log") as locust:
             old, new = self._sides(kind, locust)
             with self._runner(old, new, locust) as runner:
@@ -133,21 +133,20 @@ class Bench:
                     pairs = runner.pairs(self._pairs)
                     check_enough(pairs, new)
                     tests = compare_pairs(old, new, pairs, "since the old one")
-                    found = alarms(tests)
                     yield {
                         "kind": kind,
                         "pairs": self._pairs,
                         "tests": len(tests),
-                        "least_p": min(each.significance.p for each in tests),
+                        "least_p": min(test.significance.p for test in tests),
                         "cpu_s": cpu_of(pairs),
                         "seconds": round(time.monotonic() - begin, 1),
-                        "alarms": [each.sentence.partition(": ")[2] for each in found],
+                        "alarms": [test.sentence.partition(": ")[2] for test in alarms(tests)],
                     }
                     if time.monotonic() > until:
                         return
 
     def compare_stored(self, times: int, until: float) -> Iterator[dict[str, Any]]:
-        """Compare with a baseline of the same script so many times, or until the clock says so."""
+        """Compare with a baseline of the same script so many times, or until then."""
         case = self._case("old", _BASE + _EAGER).model_copy(update={"trials": TRIALS})
         session, first = self._run(case)
         baseline = baseline_of("itself", session, first)
@@ -158,9 +157,9 @@ class Bench:
             yield {
                 "kind": "stored",
                 "tests": len(outcome.tests),
-                "least_p": min(each.significance.p for each in outcome.tests),
+                "least_p": min(test.significance.p for test in outcome.tests),
                 "seconds": round(time.monotonic() - begin, 1),
-                "alarms": [each.sentence.partition(": ")[2] for each in alarms(outcome.tests)],
+                "alarms": [test.sentence.partition(": ")[2] for test in alarms(outcome.tests)],
             }
             if time.monotonic() > until:
                 return
@@ -171,25 +170,26 @@ class Bench:
 
 
 def cpu_of(pairs: Sequence[tuple[TrialTiming, TrialTiming]]) -> tuple[float, float]:
-    """CPU seconds of a cold start of the old and of the new: means, for they come in ticks."""
+    """CPU seconds of a cold start of the old and of the new: means, because they are counted in ticks."""
     old, new = ([pair[side].cpu or 0.0 for pair in pairs] for side in (0, 1))
     return round(statistics.fmean(old), 4), round(statistics.fmean(new), 4)
 
 
 def summary(lines: list[dict[str, Any]]) -> list[str]:
-    found = []
+    """A sentence for each kind of comparison that was made."""
+    sentences = []
     for kind in KINDS:
-        here = [each for each in lines if each["kind"] == kind]
+        here = [line for line in lines if line["kind"] == kind]
         if here:
-            alarming = sum(bool(each["alarms"]) for each in here)
-            seconds = statistics.median(each["seconds"] for each in here)
+            alarming = sum(bool(line["alarms"]) for line in here)
+            seconds = statistics.median(line["seconds"] for line in here)
             how = f"{seconds:.1f} s each"
             if kind != "stored":
-                pairs = sorted({each["pairs"] for each in here})
-                cpu = statistics.median(each["cpu_s"][1] / each["cpu_s"][0] for each in here)
+                pairs = sorted({line["pairs"] for line in here})
+                cpu = statistics.median(line["cpu_s"][1] / line["cpu_s"][0] for line in here)
                 how += f", {' or '.join(map(str, pairs))} pairs; CPU time of a cold start, new : old, {cpu:.2f}"
-            found.append(f"{kind}: alarms in {alarming} of {len(here)} comparisons ({how})")
-    return found
+            sentences.append(f"{kind}: alarms in {alarming} of {len(here)} comparisons ({how})")
+    return sentences
 
 
 @click.command()
@@ -197,15 +197,15 @@ def summary(lines: list[dict[str, Any]]) -> list[str]:
 @click.option("--planted", type=click.IntRange(0, 1000), default=10, show_default=True, help="of each regression")
 @click.option("--pairs", type=click.IntRange(8, 200), default=24, show_default=True, help="of each comparison")
 @click.option("--keep", type=click.Path(path_type=Path), default=Path("results/gate-power.jsonl"), show_default=True)
-@click.option("--seconds", type=click.FloatRange(1), default=86_400.0, help="stop after this; run again to go on")
+@click.option("--seconds", type=click.FloatRange(1), default=86_400.0, help="stop after this; the next run continues")
 @click.option("--runtime", "name", default="django52", show_default=True)
 def main(comparisons: int, planted: int, pairs: int, keep: Path, seconds: float, name: str) -> None:
-    """Print how many comparisons ended in an alarm."""
+    """Print how many comparisons raised an alarm."""
     until = time.monotonic() + seconds
     runtime = prepare(name, declared_runtimes()[name], say)
     for kind in KINDS:
         done = [json.loads(line) for line in keep.read_text().splitlines()] if keep.exists() else []
-        left = (comparisons if kind in UNCHANGED else planted) - sum(each["kind"] == kind for each in done)
+        left = (comparisons if kind in UNCHANGED else planted) - sum(line["kind"] == kind for line in done)
         if left <= 0 or time.monotonic() > until:
             continue
         with tempfile.TemporaryDirectory(prefix="gate-power-") as directory, keep.open("a") as stream:
@@ -217,7 +217,7 @@ def main(comparisons: int, planted: int, pairs: int, keep: Path, seconds: float,
     lines = [json.loads(line) for line in keep.read_text().splitlines()]
     click.echo("\n".join(summary(lines)))
     click.echo(
-        f"family-wise error {FAMILY_ERROR:.0%}; more than 4 alarms in 100, where nothing was made worse, refute it"
+        f"family-wise error {FAMILY_ERROR:.0%}: refuted by more than 4 alarms in 100 where nothing was made worse"
     )
 
 

@@ -1,9 +1,9 @@
-"""Does the harness' own memory grow with the number of trials?
+"""Does the memory of the harness grow with the number of trials?
 
     python -m benchmarks.memory
 
-Runs one case of many trials and prints the resident memory of the harness process as it goes on: histories go to
-disk, and what is kept of them does not grow.
+Runs one case of many trials and prints the resident memory of the harness process meanwhile. It should not grow: the
+history is on disk.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ SCRIPT = Path(__file__).with_name("tiny.wsgi")
 def main(trials: int, name: str, keep: Path | None) -> None:
     """Print resident memory after each tenth of the trials, and its growth since the first."""
     runtime = prepare(name, declared_runtimes()[name], say)
-    flights = os.cpu_count() or 1
+    parallel = os.cpu_count() or 1
     case = script_case(SCRIPT, trials=trials)
-    host = LocalHost(case, runtime, flights=flights)
+    host = LocalHost(case, runtime, parallel=parallel)
     process = psutil.Process()
     seen: list[int] = []
     table = Table("trials", "effective", "MiB", title="resident memory of the harness")
@@ -53,11 +53,11 @@ def main(trials: int, name: str, keep: Path | None) -> None:
 
     with (
         tempfile.TemporaryDirectory() as directory,
-        LocustClient(case.users * flights, Path(directory) / "locust.log") as locust,
+        LocustClient(case.users * parallel, Path(directory) / "locust.log") as locust,
         host,
         HistoryWriter(Path(directory) / "history.jsonl", case) as history,
     ):
-        Turns([CaseRunner(case, host, locust, history)], host, flights, watch).run()
+        Turns([CaseRunner(case, host, locust, history)], host, parallel, watch).run()
         size = (Path(directory) / "history.jsonl").stat().st_size
     show(table, keep=keep)
     click.echo(

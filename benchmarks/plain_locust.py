@@ -1,8 +1,8 @@
-"""Locust as it comes, for benchmarks/time_to_detection.py: ordinary users, started anew after each restart.
+"""Plain Locust, for benchmarks/time_to_detection.py: ordinary users, started again after each restart.
 
-One process, so that Locust's own start is not counted: a line of JSON on standard input ({"host": …, "headers": …,
-"paths": […], "users": n, "seconds": s}) is a start of all users; the answer is how many requests got which status, 0
-for none in time.
+One process, so that Locust's own start does not count. A line of JSON on standard input ({"host": …, "headers": …,
+"paths": […], "users": n, "seconds": s}) starts all users; the answer is the number of requests by status, where 0 is no
+answer in time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STATUSES: Counter[int] = Counter()
 
 
 class PlainUser(HttpUser):
-    """Asks for any of the paths, again and again."""
+    """Requests a random path, again and again."""
 
     host = ""
     wait_time = constant(0)
@@ -43,7 +43,7 @@ def main() -> None:
         runner = environment.create_local_runner()
         begin = time.monotonic()
         runner.start(RUN["users"], spawn_rate=100)
-        # Until there is an answer for each user and path, or one of them has got none.
+        # Until there are as many answers as users times paths, or one request got none.
         enough = RUN["users"] * len(RUN["paths"])
         while STATUSES.total() < enough and time.monotonic() - begin < RUN["seconds"] and not STATUSES[0]:
             gevent.sleep(0.01)

@@ -1,9 +1,8 @@
-"""What results/README.md quotes of stored runs: a line of JSON for each case, or each cell of a bench run. Of a case
-that is in several of the runs the last one counts.
+"""What results/README.md quotes of stored runs: a line of JSON for each case, or each cell of a bench run.
 
     python -m benchmarks.reference results/reference/bootstrap.jsonl RUN...
 
-The runs themselves hold every trial, and are too large to be kept in the repository.
+Where several runs have a case, the last one counts. The runs themselves hold every trial: too much for the repository.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ OF_CASE = (
 
 
 def cases_of(directory: Path) -> list[dict[str, Any]]:
-    """The cases of a run, without what was found in each trial; and the lazy work that took longest."""
-    found = []
+    """The cases of a run without their findings; of their lazy work what took longest."""
+    cases = []
     for case in msgspec.json.decode((directory / "result.json").read_bytes())["cases"]:
-        longest = max(case["hazards"], key=lambda each: each["max_ms"], default=None)
+        longest = max(case["hazards"], key=lambda hazard: hazard["max_ms"], default=None)
         kept = {key: case[key] for key in OF_CASE}
         kept["mode"] = case["hosting"]["mode"]
         kept["longest"] = longest and {key: longest[key] for key in ("kind", "max_ms", "max_waiters")}
-        found.append(kept)
-    return found
+        cases.append(kept)
+    return cases
 
 
 def cells_of(directory: Path) -> list[dict[str, Any]]:
@@ -50,15 +49,15 @@ def cells_of(directory: Path) -> list[dict[str, Any]]:
 @click.argument("runs", nargs=-1, required=True)
 def main(file: Path, runs: tuple[str, ...]) -> None:
     """Write FILE anew from RUNS."""
-    told: dict[str, dict[str, Any]] = {}
+    lines: dict[str, dict[str, Any]] = {}
     for run in runs:
         directory = stored_run(run, RESULTS)
         if (directory / BENCH_FILE).is_file():
-            told |= {each["cell"]: each for each in cells_of(directory)}
+            lines |= {cell["cell"]: cell for cell in cells_of(directory)}
         else:
-            told |= {each["case"]: each for each in cases_of(directory)}
-    file.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in told.values()))
-    click.echo(f"{file}: {len(told)} lines")
+            lines |= {case["case"]: case for case in cases_of(directory)}
+    file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines.values()))
+    click.echo(f"{file}: {len(lines)} lines")
 
 
 if __name__ == "__main__":

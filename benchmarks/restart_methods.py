@@ -3,8 +3,8 @@
     docker compose up -d --wait
     python -m benchmarks.restart_methods
 
-`harness bench` with one script and every method, a request every 20 ms; only the table is another one. Runs on the
-stack if it is up (`--backend local`: on private httpds, without container restarts).
+`harness bench` with one script and every method, a request every 20 ms, in a table of its own. Runs on the Compose
+stack if that is up (`--backend local`: on private httpds, without container restarts).
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from benchmarks.tables import keep_option, show
 from harness.bench.plan import METHODS, RestartLoad
 from harness.bench.records import Cell
 from harness.bench.run import BenchRun
-from harness.bench.summary import Sample, each_restart, rows
+from harness.bench.summary import Sample, restart_costs, rows
 from harness.cases.script import script_case
 from harness.hosting.backend import Choice, choose_for
 from harness.report.console import say
 from harness.runtimes.spec import declared_runtimes
 
 SCRIPT = Path("sites/mysite/scripts/default.wsgi")
+# The slowest method, graceful in embedded mode, takes 2.4 s until a new process answers.
 LOAD = RestartLoad(rate=50.0, restarts_at=(1.0,), during_s=3.0, after_s=1.0)
 
 
 def meanwhile(cell: Cell) -> list[Sample]:
-    """The requests between each restart and the first answer of a new process; all after it, where none came."""
-    found = []
-    for cycle, restart in zip(cell.cycles, each_restart(cell.cycles), strict=True):
+    """The requests between each restart and the first answer of a new process, or the end if there was none."""
+    samples = []
+    for cycle, restart in zip(cell.cycles, restart_costs(cell.cycles), strict=True):
         end = restart.first_new if restart.first_new is not None else cycle.seconds
-        found += [each for each in rows(cycle) if each.since is not None and each.since <= end]
-    return found
+        samples += [sample for sample in rows(cycle) if sample.since is not None and sample.since <= end]
+    return samples
 
 
 def row(cell: Cell) -> tuple[str, ...]:
     """Medians and longest in ms, then counts."""
-    new = [each.first_new for each in each_restart(cell.cycles)]
-    known = [1000 * each for each in new if each is not None]
+    new = [restart.first_new for restart in restart_costs(cell.cycles)]
+    known = [1000 * seconds for seconds in new if seconds is not None]
     whole = len(known) == len(new)
     requests = meanwhile(cell)
     return (
@@ -52,8 +53,8 @@ def row(cell: Cell) -> tuple[str, ...]:
         f"{statistics.median(known):.0f}" if known and whole else "not in the cycle",
         f"{max(known):.0f}" if known and whole else "",
         str(len(requests)),
-        str(sum(each.outcome == "dropped" for each in requests)),
-        str(sum(each.outcome == "error" for each in requests)),
+        str(sum(sample.outcome == "dropped" for sample in requests)),
+        str(sum(sample.outcome == "error" for sample in requests)),
     )
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.snapshot_rate
 
-Both as they always run: probe on, 15 users, state told, history written, every trial graded, natural scheduling. The
-clock of a lane begins when its first few trials are over.
+Both as they always run: probe on, 15 users, state recorded, history written, every trial graded, natural scheduling.
+The clock of a lane starts after its first few trials.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def measure_snapshot(case: Case, runtime: Runtime, directory: Path) -> float:
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
-@click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of a lane, a round")
+@click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of a lane in a round")
 @click.option("--runtime", "name", default="django52", show_default=True)
 @keep_option
 def main(rounds: int, trials: int, name: str, keep: Path | None) -> None:
@@ -62,13 +62,13 @@ def main(rounds: int, trials: int, name: str, keep: Path | None) -> None:
             with tempfile.TemporaryDirectory() as directory:
                 path = Path(f"sites/mysite/scripts/{script}.wsgi")
                 case = script_case(path, users=USERS, trials=trials + WARM_UP)
-                apache, *_ = measure_harness(case, runtime, Path(directory))
+                apache = measure_harness(case, runtime, Path(directory)).rate
                 pairs.append((apache, measure_snapshot(case, runtime, Path(directory))))
             click.echo(f"{script} round {number}: Apache {pairs[-1][0]:.2f}/s, snapshot {pairs[-1][1]:.2f}/s", err=True)
         table.add_row(
             script,
-            f"{statistics.median(each[0] for each in pairs):.2f}",
-            f"{statistics.median(each[1] for each in pairs):.2f}",
+            f"{statistics.median(apache for apache, _ in pairs):.2f}",
+            f"{statistics.median(snapshot for _, snapshot in pairs):.2f}",
             f"{statistics.median(snapshot / apache for apache, snapshot in pairs):.1f}",
         )
     show(table, keep=keep)

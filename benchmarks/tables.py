@@ -1,4 +1,4 @@
-"""The tables that a benchmark prints, and keeps where they are quoted: results/README.md is tested against them."""
+"""The tables that a benchmark prints and, with --keep, writes to a file: results/README.md is tested against those."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-keep_option = click.option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="write what is printed here")
+keep_option = click.option(
+    "--keep", type=click.Path(path_type=Path, dir_okay=False), help="write the table here too, as JSON"
+)
 
 
 def show(*tables: Table, keep: Path | None, width: int = 120) -> None:
-    """Print tables of text, and keep them as JSON: for each its title, columns and rows."""
+    """Print tables of text, and write them to a file as JSON: title, columns and rows of each."""
     console = Console(width=width)
     for table in tables:
         console.print(table)

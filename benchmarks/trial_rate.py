@@ -1,10 +1,13 @@
 """Effective cold trials a second: the harness, the floor and a plain restart loop, side by side.
 
     python -m benchmarks.trial_rate
+    python -m benchmarks.trial_rate --against REV
 
-The harness runs as it always does: probe on, 15 users, history written, every trial graded. The *floor* is the
-least any cold start can cost: `benchmarks/floor.py`, as many at a time as there are cores. The *plain loop* is
-what people do today: kill the process, wait for its successor, N parallel `curl`.
+The harness runs as it always does: probe on, 15 users, history written, every trial graded. The *floor* is the least
+that any cold start can cost: `benchmarks/floor.py`, as many at a time as there are cores. The *plain loop* is what
+people do today: kill the process, wait for its successor, N parallel `curl`.
+
+With --against only the harness is measured, of the working tree and of the other revision: see benchmarks/against.py.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import click
 import psutil
 from rich.table import Table
 
+from benchmarks.against import Measurement, Quantity, against_options, compare
 from benchmarks.tables import keep_option, show
 from harness import proc
 from harness.cases.case import Case
@@ -39,8 +43,11 @@ from harness.runtimes.spec import declared_runtimes
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
-USERS = 15
-WARM_UP = 6
+USERS = 15  # as many as a process has threads
+WARM_UP = 6  # trials: the first ones wait for the servers
+TRIALS = 80
+TRIALS_AGAINST = 40  # of each of 48 measurements, which take a quarter of an hour together
+QUANTITIES = (Quantity("rate", "effective trials a second", is_rate=True),)
 HERE = Path(__file__).parent
 
 
@@ -63,20 +70,28 @@ class Cpu:
 
 
 @dataclass
+class HarnessRate:
+    """Effective trials a second of the harness, how many they were, and the CPU time that they took."""
+
+    rate: float
+    effective: int
+    cpu: Cpu
+
+
+@dataclass
 class Round:
-    """One round of a mode: trials a second of each contender."""
+    """One round of a mode: cold trials a second of each contender, and where the CPU time of the harness' went."""
 
     harness: float
     floor: float
     plain: float
     effective: int
     cpu: Cpu
-    trials: int
 
 
 @dataclass
 class Meter:
-    """Notes the time and the CPU use when the warm-up is over and when the last trial is."""
+    """Notes time and CPU use after the warm-up, and near the end."""
 
     host: LocalHost
     locust: LocustClient
@@ -87,7 +102,7 @@ class Meter:
         if tally.trials >= WARM_UP and not self.marks:
             self._mark(tally)
         elif tally.trials >= self.case.trials - 2 and len(self.marks) == 1:
-            self._mark(tally)  # not the very last ones: they fly alone
+            self._mark(tally)  # the last ones have no others beside them
 
     def _mark(self, tally: Tally) -> None:
         self.marks.append((time.monotonic(), tally.effective, self._cpu()))
@@ -98,11 +113,11 @@ class Meter:
             parent = psutil.Process(pid)
             times = parent.cpu_times()
             cpu.httpd += times.user + times.system
-            # The interpreters that were killed, all of them reaped by httpd's parent.
+            # The interpreters that were killed: all were reaped by the parent httpd.
             cpu.interpreters += times.children_user + times.children_system
             if self.case.mode == "daemon":  # the front end, httpd's own child, is not killed
-                front = [each for each in proc.children(pid) if not proc.title(each).startswith("wsgi:")]
-                cpu.httpd += sum(proc.cpu_seconds(each) or 0 for each in map(proc.identify, front) if each)
+                front = [child for child in proc.children(pid) if not proc.title(child).startswith("wsgi:")]
+                cpu.httpd += sum(proc.cpu_seconds(process) or 0 for process in map(proc.identify, front) if process)
         return cpu
 
 
@@ -111,23 +126,23 @@ def _seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def measure_harness(case: Case, runtime: ServerRuntime, directory: Path) -> tuple[float, int, Cpu, int]:
-    """Effective trials a second once the first few are over, and where the CPU time went."""
-    flights = os.cpu_count() or 1
-    host = LocalHost(case, runtime, flights=flights)
+def measure_harness(case: Case, runtime: ServerRuntime, directory: Path) -> HarnessRate:
+    """The rate after the first few trials."""
+    parallel = os.cpu_count() or 1
+    host = LocalHost(case, runtime, parallel=parallel)
     with (
-        LocustClient(USERS * flights, directory / "locust.log") as locust,
+        LocustClient(USERS * parallel, directory / "locust.log") as locust,
         host,
         HistoryWriter(directory / f"{case.mode}-{time.monotonic_ns()}.jsonl", case) as history,
     ):
         meter = Meter(host, locust, case)
-        Turns([CaseRunner(case, host, locust, history)], host, flights, meter.watch).run()
+        Turns([CaseRunner(case, host, locust, history)], host, parallel, meter.watch).run()
     (begin, before, cpu_before), (end, after, cpu_after) = meter.marks
-    return (after - before) / (end - begin), after - before, cpu_after.less(cpu_before), case.trials - WARM_UP - 2
+    return HarnessRate((after - before) / (end - begin), after - before, cpu_after.less(cpu_before))
 
 
 def measure_floor(script: Path, runtime: ServerRuntime, trials: int, at_a_time: int) -> float:
-    """Bare cold starts a second."""
+    """Bare cold starts a second. Raises InfrastructureError where the script does not answer."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPYCACHEPREFIX": str(runtime.bytecode),
@@ -139,13 +154,13 @@ def measure_floor(script: Path, runtime: ServerRuntime, trials: int, at_a_time: 
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
     if start().wait():  # compiles what is not compiled yet
-        raise InfrastructureError("the floor does not answer its requests")
+        raise InfrastructureError("benchmarks/floor.py got a wrong answer from the script")
     begin, left, running = time.monotonic(), trials, [start() for _ in range(at_a_time)]
     left -= at_a_time
     while running:
         running[0].wait()
-        for each in [each for each in running if each.poll() is not None]:
-            running.remove(each)
+        for process in [process for process in running if process.poll() is not None]:
+            running.remove(process)
             if left > 0:
                 running.append(start())
                 left -= 1
@@ -153,9 +168,9 @@ def measure_floor(script: Path, runtime: ServerRuntime, trials: int, at_a_time: 
 
 
 def measure_plain(case: Case, runtime: ServerRuntime, trials: int) -> float:
-    """Kill, wait, N parallel curl: cold starts a second."""
+    """Cold starts a second of a plain loop: kill, wait, N parallel curl."""
     plain = case.model_copy(update={"black_box": True})
-    host = LocalHost(plain, runtime, slots=1, flights=1)
+    host = LocalHost(plain, runtime, slots=1, parallel=1)
     with host:
         begin = time.monotonic()
         for trial in range(trials + 1):
@@ -167,51 +182,68 @@ def measure_plain(case: Case, runtime: ServerRuntime, trials: int) -> float:
                 running = [
                     subprocess.Popen(["curl", "-s", "-o", "/dev/null", "-m", "60", *header, url]) for _ in range(USERS)
                 ]
-                for each in running:
-                    each.wait()
+                for process in running:
+                    process.wait()
         return trials / (time.monotonic() - begin)
 
 
+def milliseconds(result: Round, part: str) -> float:
+    """CPU time of a part for each effective trial."""
+    return float(1000 * getattr(result.cpu, part) / max(1, result.effective))
+
+
 def measure(mode: Mode, runtime: ServerRuntime, rounds: int, trials: int, say: Callable[[str], None]) -> list[Round]:
+    """So many rounds: in each the floor, the harness and the plain loop, one after another."""
     script = Path("sites/mysite/scripts/default.wsgi")
-    done = []
+    results = []
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as directory:
             case = script_case(script, mode=mode, users=USERS, trials=trials + WARM_UP)
             floor = measure_floor(script, runtime, trials // 2, os.cpu_count() or 1)
-            harness, effective, cpu, ran = measure_harness(case, runtime, Path(directory))
+            harness = measure_harness(case, runtime, Path(directory))
             plain = measure_plain(case, runtime, max(4, trials // 10))
-        done.append(Round(harness, floor, plain, effective, cpu, ran))
-        say(f"{mode} round {number}: harness {harness:.2f}/s, floor {floor:.2f}/s, plain loop {plain:.2f}/s")
-    return done
+        results.append(Round(harness.rate, floor, plain, harness.effective, harness.cpu))
+        say(f"{mode} round {number}: harness {harness.rate:.2f}/s, floor {floor:.2f}/s, plain loop {plain:.2f}/s")
+    return results
 
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True)
-@click.option("--trials", type=click.IntRange(20, 5000), default=80, show_default=True, help="of the harness, a round")
+@click.option(
+    "--trials",
+    type=click.IntRange(20, 5000),
+    help=f"of the harness, a round: {TRIALS}; with --against, a measurement: {TRIALS_AGAINST}",
+)
 @click.option("--runtime", "name", default="django52", show_default=True)
+@against_options
 @keep_option
-def main(rounds: int, trials: int, name: str, keep: Path | None) -> None:
-    """Print the rates and their ratios, the median of the rounds."""
+def main(rounds: int, trials: int | None, name: str, against: str | None, pairs: int, keep: Path | None) -> None:
+    """Print the rates and their ratios, the median of the rounds.
+
+    With --against the ratio of the harness' rates; exit code 1 where today's is lower or may be.
+    """
+    if against is not None:
+        measurement = Measurement("trial_rate", {"trials": trials or TRIALS_AGAINST}, QUANTITIES)
+        sys.exit(not compare(measurement, against, pairs, name, keep))
     runtime = prepare(name, declared_runtimes()[name], say)
     table = Table("mode", "harness/s", "floor/s", "plain/s", "harness : floor", "harness : plain", title="cold trials")
     shares = Table("mode", "interpreters", "httpd", "Locust", "harness", title="CPU, milliseconds an effective trial")
     modes: tuple[Mode, ...] = ("daemon", "embedded")
     for mode in modes:
-        done = measure(mode, runtime, rounds, trials, say)
+        results = measure(mode, runtime, rounds, trials or TRIALS, say)
         table.add_row(
             mode,
             *(
-                f"{statistics.median(getattr(each, part) for each in done):.2f}"
+                f"{statistics.median(getattr(result, part) for result in results):.2f}"
                 for part in ("harness", "floor", "plain")
             ),
-            f"{statistics.median(each.harness / each.floor for each in done):.2f}",
-            f"{statistics.median(each.harness / each.plain for each in done):.1f}",
+            f"{statistics.median(result.harness / result.floor for result in results):.2f}",
+            f"{statistics.median(result.harness / result.plain for result in results):.1f}",
         )
         shares.add_row(
             mode,
             *(
-                f"{statistics.median(1000 * getattr(each.cpu, part) / max(1, each.effective) for each in done):.1f}"
+                f"{statistics.median(milliseconds(result, part) for result in results):.1f}"
                 for part in ("interpreters", "httpd", "locust", "harness")
             ),
         )

@@ -1,4 +1,4 @@
-"""The door for other people's tests: `script_case` makes a case of a script alone."""
+"""Stable import for other projects' tests: `script_case` makes a case for a script alone."""
 
 from harness.cases.script import script_case
 

@@ -1,12 +1,12 @@
-"""What can go wrong, by exit code. The message is the product: one sentence, and how to mend it.
+"""Errors by exit code. A message is one sentence that says what is wrong and how to correct it.
 
 HarnessError              3
 ├── BadInput              2   a file, key, argument or script of the user's
 │   └── MissingRuntime    2   an interpreter or server that is not on this machine; in pytest a skip
 ├── InfrastructureError   3   the server, Locust or the machine failed: nothing is known about the site
-└── Inconclusive          3   it ran and proves nothing
-    └── BrokenSide        3   harness.gate.pairs: one of two scripts fails one request at a time
-(harness.bench.cycle.Broken, 3: the same of a bench cell)
+├── Inconclusive          3   it ran, but proves nothing
+│   └── BrokenSide        3   harness.gate.pairs: one of two scripts fails one request at a time
+└── BrokenScript          3   harness.bench.cycle: the script of a cell fails one request at a time
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 
 class HarnessError(Exception):
-    """Base of every error that reaches the user as one sentence, without a traceback."""
+    """Base of the errors that a user sees as one sentence, without a traceback."""
 
     exit_code = 3
 
@@ -28,7 +28,7 @@ class BadInput(HarnessError):
 
 
 class MissingRuntime(BadInput):
-    """A runtime's interpreter or httpd is not on this machine; in pytest this is a skip."""
+    """A runtime's interpreter or server is not on this machine; pytest skips the case."""
 
 
 class InfrastructureError(HarnessError):
@@ -36,7 +36,7 @@ class InfrastructureError(HarnessError):
 
 
 class Inconclusive(HarnessError):
-    """A case ran but proves nothing: no cold start, no overlap, a slow machine."""
+    """A case ran, but proves nothing: no cold start, no overlap, a slow machine."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

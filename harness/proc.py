@@ -1,4 +1,4 @@
-"""Processes as the kernel shows them: identity, CPU time, children, and which directories bar the way."""
+"""Processes as the kernel shows them: identity, CPU time, children; users, and which directories they can enter."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cpu_seconds(process: ProcessId) -> float | None:
 
 
 def resident_mib(process: ProcessId) -> float | None:
-    """Resident memory, in MiB (VmRSS: pages shared with other processes are counted too)."""
+    """Resident memory, in MiB (VmRSS: includes pages shared with other processes)."""
     fields = _stat_fields(process.pid)
     if fields is None or int(fields[19]) != process.start:
         return None
@@ -61,19 +61,17 @@ def namespace_pid(pid: int) -> int | None:
         text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return None
-    found = re.search(r"^NSpid:.*\b(\d+)$", text, re.MULTILINE)
-    return int(found[1]) if found else None
+    match = re.search(r"^NSpid:.*\b(\d+)$", text, re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 def children(pid: int) -> list[int]:
     """Live children of a process, from whichever of its threads forked them."""
-    found: list[int] = []
-    try:
+    pids: list[int] = []
+    with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    except OSError:
-        return found
-    return found
+            pids += map(int, (task / "children").read_text().split())
+    return pids
 
 
 def title(pid: int) -> str:
@@ -85,9 +83,9 @@ def title(pid: int) -> str:
 
 
 def barred_directory(path: Path, user: str, *, readable: bool = True) -> Path | None:
-    """The first directory on the way to `path` (or `path` itself) that `user` cannot pass or read.
+    """The first directory on the way to `path` that `user` cannot enter, or `path` itself if it cannot be read.
 
-    Ordinary permission bits only: access control lists are not looked at.
+    Only permission bits are looked at, not access control lists.
     """
     entry = pwd.getpwnam(user)
     groups = set(os.getgrouplist(user, entry.pw_gid))
@@ -114,10 +112,9 @@ def barred_directory(path: Path, user: str, *, readable: bool = True) -> Path | 
 
 
 def server_user() -> tuple[str, str]:
-    """User and group that httpd drops to: empty for an ordinary user, who needs none.
+    """The user and group that a server drops to when root starts it; both empty for any other user.
 
-    Raises:
-        InfrastructureError: root, on a machine without any of the usual unprivileged users.
+    Raises InfrastructureError: this is root, on a machine without any of the usual unprivileged users.
     """
     if os.geteuid() != 0:
         return "", ""
@@ -127,7 +124,7 @@ def server_user() -> tuple[str, str]:
     raise InfrastructureError("run as root, but there is no unprivileged user www-data, apache, daemon or nobody")
 
 
-def dies_with_us() -> list[str]:
-    """A prefix that ends what it starts when this process is killed and can no longer do it itself (util-linux)."""
+def pdeathsig_prefix() -> list[str]:
+    """A command prefix: what it starts is ended when this process dies, even by SIGKILL (setpriv of util-linux)."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

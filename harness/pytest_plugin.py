@@ -1,4 +1,4 @@
-"""The pytest door: scenario files are collected, each case is one item; and a fixture for scripts of your own.
+"""The pytest plugin: scenario files are collected, each case is one item; and fixtures for scripts of your own.
 
 @pytest.mark.harness(paths=["/", "/login/"], trials=50)
 def test_my_site_starts_cold(harness_cold_start):
@@ -20,8 +20,6 @@ import pytest
 from rich.console import Console
 
 from harness.cases.case import Case
-from harness.cases.expand import expand
-from harness.cases.scenario import load_scenario
 from harness.cases.script import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
@@ -29,21 +27,24 @@ from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.hosting.preparing import Runtimes, prepare_for_python
 from harness.parity import testing as parity
 from harness.parity.compare import ParityComparison
-from harness.report.console import print_result, story
+from harness.report.console import case_lines, print_result
 from harness.report.html import write_html
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult
+from harness.run.selection import select_cases
 from harness.run.session import Session
 from harness.run.turns import in_turns
-from harness.run.watcher import Silent
-from harness.runtimes.spec import RuntimeSpec, declared_runtimes, spec_named
+from harness.run.watcher import SilentWatcher
+from harness.runtimes.spec import RuntimeSpec, declared_runtimes
 
+# Users of Locust for scripts of the fixture's, which are known only when the session is open: twice the default.
 SPARE_USERS = 30
 PROPERTY = "harness_case"
+"""Of a test item: its result as JSON, which reaches the summary from a worker of pytest-xdist too."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "cold-restart stress tests")
-    group.addoption("--harness-trials", type=int, metavar="N", help="cold starts of each case, instead of the file's")
+    group.addoption("--harness-trials", type=int, metavar="N", help="cold starts per case, instead of the file's")
     group.addoption("--harness-runtime", metavar="NAME", help="run every scenario on this runtime")
     group.addoption("--harness-runtimes", type=Path, metavar="FILE", help="a TOML file with runtimes of your own")
     group.addoption(
@@ -52,24 +53,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="directory of the sites (default: sites/ beside the scenarios' directory, or above that)",
     )
-    group.addoption("--harness-results", type=Path, metavar="DIR", help="where runs are kept (default: results)")
+    group.addoption(
+        "--harness-results", type=Path, metavar="DIR", help="directory of the stored runs (default: results)"
+    )
     group.addoption(
         "--harness-backend",
         choices=["local", "compose", "auto"],
         default="auto",
         help="where Apache runs: private httpds, the Compose stack, or (default) the stack if it is running",
     )
-    group.addoption("--harness-flights", type=int, metavar="N", help="trials at a time (default: one a core)")
+    group.addoption(
+        "--harness-parallel",
+        "--harness-flights",
+        dest="harness_parallel",
+        type=int,
+        metavar="N",
+        help="trials at a time (default: one per core)",
+    )
     group.addoption(
         "--harness-gate",
         metavar="BASELINE",
         nargs="?",
         const="",
-        help="fail what got worse since this baseline (default: the one named as the scenario), or is over a threshold",
+        help="fail what got worse since this baseline (default: named after the scenario) or exceeds a threshold",
     )
     parser.addini(
         "harness_trials_at_most",
-        "cold starts of a case that is not expected to race: `harness run` makes as many as the file says",
+        "most cold starts of a case that is not expected to race (`harness run` makes as many as the file says)",
         default="",
     )
     parser.addini(
@@ -83,29 +93,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "harness(**options): what harness_cold_start uses for this test; options as harness.adhoc.script_case",
+        "harness(**options): defaults of harness_cold_start for this test; options as harness.adhoc.script_case",
     )
-    config.stash[_DOOR] = door = Door(config)
+    config.stash[_SESSION] = harness = PluginSession(config)
     try:
-        _ = door.gate  # a baseline that is not there is told before minutes are spent
+        _ = harness.gate  # a missing baseline must not cost minutes
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    door = config.stash.get(_DOOR, None)
-    if door is not None:
-        door.close()
+    harness = config.stash.get(_SESSION, None)
+    if harness is not None:
+        harness.close()
 
 
 def _has_scenarios(config: pytest.Config) -> bool:
-    return any(any(config.rootpath.glob(each)) for each in config.getini("harness_scenarios"))
+    return any(any(config.rootpath.glob(pattern)) for pattern in config.getini("harness_scenarios"))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     if not _has_scenarios(config):
         return None
-    backend = config.stash[_DOOR].backend
+    backend = config.stash[_SESSION].backend
     return f"harness backend: {backend.name}" + (f" ({backend.note})" if backend.note else "")
 
 
@@ -115,13 +125,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         relative = file_path.relative_to(parent.config.rootpath)
     except ValueError:
         return None
-    if file_path.suffix == ".toml" and any(relative.match(each) for each in patterns):
+    if file_path.suffix == ".toml" and any(relative.match(pattern) for pattern in patterns):
         return ScenarioFile.from_parent(parent, path=file_path)
     return None
 
 
-class Door:
-    """One session of the harness for one session of pytest, opened when the first case needs it."""
+class PluginSession:
+    """The harness session of a pytest session, opened when the first case needs it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -129,7 +139,7 @@ class Door:
         self._entered: Backend | None = None
         self.users = SPARE_USERS
         self.cases = 0
-        """Scenario cases that were collected: the gate's error is shared by them."""
+        """Scenario cases that were collected: the gate's error probability is divided among them."""
         self._ahead: dict[str, CaseResult] = {}
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -140,8 +150,8 @@ class Door:
         return Path(self.option(name, self._config.rootpath / default))
 
     def shortened(self, case: Case) -> Case:
-        """The case with as many trials as the project's pytest takes its time for. One that is expected to race
-        keeps them all: it ends as soon as it has."""
+        """The case with at most `harness_trials_at_most` trials. One that is expected to race keeps them all: it ends
+        as soon as it has raced."""
         most = self._config.getini("harness_trials_at_most")
         if not most or self.option("trials") or (case.expectation and case.expectation.verdicts == ("race",)):
             return case
@@ -150,8 +160,8 @@ class Door:
     def session(self) -> Session:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-            flights = self.option("flights") or max(1, (os.cpu_count() or 1) // workers)
-            session = Session(self.directory("results", "results"), flights, users=self.users)
+            parallel = self.option("parallel") or max(1, (os.cpu_count() or 1) // workers)
+            session = Session(self.directory("results", "results"), parallel, users=self.users)
             self._session = session.__enter__()
         return self._session
 
@@ -170,33 +180,34 @@ class Door:
         return declared_runtimes(self.option("runtimes"))
 
     def run(self, cases: Sequence[Case], backend: Backend) -> list[CaseResult]:
-        results, stopped = self.session().run_together(cases, backend, Silent())
+        results, stopped = self.session().run_together(cases, backend, SilentWatcher())
         if stopped:
             raise KeyboardInterrupt
         return results
 
     def result_of(self, item: CaseItem) -> CaseResult:
-        """The result of a case. Those that take turns with it are run too, and their results kept for their items."""
+        """The result of a case. Cases that take turns with it are run too, and their results kept for their items."""
         name = item.case.id
         if name not in self._ahead:
-            beside = [each.case for each in item.session.items if isinstance(each, CaseItem)] if self._stay else []
-            group = next((each for each in in_turns(beside) if item.case in each), [item.case])
-            self._ahead.update(zip([each.id for each in group], self.run(group, self.backend), strict=True))
+            items = item.session.items if self._stay else ()
+            cases = [other.case for other in items if isinstance(other, CaseItem)]
+            group = next((group for group in in_turns(cases) if item.case in group), [item.case])
+            self._ahead.update(zip([case.id for case in group], self.run(group, self.backend), strict=True))
         return self._ahead.pop(name)
 
     @property
     def _stay(self) -> bool:
-        """Do the cases of a file stay together? A worker of pytest-xdist may be given some of them only."""
+        """Do the cases of a file stay together? A worker of pytest-xdist may get only some of them."""
         return bool(getattr(self._config, "workerinput", {_STAY: True})[_STAY])
 
     @functools.cached_property
     def gate(self) -> ItemGate | None:
-        """What `--harness-gate` asks for. Raises BadInput."""
+        """The gate of `--harness-gate`, if it is given. Raises BadInput: no such baseline."""
         name = self._config.getoption("--harness-gate")
         return None if name is None else ItemGate(name or None, self.directory("results", "results"))
 
     def finish(self) -> str:
-        """Write what came of it, and the page: its path, or "" where nothing ran or it cannot be made."""
+        """Write result.json and the report page; the page's path, or "" if nothing ran or it cannot be made."""
         if self._session is None:
             return ""
         result = self._session.result("complete")
@@ -215,22 +226,22 @@ class Door:
             self._entered = None
 
 
-_DOOR = pytest.StashKey[Door]()
+_SESSION = pytest.StashKey[PluginSession]()
 _PAGES = pytest.StashKey[list[str]]()
 _PAGE_OF_WORKER = "harness_page"
 _STAY = "harness_files_stay"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    page = session.config.stash[_DOOR].finish()
-    if hasattr(session.config, "workeroutput"):  # pytest-xdist: the controller tells
+    page = session.config.stash[_SESSION].finish()
+    if hasattr(session.config, "workeroutput"):  # pytest-xdist: the controller prints it
         session.config.workeroutput[_PAGE_OF_WORKER] = page
     else:
         session.config.stash.setdefault(_PAGES, []).append(page)
 
 
 def work_unit(nodeid: str) -> str:
-    """What goes to one worker of pytest-xdist as a whole: a file; and all cases of the stack's embedded mode, each of
+    """What one worker of pytest-xdist gets as a whole: a file; and all cases of the stack's embedded mode, each of
     which takes every such service, so that two workers would only wait for each other."""
     file, _, rest = nodeid.partition("::")
     return "embedded" if file.endswith(".toml") and rest.startswith("embedded::") else file
@@ -241,10 +252,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     if (
         config.getoption("dist") != "loadfile"
         or not _has_scenarios(config)
-        or config.stash[_DOOR].backend.name != "compose"
+        or config.stash[_SESSION].backend.name != "compose"
     ):
         return None
-    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - it need not be there
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - it may not be installed
 
     scheduler = LoadFileScheduling(config, log)
     scheduler._split_scope = work_unit
@@ -264,31 +275,25 @@ def pytest_testnodedown(node: Any) -> None:
 
 def sites_of(scenario: Path) -> Path:
     """The nearest directory `sites` beside the scenario's own, or above that."""
-    places = [each / "sites" for each in scenario.parents[1:]]
-    return next((each for each in places if each.is_dir()), places[0])
+    places = [parent / "sites" for parent in scenario.parents[1:]]
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 class ScenarioFile(pytest.File):
     """A scenario file: a collector of its cases."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        door = self.config.stash[_DOOR]
+        harness = self.config.stash[_SESSION]
+        sites = harness.option("sites") or sites_of(self.path)
+        trials, runtime = harness.option("trials"), harness.option("runtime")
         try:
-            cases = expand(
-                load_scenario(self.path),
-                self.path,
-                door.option("sites") or sites_of(self.path),
-                trials=door.option("trials"),
-                runtime=door.option("runtime"),
-            )
-            for case in cases:
-                spec_named(case.runtime, door.declared)
+            cases = select_cases([self.path], sites, harness.declared, trials=trials, runtime=runtime)
         except BadInput as error:
             raise self.CollectError(str(error)) from error
-        door.cases += len(cases)
+        harness.cases += len(cases)
         for case in cases:
-            door.users = max(door.users, case.users)
-            yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=door.shortened(case))
+            harness.users = max(harness.users, case.users)
+            yield CaseItem.from_parent(self, name=case.id.partition("::")[2], case=harness.shortened(case))
 
 
 class CaseItem(pytest.Item):
@@ -299,23 +304,23 @@ class CaseItem(pytest.Item):
         self.case = case
 
     def runtest(self) -> None:
-        door = self.config.stash[_DOOR]
+        harness = self.config.stash[_SESSION]
         try:
-            result = door.result_of(self)
+            result = harness.result_of(self)
         except MissingRuntime as error:
             pytest.skip(f"runtime {self.case.runtime}: {error}")
         remember(self, result)
-        if door.gate is not None:
-            worse = door.gate.judge(self.case, result, door.backend, door.session(), door.cases)
-            self.user_properties += door.gate.properties(result)
+        if harness.gate is not None:
+            worse = harness.gate.judge(self.case, result, harness.backend, harness.session(), harness.cases)
+            self.user_properties += harness.gate.properties(result)
             if worse:
-                raise GotWorse(worse)
+                raise CaseFailure("\n".join(worse))
         if not result.met:
-            raise NotMet(result)
+            raise CaseFailure("\n".join(case_lines(result)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failure text is the explanation."""
-        if isinstance(excinfo.value, NotMet | GotWorse | HarnessError):
+        if isinstance(excinfo.value, CaseFailure | HarnessError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -323,18 +328,8 @@ class CaseItem(pytest.Item):
         return self.path, None, self.name
 
 
-class GotWorse(Exception):
-    """A case that is worse than its baseline, or over a threshold."""
-
-    def __init__(self, sentences: Sequence[str]) -> None:
-        super().__init__("\n".join(sentences))
-
-
-class NotMet(Exception):
-    """A case whose expectation is not met."""
-
-    def __init__(self, result: CaseResult) -> None:
-        super().__init__("\n".join(story(result)))
+class CaseFailure(Exception):
+    """A case that got worse, or does not meet its expectation; the message is the explanation."""
 
 
 def remember(item: pytest.Item, result: CaseResult) -> None:
@@ -344,11 +339,11 @@ def remember(item: pytest.Item, result: CaseResult) -> None:
 
 @pytest.fixture
 def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResult]:
-    """Cold-start-test a WSGI script: call it with the path, and options as `harness.adhoc.script_case` has them.
+    """Test the cold start of a WSGI script: call it with the path, and the options of `harness.adhoc.script_case`.
 
-    Options of a `harness` marker are defaults. Returns the case's result; skips where the runtime is missing.
+    Options of a `harness` marker are its defaults. Returns the case's result; skips if the runtime is missing.
     """
-    door = request.config.stash[_DOOR]
+    harness = request.config.stash[_SESSION]
     marker = request.node.get_closest_marker("harness")
     if marker is not None and marker.args:
         raise pytest.UsageError(f"{request.node.nodeid}: the harness marker takes keyword arguments only")
@@ -356,15 +351,15 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
 
     def cold_start(script: str | os.PathLike[str], **options: Any) -> CaseResult:
         options = {**defaults, **options}
-        if door.option("trials"):
-            options["trials"] = door.option("trials")
+        if harness.option("trials"):
+            options["trials"] = harness.option("trials")
         try:
             case = script_case(request.config.rootpath / script, **options)
             runtime = prepare_for_python(Path(options.get("python") or sys.executable))
         except MissingRuntime as error:
             pytest.skip(str(error))
         case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
-        (result,) = door.run([case], LocalBackend(lambda _: runtime))
+        (result,) = harness.run([case], LocalBackend(lambda _: runtime))
         remember(request.node, result)
         return result
 
@@ -374,9 +369,9 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
 @pytest.fixture
 def assert_parity(request: pytest.FixtureRequest) -> Callable[..., ParityComparison]:
     """Assert that a script sets its process up as the development server does: call it with the site's directory, the
-    script, and `ignore`, the rows that may differ; further options as `harness.parity.testing.assert_parity` has them.
+    script, and `ignore`, the rows that may differ; further options are those of `harness.parity.testing.assert_parity`.
 
-    Paths start at pytest's root directory. Skips where the runtime is missing.
+    Paths start at pytest's root directory. Skips if the runtime is missing.
     """
 
     def check(site: str | os.PathLike[str], *script: str | os.PathLike[str], **options: Any) -> ParityComparison:
@@ -391,34 +386,33 @@ def assert_parity(request: pytest.FixtureRequest) -> Callable[..., ParityCompari
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    cases = [
-        msgspec.json.decode(value, type=CaseResult)
+    reports = [
+        report
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "when", None) == "call"
+    ]
+    cases = [
+        msgspec.json.decode(value, type=CaseResult)
+        for report in reports
         for name, value in getattr(report, "user_properties", ())
         if name == PROPERTY
     ]
     if not cases:
         return
-    told = [
-        (report.nodeid, dict(report.user_properties))
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", None) == "call"
-    ]
-    if gated := gate_lines(told):
+    items = [(report.nodeid, dict(report.user_properties)) for report in reports]
+    if gated := gate_lines(items):
         terminalreporter.section("gate")
         for line in gated:
             terminalreporter.write_line(line)
-        write_gate_summary(told)
+        write_gate_summary(items)
     terminalreporter.section("cold starts")
     console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
     cases.sort(key=lambda case: case.case)
     run = RunResult(
         schema_version=SCHEMA_VERSION, run="pytest", status="complete", environment={}, cases=cases, skipped=[]
     )
-    # A test that uses the fixture judges for itself: of those only the table tells.
-    print_result(console, run, evidence=False, told=[case for case in cases if case.scenario != AD_HOC])
+    # A test that uses the fixture judges for itself: its cases are only in the table.
+    print_result(console, run, evidence=False, cases=[case for case in cases if case.scenario != AD_HOC])
     for page in filter(None, terminalreporter.config.stash.get(_PAGES, [])):
-        terminalreporter.write_line(f"to read: {page}")
+        terminalreporter.write_line(f"Report: {page}")

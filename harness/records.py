@@ -1,8 +1,8 @@
 """The frozen records that flow from hosting to report. All times are CLOCK_MONOTONIC seconds.
 
-CLOCK_MONOTONIC is one clock for all processes of a machine (and its containers), so a client's send and
-a span recorded inside the server compare directly. A runtime without it (Python 2.7) records wall time,
-which is shifted when its events are read.
+CLOCK_MONOTONIC is one clock for all processes of a machine and its containers, so times of a client and of a span
+inside the server can be compared. A runtime without it (Python 2.7) records wall time, which is shifted when its
+events are read.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Failure = Literal["refused", "reset", "open"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all records: frozen, built by keyword, stored as JSON objects."""
+    """Base of all records: frozen, built by keyword, stored as a JSON object."""
 
 
 class Request(Record, frozen=True, omit_defaults=True):
-    """One request of the mix. `status` is declared where an answer other than 2xx/3xx is right."""
+    """One request of the mix. `status` is declared where a status other than 2xx or 3xx is right."""
 
     path: str
     method: str = "GET"
@@ -45,7 +45,7 @@ class Request(Record, frozen=True, omit_defaults=True):
 
 
 class ProcessId(msgspec.Struct, frozen=True, order=True):
-    """A process, told apart from an earlier one with the same pid by its start time.
+    """A process; its start time tells it from an earlier one with the same pid.
 
     `start` is field 22 of /proc/PID/stat: clock ticks since boot (proc(5)).
     """
@@ -58,13 +58,13 @@ class ProcessId(msgspec.Struct, frozen=True, order=True):
 
 
 class Answer(Record, frozen=True):
-    """One request of a trial as its client saw it."""
+    """The answer to one request, as its client saw it."""
 
     user: int
     request: int
     """Index into the case's requests."""
     intended: float
-    """When it should have been sent: the moment of release."""
+    """When the request should have been sent: the moment of release."""
     sent: float | None = None
     first_byte: float | None = None
     last_byte: float | None = None
@@ -73,9 +73,9 @@ class Answer(Record, frozen=True):
     headers: dict[str, str] = {}
     body: str = ""
     process: ProcessId | None = None
-    """Who answered, by the probe's proof; None where nothing inside could say."""
+    """Which process answered, proven by the probe; None where nothing inside could say."""
     count: int | None = None
-    """The probe's request count when it answered: 1 is the first request of that interpreter."""
+    """That process's request count: 1 for the first request of its interpreter."""
 
     @property
     def seconds(self) -> float | None:
@@ -93,12 +93,12 @@ class Span(Record, frozen=True):
     name: str
     begin: float
     end: float | None
-    """None: never ended while it was watched."""
+    """None: it did not end while it was recorded."""
     failed: bool = False
     nested: int = 0
-    """Of an import: how many further modules it pulled in."""
+    """Of an import: how many other modules it imported."""
     callers: tuple[str, ...] = ()
-    """Who asked for it, the nearest first: `file:line function`."""
+    """The calls that led to it, innermost first: `file:line function`."""
 
 
 class Mishap(Record, frozen=True):
@@ -124,11 +124,12 @@ class Inside(Record, frozen=True):
     executed_again: tuple[str, ...] = ()
     """Modules whose code was executed a second time in this process."""
     strategy: str = ""
-    """How its threads were disturbed, where they were; by which seed, and how many delays."""
+    """How its threads were disturbed; "" where they were not."""
     seed: int = 0
     delays: int = 0
+    """How many delays the strategy has made."""
     disturbed_files: int = -1
-    """Files of the chosen packages whose lines it has run, where the strategy disturbs lines; else -1."""
+    """How many files of the chosen packages ran, where the strategy disturbs lines; otherwise -1."""
     lost: int = 0
     """Events dropped because the recorder was full."""
 
@@ -143,30 +144,30 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ThreadStack(Record, frozen=True):
-    """What one thread of a hung process was doing, told by the process itself."""
+    """What one thread of a hung process was doing, as the process itself reports it."""
 
     thread: int
     frames: tuple[Frame, ...]
     """Innermost last."""
     waits_for: str = ""
-    """The lock it waits for, where that can be known."""
+    """The lock that it waits for, where that is known."""
     owner: int = 0
-    """The thread that holds that lock, where the lock tells."""
+    """The thread that holds that lock; 0 where that is not known."""
     lock: int = 0
     """The same number for the same lock."""
     for_good: bool = False
-    """Whether it waits, without a limit, in a ring of threads each of which has what another one waits for."""
+    """Does it wait, without a timeout, in a cycle of threads that wait for each other?"""
     process: ProcessId = ProcessId(0, 0)
 
 
 class State(Record, frozen=True):
-    """What a process says of its own state. In a trial only what differs from the first control: None where an entry
-    is missing."""
+    """What a process reports of its own state. In a trial only entries that differ from the first control's; a missing
+    one is None."""
 
     process: ProcessId
     entries: dict[str, str | int | None]
     failed: tuple[str, ...] = ()
-    """What could not be asked, and why."""
+    """What could not be read, and why."""
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -181,15 +182,15 @@ class WatchedProcess(Record, frozen=True):
 
     process: ProcessId
     fresh: bool
-    """Started after the last restart and never used by a trial before."""
+    """It started after the last restart, and no earlier trial used it."""
     gone: bool = False
     """It ended although nobody asked it to."""
     idle: bool | None = None
-    """Only when requests were still open after the grace: did its CPU time stand still?"""
+    """Only where requests were still open after the grace: did it use no CPU time?"""
 
 
 class Evidence(Record, frozen=True):
-    """What a host saw of the processes that served: of a trial, a control, or a child of the snapshot lane."""
+    """What a host saw of the processes of a trial, of a control, or of a child of the snapshot lane."""
 
     processes: tuple[WatchedProcess, ...] = ()
     inside: tuple[Inside, ...] = ()
@@ -198,7 +199,7 @@ class Evidence(Record, frozen=True):
     """Only of processes that hang."""
     log: tuple[LogLine, ...] = ()
     reloaded: bool = False
-    """Did the server say that it imported the script again, in an interpreter that had it?"""
+    """Did the server log that it imported the script again in an interpreter that had it?"""
 
 
 class Control(Record, frozen=True, tag="control"):
@@ -214,12 +215,12 @@ class ThreadOrder(Record, frozen=True):
     """The order in which the threads of a perturbed trial passed its points; see harness/inside/order.py."""
 
     runs: tuple[tuple[int, int], ...] = ()
-    """(request, steps), one after another. Kept of bad trials."""
+    """(request, steps) in the order of time; kept of bad trials only."""
     steps: int = 0
     followed: int = 0
-    """Where an order was enforced: how many of its steps were made in its order."""
+    """Where an order was enforced: how many of its steps were made in that order."""
     line_up: bool = False
-    """Were the threads lined up by a slow import, and not by the kernel alone?"""
+    """Were the threads held at a slow import, so that they left it together?"""
     fine: bool = False
     """Was every line a point, whatever the strategy?"""
 

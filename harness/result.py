@@ -1,9 +1,8 @@
-"""`result.json` and `--json`: the frozen form that other programs read, and its JSON schema."""
+"""`result.json` and `--json`: the frozen format that other programs read, and its JSON schema."""
 
 from __future__ import annotations
 
 import typing
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,18 +23,10 @@ from harness.records import (
     Schedule,
     VerdictName,
 )
-from harness.verdict import (
-    Tally,
-    Verdict,
-    conclude,
-    exceeded,
-    forbidden,
-    is_met,
-    undeclared,
-)
+from harness.verdict import Tally, conclude, undeclared, unmet
 
 SCHEMA_VERSION: Literal[1] = 1
-SCHEMA_FILE = Path(__file__).parent / "report" / "result.schema.json"
+_HAZARD_NAMES = 8  # names listed of one kind of hazard, the most frequent first: about a line of a report
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -59,7 +50,7 @@ class Hazard(Record, frozen=True):
 
 
 class CaseResult(Record, frozen=True):
-    """One case: what ran, what was seen, and what it comes to."""
+    """One case: what ran, what was seen, and the verdict."""
 
     case: str
     scenario: str
@@ -105,9 +96,20 @@ class CaseResult(Record, frozen=True):
         Meta(description="of a race found in the snapshot lane: seen in the Apache lane too, or not (yet)"),
     ] = None
 
+    @property
+    def verdict_text(self) -> str:
+        """The verdict with its class: `race (duplicate-init)`."""
+        kind = self.race_class or self.broken_class
+        return f"{self.verdict} ({kind})" if kind else self.verdict
+
+    @property
+    def judged_trials(self) -> int:
+        """The trials that the verdict rests on."""
+        return self.reload_trials if self.restart == "reload" else self.effective_trials
+
 
 class FindingResult(Record, frozen=True):
-    """A story: the first examples of it, and how often it was seen."""
+    """The first finding with its key, and how many there were."""
 
     outcome: OutcomeName
     race_class: RaceClass | None
@@ -120,6 +122,11 @@ class FindingResult(Record, frozen=True):
     story: Annotated[list[str], Meta(description="what happened in that trial, in sentences")] = field(
         default_factory=list
     )
+    kind: Annotated[str, Meta(description="of initialisation, or module, state, import; else empty")] = ""
+    subject: Annotated[str, Meta(description="the entry of the process's state")] = ""
+    module: Annotated[str, Meta(description="the module that was executed again")] = ""
+    error: Annotated[str, Meta(description="what a request raised, `Type: message`")] = ""
+    place: Annotated[str, Meta(description="where it was raised, `file:line`")] = ""
 
 
 class SkippedCase(Record, frozen=True):
@@ -151,9 +158,10 @@ def case_result(
     backend: BackendName,
     lane: Lane = "apache",
 ) -> CaseResult:
-    """What a case has come to, in the frozen form."""
+    """The result of a case, in the frozen format."""
     expectation = case.expectation
     verdict = conclude(tally, stopped, expectation)
+    reasons = unmet(verdict, tally, expectation, case.thresholds, fail_on_hazard)
     names = undeclared(tally, expectation)
     outcomes: dict[OutcomeName, int] = {}
     for name, count in sorted(tally.outcomes.items()):
@@ -192,20 +200,20 @@ def case_result(
         race_class=verdict.race_class,
         broken_class=verdict.broken_class,
         expected="|".join(expectation.verdicts) if expectation else None,
-        met=is_met(verdict, tally, expectation, fail_on_hazard, case.thresholds),
-        unmet=_unmet(case, tally, verdict, fail_on_hazard),
+        met=not reasons,
+        unmet=reasons,
         upper_bound=verdict.bound,
         hazards=[
             Hazard(
                 kind=kind,
-                count=each.count,
-                max_ms=each.max_ms,
-                max_waiters=each.max_waiters,
-                names=[name for name, _ in sorted(each.names.items(), key=lambda item: (-item[1], item[0])) if name][
-                    :8
+                count=hazard.count,
+                max_ms=hazard.max_ms,
+                max_waiters=hazard.max_waiters,
+                names=[name for name in sorted(hazard.names, key=lambda name: (-hazard.names[name], name)) if name][
+                    :_HAZARD_NAMES
                 ],
             )
-            for kind, each in sorted(tally.hazards.items(), key=lambda item: (-item[1].max_ms, item[0]))
+            for kind, hazard in sorted(tally.hazards.items(), key=lambda item: (-item[1].max_ms, item[0]))
         ],
         lazy_in_request=tally.lazy_in_request,
         findings=_findings(tally),
@@ -216,30 +224,10 @@ def case_result(
     )
 
 
-def _unmet(case: Case, tally: Tally, verdict: Verdict, fail_on_hazard: bool) -> list[str]:
-    """Why the expectation is not met, a sentence each."""
-    expectation = case.expectation
-    if is_met(verdict, tally, expectation, fail_on_hazard, case.thresholds):
-        return []
-    if expectation is None:
-        return [f"the verdict is {verdict.name}: {verdict.reason}"]
-    reasons = []
-    if verdict.name not in expectation.verdicts:
-        reasons.append(f"expected {' or '.join(expectation.verdicts)}, got {verdict.name}: {verdict.reason}")
-    for wanted, got in ((expectation.race_class, verdict.race_class), (expectation.broken_class, verdict.broken_class)):
-        if wanted and got and wanted != got:
-            reasons.append(f"expected class {wanted}, got {got}")
-    for name in forbidden(tally, expectation):
-        reasons.append(f"{tally.outcomes[name]} times {name}, which is forbidden: {expectation.outcomes[name].why}")
-    for name in undeclared(tally, expectation):
-        reasons.append(f"{tally.outcomes[name]} times {name}, which no outcome declares")
-    return reasons + exceeded(tally, case.thresholds)
-
-
 def _findings(tally: Tally) -> list[FindingResult]:
     stories = sorted(tally.stories.items(), key=lambda item: (-item[1], item[0]))
-    shown = [_finding(tally.examples[key][0], count) for key, count in stories if tally.examples.get(key)]
-    return ([_finding(tally.broken, 1)] if tally.broken else []) + shown
+    findings = [_finding(tally.examples[key][0], count) for key, count in stories if tally.examples.get(key)]
+    return ([_finding(tally.broken, 1)] if tally.broken else []) + findings
 
 
 def _finding(finding: Finding, count: int) -> FindingResult:
@@ -253,11 +241,16 @@ def _finding(finding: Finding, count: int) -> FindingResult:
         process=finding.process,
         evidence=list(finding.evidence),
         story=list(finding.story),
+        kind=finding.kind,
+        subject=finding.subject,
+        module=finding.module,
+        error=finding.error,
+        place=finding.place,
     )
 
 
 def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
-    """0 every expectation met; 1 not; 3 inconclusive or interrupted (a contradiction outweighs it)."""
+    """0: all expectations are met; 1: one is contradicted; else 3: one is undecided, or the run was stopped."""
     if any(not case.met and case.verdict != "inconclusive" for case in cases):
         return 1
     if status != "complete" or any(not case.met for case in cases):
@@ -267,11 +260,11 @@ def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a result."""
-    made = msgspec.json.schema(RunResult)
+    generated = msgspec.json.schema(RunResult)
     # msgspec leaves out what keys an object may have.
-    outcomes = made["$defs"]["CaseResult"]["properties"]["outcomes"]
+    outcomes = generated["$defs"]["CaseResult"]["properties"]["outcomes"]
     outcomes["propertyNames"] = {"enum": sorted(typing.get_args(OutcomeName))}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "restart-harness result", **made}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "restart-harness result", **generated}
 
 
 def encode(result: RunResult) -> bytes:

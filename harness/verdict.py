@@ -1,4 +1,4 @@
-"""From graded trials to a verdict: counts, bounds, and whether the expectation is met."""
+"""From graded trials to a verdict: counts, bounds, and why an expectation is not met."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from harness.cases.scenario import Expectation, Thresholds
-from harness.checkers.findings import GRAVITY, RACES, Finding, Lazy, TrialGrade
+from harness.checkers.findings import GRAVITY, RACES, Finding, LazyWork, TrialGrade
 from harness.records import BrokenClass, OutcomeName, RaceClass, VerdictName
 
+# The usual level: at 95 % the bound of 0 in n is about 3/n.
 CONFIDENCE = 0.95
-# Less than half of the trials effective: too little was tested of what was asked for.
+# With fewer than half of the trials effective, too little was tested of what was asked for.
 MIN_EFFECTIVE_SHARE = 0.5
-# A race that is expected is settled once it was seen, but its rate deserves a few trials.
+# An expected race is settled once it was seen, but its rate deserves a few trials.
 SETTLED_AFTER = 10
+# Findings kept of one key: a report shows the first, the others are for whoever compares them.
 EXAMPLES = 3
+# Names kept of one kind of lazy work, and keys of findings: several times what a report shows, so that the memory of a
+# run does not grow with its trials.
+_MOST_NAMES = 200
+_MOST_KEYS = 100
 
 
 def upper_bound(trials: int, confidence: float = CONFIDENCE) -> float | None:
-    """The largest rate that 0 bad in `trials` leaves possible at this confidence: 1 - (1-c)^(1/n), about 3/n.
+    """The largest rate of bad trials that 0 bad in `trials` leaves possible: 1 - (1-c)^(1/n), about 3/n.
 
-    The exact (Clopper-Pearson) one-sided bound for zero events; "rule of three" is its approximation.
+    The exact (Clopper-Pearson) one-sided bound for zero events; the "rule of three" approximates it.
     """
     return None if trials < 1 else float(1 - (1 - confidence) ** (1 / trials))
 
@@ -34,21 +40,21 @@ class HazardTally:
     max_waiters: int = 0
     names: Counter[str] = field(default_factory=Counter)
 
-    def add(self, lazy: Lazy) -> None:
+    def add(self, lazy: LazyWork) -> None:
         self.count += 1
         self.max_ms = max(self.max_ms, lazy.milliseconds)
         self.max_waiters = max(self.max_waiters, lazy.waiters)
-        if lazy.name in self.names or len(self.names) < 200:
+        if lazy.name in self.names or len(self.names) < _MOST_NAMES:
             self.names[lazy.name] += 1
 
 
 @dataclass
 class Tally:
-    """What a case has come to so far. Its size does not grow with the number of trials."""
+    """The counts of a case so far. Its size does not grow with the number of trials."""
 
     reload: bool = False
     begin: float = 0.0
-    """When the first control was begun."""
+    """When the first control began."""
     trials: int = 0
     cold: int = 0
     reloaded: int = 0
@@ -57,13 +63,14 @@ class Tally:
     bad: int = 0
     requests: int = 0
     first_bad: int | None = None
-    """The trial that was bad first, and when it was over."""
+    """The trial that was bad first."""
     first_bad_end: float = 0.0
+    """When that trial was over."""
     lazy_in_request: int = 0
     outcomes: Counter[OutcomeName] = field(default_factory=Counter)
     races: Counter[RaceClass] = field(default_factory=Counter)
     strays: Counter[OutcomeName] = field(default_factory=Counter)
-    """Race outcomes of trials that were not effective: they prove nothing, and are not hidden."""
+    """Race outcomes of trials that were not effective: they prove nothing, but are not hidden."""
     stories: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Finding]] = field(default_factory=dict)
     hazards: dict[str, HazardTally] = field(default_factory=dict)
@@ -75,17 +82,15 @@ class Tally:
         self.trials += 1
         self.cold += grade.cold
         self.reloaded += grade.reloaded
-        counts = grade.counts(self.reload)
         self.effective += grade.effective
         self.exposed += grade.exposed
         self.requests += grade.requests
         self.outcomes.update(grade.outcomes)
-        found = grade.races
-        if counts:
-            self.bad += bool(found)
-            if found and (self.first_bad is None or grade.end < self.first_bad_end):
+        if grade.counts(self.reload):
+            self.bad += bool(grade.races)
+            if grade.races and (self.first_bad is None or grade.end < self.first_bad_end):
                 self.first_bad, self.first_bad_end = grade.number, grade.end
-            self.races.update(found)
+            self.races.update(grade.races)
         else:
             self.strays.update({name: count for name, count in grade.outcomes.items() if name in RACES})
         for finding in grade.findings:
@@ -97,12 +102,12 @@ class Tally:
         self.failed_checkers.update(grade.failed_checkers)
 
     def _remember(self, finding: Finding) -> None:
-        key = finding.key if finding.key in self.stories or len(self.stories) < 100 else "(others)"
+        key = finding.key if finding.key in self.stories or len(self.stories) < _MOST_KEYS else "(others)"
         self.stories[key] += 1
         examples = self.examples.setdefault(key, [])
         examples.append(finding)
-        # By trial, not by who came first: a stored history must come to the same.
-        examples.sort(key=lambda each: (each.trial or 0, each.summary))
+        # By trial, not by which one ended first: a stored history must lead to the same result.
+        examples.sort(key=lambda example: (example.trial or 0, example.summary))
         del examples[EXAMPLES:]
 
     @property
@@ -113,10 +118,10 @@ class Tally:
     @property
     def race_class(self) -> RaceClass | None:
         """The gravest class seen."""
-        return next((each for each in GRAVITY if self.races[each]), None)
+        return next((race_class for race_class in GRAVITY if self.races[race_class]), None)
 
     def settled(self, expectation: Expectation | None) -> bool:
-        """May the case stop: is an expected race found?"""
+        """May the case stop, because the race that it expects was seen?"""
         if expectation is None or expectation.verdicts != ("race",) or self.judged < SETTLED_AFTER:
             return False
         return bool(self.races[expectation.race_class] if expectation.race_class else self.races)
@@ -134,21 +139,20 @@ class Verdict:
 
 
 def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | None = None) -> Verdict:  # noqa: PLR0911
-    """The verdict that a tally supports. `stopped`: the run ended before its time."""
+    """The verdict that a tally supports. `stopped`: the run was ended early."""
     if tally.broken is not None:
         return Verdict("broken", tally.broken.summary, broken_class=tally.broken.broken_class)
     if tally.races:
-        what = tally.race_class
-        return Verdict("race", f"{tally.bad} of {tally.judged} trials were bad", race_class=what)
+        return Verdict("race", f"{tally.bad} of {tally.judged} trials were bad", race_class=tally.race_class)
     if tally.inconclusive:
         return Verdict("inconclusive", tally.inconclusive)
     if tally.failed_checkers:
         return Verdict("inconclusive", min(tally.failed_checkers))
     if tally.strays:
-        what_else = ", ".join(f"{count} {name}" for name, count in sorted(tally.strays.items()))
-        return Verdict("inconclusive", f"{what_else} in trials that were not effective")
+        strays = ", ".join(f"{count} {name}" for name, count in sorted(tally.strays.items()))
+        return Verdict("inconclusive", f"{strays} in trials that were not effective")
     if tally.outcomes["dropped"] and (expectation is None or "dropped" not in expectation.outcomes):
-        return Verdict("inconclusive", f"{tally.outcomes['dropped']} requests were dropped, which nobody declared")
+        return Verdict("inconclusive", f"{tally.outcomes['dropped']} requests were dropped, and no outcome declares it")
     if stopped and tally.judged < SETTLED_AFTER:
         return Verdict("inconclusive", f"stopped after {tally.trials} trials")
     if tally.judged < max(1, MIN_EFFECTIVE_SHARE * tally.trials):
@@ -165,7 +169,7 @@ def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | Non
 
 
 def undeclared(tally: Tally, expectation: Expectation | None) -> list[OutcomeName]:
-    """Outcomes that were seen and that the expectation does not declare."""
+    """Outcomes that were seen but are not declared by the expectation."""
     if expectation is None:
         return []
     return sorted(name for name, count in tally.outcomes.items() if count and name not in expectation.outcomes)
@@ -183,34 +187,39 @@ def forbidden(tally: Tally, expectation: Expectation | None) -> list[OutcomeName
 
 
 def exceeded(tally: Tally, thresholds: Thresholds) -> list[str]:
-    """What was counted and is more than the scenario allows, a sentence each."""
+    """Each count that is higher than the scenario allows, as a sentence."""
     counts = {
         "lazy_in_request": (tally.lazy_in_request, thresholds.lazy_in_request),
         "bad_trials": (tally.bad, thresholds.bad_trials),
     }
     return [
-        f"{name} is {count}, and thresholds.{name} allows {limit}"
+        f"{name} is {count}, but thresholds.{name} allows {limit}"
         for name, (count, limit) in counts.items()
         if limit is not None and count > limit
     ]
 
 
-def is_met(
+def unmet(
     verdict: Verdict,
     tally: Tally,
     expectation: Expectation | None,
-    fail_on_hazard: bool = False,
     thresholds: Thresholds | None = None,
-) -> bool:
-    """Is the expectation met? Where nothing is declared: neither race nor broken (nor hazard, if asked)."""
-    if thresholds is not None and exceeded(tally, thresholds):
-        return False
+    fail_on_hazard: bool = False,
+) -> list[str]:
+    """Why the expectation is not met, one sentence for each reason; [] where it is met. Without an expectation the
+    verdict must be clean, or hazard unless `fail_on_hazard`."""
+    over = exceeded(tally, thresholds) if thresholds is not None else []
     if expectation is None:
-        return verdict.name == "clean" or (verdict.name == "hazard" and not fail_on_hazard)
+        sound = verdict.name == "clean" or (verdict.name == "hazard" and not fail_on_hazard)
+        return over if sound else [f"the verdict is {verdict.name}: {verdict.reason}", *over]
+    reasons = []
     if verdict.name not in expectation.verdicts:
-        return False
-    if expectation.race_class and verdict.race_class and expectation.race_class != verdict.race_class:
-        return False
-    if expectation.broken_class and verdict.broken_class and expectation.broken_class != verdict.broken_class:
-        return False
-    return not forbidden(tally, expectation) and not undeclared(tally, expectation)
+        reasons.append(f"expected {' or '.join(expectation.verdicts)}, got {verdict.name}: {verdict.reason}")
+    for wanted, got in ((expectation.race_class, verdict.race_class), (expectation.broken_class, verdict.broken_class)):
+        if wanted and got and wanted != got:
+            reasons.append(f"expected class {wanted}, got {got}")
+    for name in forbidden(tally, expectation):
+        reasons.append(f"outcome {name} ({tally.outcomes[name]}) is forbidden: {expectation.outcomes[name].why}")
+    for name in undeclared(tally, expectation):
+        reasons.append(f"outcome {name} ({tally.outcomes[name]}) is not declared")
+    return reasons + over

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.cases.case import Case
 from harness.cases.scenario import Expectation
-from harness.checkers.findings import Finding, Lazy, TrialGrade
+from harness.checkers.findings import Finding, LazyWork, TrialGrade
 from harness.checkers.yardstick import Yardstick
 from harness.records import (
     Answer,
@@ -151,7 +151,7 @@ def make_grade(outcomes=None, **changes):
 
 
 def make_lazy(kind="settings", *, waiters=1, milliseconds=5.0, name="site.settings"):
-    return Lazy(kind=kind, name=name, milliseconds=milliseconds, waiters=waiters)
+    return LazyWork(kind=kind, name=name, milliseconds=milliseconds, waiters=waiters)
 
 
 def make_tally(*grades, **fields):

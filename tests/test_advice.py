@@ -2,9 +2,26 @@
 
 import msgspec
 import pytest
-from build import make_case, make_tally
+from build import (
+    PROCESS,
+    make_answer,
+    make_case,
+    make_control,
+    make_inside,
+    make_log,
+    make_lost_answer,
+    make_mishap,
+    make_request_span,
+    make_span,
+    make_tally,
+    make_trial,
+    make_watched,
+    make_yardstick,
+)
 
 from harness.advice import advise, advise_all
+from harness.checkers.grade import grade
+from harness.records import State, ThreadStack
 from harness.result import FindingResult, Hazard, case_result
 
 
@@ -20,11 +37,24 @@ def hazard(kind, *names, waiters=3):
     return Hazard(kind=kind, count=1, max_ms=1.0, max_waiters=waiters, names=list(names))
 
 
-def finding(summary, outcome="error", race_class="failed-request", evidence=()):
+def finding(outcome="error", race_class="failed-request", *, summary="a sentence for people", **fields):
+    """What advice reads are the fields; the summary is for people."""
     return FindingResult(
         outcome=outcome, race_class=race_class, count=1, summary=summary, trial=1, request="GET /", process="",
-        evidence=list(evidence),
+        evidence=[], **fields,
     )  # fmt: skip
+
+
+def failure(error, **fields):
+    return finding(error=error, **fields)
+
+
+def duplicate(**fields):
+    return finding("duplicate-init", "duplicate-init", **fields)
+
+
+def changed(entry, outcome="wrong-state"):
+    return finding(outcome, outcome, kind="state", subject=entry)
 
 
 def lines(case, **options):
@@ -76,17 +106,17 @@ def test_lines_are_those_of_the_django_at_hand(django, kind, there, absent):
 
 
 @pytest.mark.parametrize(
-    ("summary", "about"),
+    ("race", "about"),
     [
-        ("GET / got status 500 instead of 200: AppRegistryNotReady: Apps aren't loaded yet.", "app-registry"),
-        ("GET / got 500: AttributeError: 'NoneType' object has no attribute 'INSTALLED_APPS'", "settings"),
-        ("the settings were built 2 times by 2 threads in one cold process", "settings, middleware"),
-        ("the handler and its middleware chain were built 2 times by 2 threads", "settings, middleware"),
+        (failure("AppRegistryNotReady: Apps aren't loaded yet."), "app-registry"),
+        (failure("AttributeError: 'NoneType' object has no attribute 'INSTALLED_APPS'"), "settings"),
+        (duplicate(kind="settings"), "settings, middleware"),
+        (duplicate(kind="middleware"), "settings, middleware"),
     ],
 )
-def test_a_race_of_the_set_up_is_cured_by_setting_up_before(summary, about):
+def test_a_race_of_the_set_up_is_cured_by_setting_up_before(race, about):
     """Whether it failed or was done twice."""
-    (one,) = advise(result("race", findings=[finding(summary)]))
+    (one,) = advise(result("race", findings=[race]))
     assert (about, True) == (one.about, one.set_up)
 
 
@@ -94,48 +124,93 @@ def test_a_circle_of_imports_is_imported_before():
     """With what else of its package requests import; the names are in the error and in the hazards."""
     said = "AttributeError: partially initialized module 'shop.invoices' has no attribute 'total'"
     found = advise(
-        result("race", findings=[finding(said)], hazards=[hazard("import", "shop.orders", "decimal", waiters=0)])
+        result("race", findings=[failure(said)], hazards=[hazard("import", "shop.orders", "decimal", waiters=0)])
     )
     assert [("import shop.invoices", "import shop.orders")] == [each.lines for each in found]
     assert "break the circle" in found[0].says
 
 
 @pytest.mark.parametrize(
-    ("summary", "outcome", "race_class", "word"),
+    ("race", "word"),
     [
-        ("invariant  is 4 after the stampede, and 1 after one request at a time", "duplicate-init", "duplicate-init",
-         "threading.Lock"),
-        ("umask is 0077 after the stampede, and 0022 after one request at a time", "wrong-state", "wrong-state",
-         "makedirs"),
-        ("receivers of x is 3 after the stampede, and 2 after", "wrong-state", "wrong-state", "no line is known"),
-        ("GET / got status 500 instead of 200: KeyError: 'x'", "error", "failed-request", "no rule knows"),
-        ("RuntimeError: populate() isn't reentrant", "poisoned", "failed-request", "bootstrap"),
+        (changed("invariant", "duplicate-init"), "threading.Lock"),
+        (changed("invariant rooms"), "threading.Lock"),
+        (changed("umask"), "makedirs"),
+        (changed("receivers of x"), "no line is known"),
+        (failure("KeyError: 'x'"), "no rule knows"),
+        (finding("poisoned", error="RuntimeError: populate() isn't reentrant"), "bootstrap"),
     ],
-)  # fmt: skip
-def test_where_no_line_helps_that_is_said(summary, outcome, race_class, word):
+)
+def test_where_no_line_helps_that_is_said(race, word):
     """A race of the site's own, or one that nobody knows: words, and no lines that would only look like a cure."""
-    (one,) = advise(result("race", findings=[finding(summary, outcome, race_class)]))
+    (one,) = advise(result("race", findings=[race]))
     assert ((), False) == (one.lines, one.set_up)
     assert word in one.says
 
 
 def test_an_unknown_failure_is_told_with_its_place():
-    """The innermost line of its traceback."""
-    evidence = ['  File "/srv/a.py", line 1, in x', '  File "/srv/b.py", line 7, in y', "KeyError: 'x'"]
-    (one,) = advise(result("race", findings=[finding("GET / got 500: KeyError", evidence=evidence)]))
-    assert "/srv/b.py:7" in one.says
+    """The innermost line of its traceback, where there is one."""
+    (one,) = advise(result("race", findings=[failure("KeyError: 'x'", place="/srv/b.py:7")]))
+    assert "no rule knows this failure, which is raised at /srv/b.py:7." in one.says
+    (other,) = advise(result("race", findings=[failure("KeyError: 'x'")]))
+    assert "no rule knows this failure." in other.says
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "the settings were built 2 times by 2 threads in one cold process",
+        "module shop.orders was executed 2 times in one process",
+        "umask is 0077 after the stampede, but 0022 after one request at a time",
+        "GET / got a wrong body: expected '<p>', got 'AppRegistryNotReady'",
+        "GET / got no answer while its process used no CPU time: of 2 threads 2 wait for the import lock",
+    ],
+)
+def test_a_summary_is_no_fact(summary):
+    """Whatever it says, in the site's words or ours, no rule reads it."""
+    (one,) = advise(result("race", findings=[finding(summary=summary)]))
+    assert "no rule knows" in one.says
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError: module shop.orders was executed 2 times in one process",
+        "ValueError: the settings were built 2 times",
+        "OSError: umask is 0077",
+        "ValueError: invariant is 4",
+        "TimeoutError: the import lock of module shop.orders",
+    ],
+)
+def test_an_error_is_no_duplicate_and_no_state(error):
+    """A site that raises an error in the words of another finding has failed, and nothing else."""
+    (one,) = advise(result("race", findings=[failure(error)]))
+    assert ("error", ()) == (one.about, one.lines)
+    assert "no rule knows" in one.says
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["environment umask", "umask of a child", "environment invariant", "invariants", "receivers of invariant x"],
+)
+def test_a_state_entry_is_known_by_its_whole_name(entry):
+    """One that is named otherwise is neither the umask nor the site's invariant."""
+    (one,) = advise(result("race", findings=[changed(entry)]))
+    assert entry == one.about
+    assert "no line is known" in one.says
 
 
 def test_vintage_races_have_vintage_lines():
     """Catalogues before Django 1.8, the list of template loaders before 1.4, the registry's lock on Python 2."""
-    language = finding("GET / got 500: AttributeError: 'NoneType' object has no attribute '_info'")
+    language = failure("AttributeError: 'NoneType' object has no attribute '_info'")
     assert "    translation.activate(language)  # loads its catalogue" in lines(
         result("race", findings=[language], django="1.1.4")
     )
-    template = finding("GET / got 500: TemplateDoesNotExist: letters/letter.html")
+    template = failure("TemplateDoesNotExist: letters/letter.html")
     assert 'get_template("letters/letter.html")' in lines(result("race", findings=[template], django="1.2.7"))
-    hang = finding("GET / got no answer: 9 wait for the import lock", "hang", "hang")
+    hang = finding("hang", "hang", kind="import")
     assert "get_models()" in lines(result("race", findings=[hang], django="1.4.22"))
+    assert [] == lines(result("race", findings=[finding("hang", "hang")], django="1.4.22"))
 
 
 def test_what_is_clean_or_inconclusive_gets_no_advice():
@@ -145,18 +220,24 @@ def test_what_is_clean_or_inconclusive_gets_no_advice():
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason", "set_up", "word"),
+    ("broken", "error", "set_up", "word"),
     [
-        ("error", "GET / fails one request at a time too: AppRegistryNotReady: not loaded", True, "app-registry"),
-        ("poisoned", "populate() isn't reentrant", False, "bootstrap"),
-        ("hang", "the first request hangs", False, "no line of a script"),
+        ("error", "AppRegistryNotReady: not loaded", True, "app-registry"),
+        ("poisoned", "RuntimeError: populate() isn't reentrant", False, "bootstrap"),
+        ("hang", "", False, "no line in the script"),
     ],
-)  # fmt: skip
-def test_what_is_broken_gets_what_there_is(broken, reason, set_up, word):
+)
+def test_what_is_broken_gets_what_there_is(broken, error, set_up, word):
     """Not a race, and yet a script may be what is wrong."""
-    (one,) = advise(result("broken", broken_class=broken, reason=reason, findings=[finding(reason)]))
+    (one,) = advise(result("broken", broken_class=broken, findings=[failure(error)]))
     assert set_up == one.set_up
     assert word in f"{one.about} {one.says}"
+
+
+def test_what_is_broken_for_another_reason_gets_no_advice():
+    """A reason that only names the registry is no error that came of it."""
+    reason = "GET / fails one request at a time too: KeyError: 'AppRegistryNotReady'"
+    assert () == advise(result("broken", broken_class="error", reason=reason, findings=[failure("KeyError: 'x'")]))
 
 
 def test_the_same_advice_of_two_modes_is_given_once():
@@ -164,3 +245,84 @@ def test_the_same_advice_of_two_modes_is_given_once():
     both = [result(hazards=[hazard("settings")]), result(hazards=[hazard("settings"), hazard("middleware")])]
     (one,) = advise_all(both)
     assert "settings, middleware" == one.about
+
+
+# -- the whole way: from a trial's record to advice -------------------------------------------------------
+
+
+def advise_about(trial, *controls, django="5.2.19"):
+    tally = make_tally(grade(trial, make_yardstick(*controls)))
+    versions = {"django": django}
+    return advise(case_result(make_case(), tally, duration=1.0, backend="local", versions=versions))
+
+
+def inside_of(*spans, **changes):
+    return (make_inside(make_request_span(0), make_request_span(1), *spans, **changes),)
+
+
+def twice(kind):
+    return make_trial(inside=inside_of(*(make_span(kind, thread=thread) for thread in (1, 2))))
+
+
+def failing(error, *, lines=("Traceback (most recent call last):", '  File "/srv/b.py", line 7, in view')):
+    mishap = make_mishap(error, traceback="\n".join((*lines, error)))
+    return make_trial(make_answer(0, status=500), make_answer(1), inside=inside_of(mishaps=(mishap,)))
+
+
+def hanging(*stacks):
+    return make_trial(make_answer(0), make_lost_answer(1), processes=(make_watched(idle=True),), stacks=stacks)
+
+
+def left(**entries):
+    """A trial that left these entries in its process, and a control in which umask and invariant were sound."""
+    sound = State(process=PROCESS, entries={"umask": "0022", "invariant": 1})
+    return make_trial(states=(State(process=PROCESS, entries=entries),)), make_control(states=(sound,))
+
+
+LOCK = "shop.views.LOCK"
+IMPORT = "the import lock of module shop.orders"
+
+
+@pytest.mark.parametrize(
+    ("records", "about", "set_up", "lines", "word"),
+    [
+        ((twice("settings"),), "settings, middleware", True, (), "otherwise each early thread"),
+        ((twice("middleware"),), "settings, middleware", True, (), "otherwise each early thread"),
+        ((make_trial(inside=inside_of(executed_again=("shop.orders",))),), "module shop.orders", False,
+         ("import shop.orders",), "import it in the"),
+        (left(umask="0077"), "umask", False, (), "os.makedirs"),
+        (left(invariant=8), "the site's invariant", False, (), "threading.Lock"),
+        (left(invariant=0), "the site's invariant", False, (), "threading.Lock"),
+        (left(cwd="/"), "cwd", False, (), "no line is known"),
+        ((hanging(ThreadStack(thread=1, frames=(), waits_for=IMPORT)),), "hang", False, (), "an import inside a"),
+        ((hanging(ThreadStack(thread=1, frames=(), waits_for=LOCK)),), "hang", False, (), "no rule knows"),
+        ((hanging(),), "hang", False, (), "no rule knows"),
+        ((failing("AppRegistryNotReady: Apps aren't loaded yet."),), "app-registry", True, (), "was filling"),
+        ((failing("RuntimeError: populate() isn't reentrant"),), "poisoned", False, (), "bootstrap"),
+        ((failing("KeyError: 'AppRegistry'"),), "error", False, (), "which is raised at /srv/b.py:7."),
+        ((failing("KeyError: 'x'", lines=()),), "error", False, (), "no rule knows this failure."),
+    ],
+)  # fmt: skip
+def test_from_a_trial_to_advice(records, about, set_up, lines, word):
+    """What a checker saw reaches the rule that knows it, and no other."""
+    (one,) = advise_about(*records)
+    assert (about, set_up, lines) == (one.about, one.set_up, one.lines)
+    assert word in one.says
+
+
+def test_from_a_log_to_advice():
+    """Where no probe saw the error, the server's log has it."""
+    lines = ("Traceback", '  File "/srv/b.py", line 7, in view', "AppRegistryNotReady: Apps aren't loaded yet.")
+    trial = make_trial(make_answer(0, status=500), make_answer(1), log=make_log(*lines))
+    (one,) = advise_about(trial)
+    assert "app-registry" == one.about
+
+
+def test_who_waits_for_a_hang_is_not_its_cause():
+    """Threads that hold each other's locks hang; one that waits for the module that they import is only held up."""
+    ring = [ThreadStack(thread=n, frames=(), waits_for=LOCK, owner=3 - n, lock=n) for n in (1, 2)]
+    held_up = ThreadStack(thread=3, frames=(), waits_for=IMPORT, owner=1, lock=3)
+    (one,) = advise_about(hanging(*ring, held_up))
+    assert "no rule knows" in one.says
+    (other,) = advise_about(hanging(*(msgspec.structs.replace(stack, waits_for=IMPORT) for stack in ring)))
+    assert "an import inside a request waits for another one" in other.says

@@ -6,23 +6,8 @@ import time
 import pytest
 
 from harness.bench.cycle import births, lateness, outcome_of, samples_of
-from harness.bench.records import (
-    Bench,
-    Cell,
-    ColdStart,
-    Cycle,
-    Samples,
-    encode_bench,
-    read_bench,
-)
-from harness.bench.summary import (
-    latency_of,
-    longest_gap,
-    percentile,
-    recovered_ms,
-    rows,
-    summarise,
-)
+from harness.bench.records import Bench, Cell, ColdStart, Cycle, Samples, encode_bench, read_bench
+from harness.bench.summary import latency_of, longest_gap, percentile, recovered_ms, rows, summarise
 from harness.bench.table import rate_was_kept, tables, warnings
 from harness.checkers.template import Template
 from harness.checkers.yardstick import ExpectedAnswer
@@ -42,7 +27,7 @@ def cycle(samples, restarts=(2.0,), seconds=6.0, **more):
         begin_s=0.0,
         seconds=seconds,
         restarts_s=restarts,
-        born_s=tuple(each + 0.1 for each in restarts),
+        born_s=tuple(restart + 0.1 for restart in restarts),
         samples=Samples(
             intended_s=columns[0],
             latency_ms=columns[1],
@@ -68,10 +53,10 @@ def stall(until=2.5, warm=3.0):
 
 def test_a_stall_counts_from_the_intended_sends():
     """Half a second without an answer: that long from the restart to the first good one, and nothing lost."""
-    found = summarise([cycle(stall())], 3.0)
-    assert (1, 300, {"ok": 300}) == (found.restarts, found.requests, found.outcomes)
+    summary = summarise([cycle(stall())], 3.0)
+    assert (1, 300, {"ok": 300}) == (summary.restarts, summary.requests, summary.outcomes)
     # The last answer before arrives at 1.98 s + 3 ms; the time counts from the restart.
-    for value in (found.without_good_ms, found.first_good_ms, found.first_new_ms):
+    for value in (summary.without_good_ms, summary.first_good_ms, summary.first_new_ms):
         assert 503.0 == pytest.approx(value, abs=1)
 
 
@@ -96,9 +81,9 @@ def test_what_is_on_its_way_when_the_restart_comes_belongs_to_it():
 
 def test_recovery_begins_where_p95_is_back():
     """Requests intended up to 2.5 s waited: with one in twenty of them still in the window p95 is back."""
-    found = summarise([cycle(stall())], 3.0)
-    assert 450 <= found.recovered_ms <= 500
-    assert 3.0 == pytest.approx(found.p95_before_ms, rel=0.01)
+    summary = summarise([cycle(stall())], 3.0)
+    assert 450 <= summary.recovered_ms <= 500
+    assert 3.0 == pytest.approx(summary.p95_before_ms, rel=0.01)
 
 
 def test_what_stays_slow_has_not_recovered():
@@ -112,32 +97,32 @@ def test_a_window_with_a_lost_request_is_not_back():
     """Quick answers and one dropped: not as before. Nor is a window of too few."""
     dropped = [(at, None if round(at * 50) % 20 == 5 and at >= 2 else 3.0, "ok", 0) for at, *_ in stall()]
     assert recovered_ms(rows(cycle(dropped)), 3.0) is None
-    few = [each for number, each in enumerate(stall()) if number % 5 == 0]
+    few = stall()[::5]
     assert recovered_ms(rows(cycle(few)), 3.0) is None
 
 
 def test_no_good_answer_within_the_cycle_is_no_number():
     """What never came back is told as such, not left out of a median."""
     lost = [(at, 3.0 if at < 2 else None, "ok" if at < 2 else "hung", 0) for at, *_ in stall()]
-    found = summarise([cycle(stall()), cycle(lost)], 3.0)
-    assert (None, None) == (found.without_good_ms, found.first_good_worst_ms)
-    assert 200 == found.outcomes["hung"]
+    summary = summarise([cycle(stall()), cycle(lost)], 3.0)
+    assert (None, None) == (summary.without_good_ms, summary.first_good_worst_ms)
+    assert 200 == summary.outcomes["hung"]
 
 
 def test_a_wrong_answer_is_not_a_good_one():
     """Errors right after the restart lengthen the time without a good answer."""
     samples = [(at, 3.0, "error" if 2.0 <= at < 3.0 else "ok", 1) for at, *_ in stall()]
-    found = summarise([cycle(samples)], 3.0)
-    assert 1003.0 == pytest.approx(found.without_good_ms, abs=1)
-    assert 50 == found.phases[1].errors_5xx
+    summary = summarise([cycle(samples)], 3.0)
+    assert 1003.0 == pytest.approx(summary.without_good_ms, abs=1)
+    assert 50 == summary.phases[1].errors_5xx
 
 
 def test_old_processes_may_answer_meanwhile():
     """After a graceful restart the first good answer is one of the old process; a new one's comes later."""
     samples = [(at, 3.0, "ok", 0 if at < 3.0 else 1) for at, *_ in stall()]
-    found = summarise([cycle(samples)], 3.0)
-    assert 23.0 >= found.first_good_ms
-    assert 1003.0 == pytest.approx(found.first_new_ms, abs=1)
+    summary = summarise([cycle(samples)], 3.0)
+    assert 23.0 >= summary.first_good_ms
+    assert 1003.0 == pytest.approx(summary.first_new_ms, abs=1)
 
 
 def test_two_restarts_are_told_apart():
@@ -146,10 +131,10 @@ def test_two_restarts_are_told_apart():
         (at, 3.0, "error" if 2.0 <= at < 2.2 or 4.0 <= at < 4.4 else "ok", 0 if at < 2 else 1 if at < 4 else 2)
         for at, *_ in stall()
     ]
-    found = summarise([cycle(samples, restarts=(2.0, 4.0))], 1.5)
-    assert 2 == found.restarts
-    assert 303.0 == pytest.approx(found.without_good_ms, abs=1)
-    assert 403.0 == pytest.approx(found.without_good_worst_ms, abs=1)
+    summary = summarise([cycle(samples, restarts=(2.0, 4.0))], 1.5)
+    assert 2 == summary.restarts
+    assert 303.0 == pytest.approx(summary.without_good_ms, abs=1)
+    assert 403.0 == pytest.approx(summary.without_good_worst_ms, abs=1)
 
 
 def test_a_gap_ends_with_the_next_restart():
@@ -161,7 +146,7 @@ def test_a_gap_ends_with_the_next_restart():
 
 def test_percentiles_are_those_of_hdrhistogram():
     """Three significant digits, and the largest exactly."""
-    values = [float(each) for each in range(1, 1001)]
+    values = [float(number) for number in range(1, 1001)]
     assert 950.0 == pytest.approx(percentile(values, 95), rel=0.001)
     assert 1000.0 == latency_of(values).max
     assert latency_of([]).p50 is None
@@ -172,14 +157,14 @@ def test_cold_starts_give_medians_of_ratios():
     colds = [
         ColdStart(first_ms=first, warm_ms=warm, cpu_s=0.3, resident_mib=50.0) for first, warm in ((200, 4), (90, 3))
     ]
-    found = summarise([cycle(stall(), cold=each) for each in colds], 3.0)
-    assert (40.0, 145.0, 3.5) == (found.first_over_warm, found.first_ms, found.warm_ms)
+    summary = summarise([cycle(stall(), cold=cold) for cold in colds], 3.0)
+    assert (40.0, 145.0, 3.5) == (summary.first_over_warm, summary.first_ms, summary.warm_ms)
 
 
 def test_the_start_of_a_process_counts_from_its_birth():
     """It was born 0.1 s after the restart: the rest is the server's own doing."""
-    found = summarise([cycle(stall())], 3.0)
-    assert 403.0 == pytest.approx(found.start_ms, abs=1)
+    summary = summarise([cycle(stall())], 3.0)
+    assert 403.0 == pytest.approx(summary.start_ms, abs=1)
 
 
 # -- answers ---------------------------------------------------------------------------------------------
@@ -222,9 +207,9 @@ def test_samples_are_in_the_order_of_their_intended_sends():
         answer(),
         answer(intended=13.0, last_byte=None, status=None, failure="reset", process=None),
     ]
-    found = samples_of(answers, 10.0, EXPECTED, [frozenset({OLD})])
-    assert ((0.0, 2.0, 3.0), (500.0, 250.0, None), (0, 1, None)) == (found.intended_s, found.latency_ms, found.process)
-    assert ("ok", "ok", "dropped") == found.outcome
+    samples = samples_of(answers, 10.0, EXPECTED, [frozenset({OLD})])
+    assert ((0.0, 2.0, 3.0), (500.0, 250.0, None)) == (samples.intended_s, samples.latency_ms)
+    assert ((0, 1, None), ("ok", "ok", "dropped")) == (samples.process, samples.outcome)
 
 
 def test_the_birth_of_the_first_new_process_that_answers_well_is_told():
@@ -246,7 +231,7 @@ def test_a_load_generator_that_is_late_most_of_the_time_proves_nothing():
     """Three of four sends late: an error that names the rate. One of four: told, and no error."""
 
     def sent(*late):
-        return [answer(intended=10.0, sent=10.0 + each) for each in late]
+        return [answer(intended=10.0, sent=10.0 + delay) for delay in late]
 
     with pytest.raises(InfrastructureError, match=r"cannot keep 900 requests/s: 3 of 4 .*the worst 300 ms"):
         lateness(sent(0.0, 0.2, 0.3, 0.2), 900.0)
@@ -311,13 +296,13 @@ def test_each_measured_cell_is_a_row_and_the_others_a_sentence():
     """Three phases have three rows."""
     lost, latency, cold = tables(bench())
     assert (1, 3, 1) == (len(lost.rows), len(latency.rows), len(cold.rows))
-    assert all(len(row) == len(each.headings) for each in (lost, latency, cold) for row in each.rows)
+    assert all(len(row) == len(table.headings) for table in (lost, latency, cold) for row in table.rows)
     assert "naive2010::respawn: not measured: broken" in warnings(bench())[0]
 
 
 def test_a_rate_that_was_not_kept_is_told():
     """More than one send in twenty late: a warning, and no success; fewer: neither."""
     assert not rate_was_kept(bench(late=20))
-    assert any("20 of 300 requests late" in each for each in warnings(bench(late=20)))
+    assert any("20 of 300 requests late" in warning for warning in warnings(bench(late=20)))
     assert rate_was_kept(bench(late=10))
     assert 1 == len(warnings(bench(late=10)))

@@ -10,14 +10,15 @@ from harness.run.cores import Cores, cores_of
 SECONDS = 10.0
 
 
-def test_every_third_natural_stampede_has_two_cores():
+def test_cores_of_trial():
+    """Every third natural stampede has two cores, the first one among them; a perturbed one has one."""
     assert [2, 1, 1, 2, 1, 1] == [cores_of(make_case(schedule="natural"), number) for number in range(1, 7)]
     assert {1} == {cores_of(make_case(schedule="perturbed"), number) for number in range(1, 7)}
 
 
 @pytest.mark.parametrize(("count", "wanted", "waits"), [(2, 2, True), (2, 1, False), (3, 2, False), (4, 2, False)])
-def test_who_finds_too_few_waits(count, wanted, waits):
-    """Beside a stampede on one core: another one has come in at once, or comes in when that is over."""
+def test_too_few_cores(count, wanted, waits):
+    """Beside a stampede on one core another one begins at once, or, with too few cores left, when that is over."""
     cores, inside = Cores(count), threading.Event()
 
     def other():
@@ -32,14 +33,16 @@ def test_who_finds_too_few_waits(count, wanted, waits):
     thread.join()
 
 
-def test_where_there_is_one_core_two_are_one():
+def test_single_core():
+    """Where there is one core, who wants two takes that one."""
     cores = Cores(1)
     for _ in range(2):
         with cores.taken(2):
             pass
 
 
-def test_what_fails_gives_its_cores_back():
+def test_failing_stampede():
+    """A stampede that fails gives its cores back."""
     cores = Cores(2)
     with pytest.raises(ZeroDivisionError), cores.taken(2):
         _ = 1 / 0

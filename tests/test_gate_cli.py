@@ -34,7 +34,7 @@ def refused(tmp_path):
         (("bench", SCENARIO, "--script", "defalt"), "did you mean 'default'"),
         (("bench", SCENARIO, "--mode", "embedded", "--restart", "touch"), "does not exist in embedded mode"),
         (("bench", SCENARIO, "--restart", "reload"), "no cold start to measure"),
-        (("bench", SCENARIO, "--rate", "3"), "no p95 comes of that"),
+        (("bench", SCENARIO, "--rate", "3"), "too few for a p95"),
         (("bench", SCENARIO, "--restart-at", "3", "--restart-at", "1"), "expected in order"),
         (("bench", SCENARIO, "--json", "/nowhere/b.json"), "there is no directory"),
         (("bench", SCENARIO, "--runtime", "django25"), "django25"),
@@ -55,11 +55,11 @@ def test_a_mistake_is_named(refused, arguments, fragment):
 
 
 def test_a_baseline_of_another_schema_is_named(refused, tmp_path):
-    """And how to make it anew."""
+    """With how to make it again."""
     path = tmp_path / "results" / "baselines" / "mysite.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"schema_version": 9}')
-    assert "make it anew" in refused("gate", SCENARIO)
+    assert "make it again" in refused("gate", SCENARIO)
 
 
 def test_pytest_refuses_a_baseline_that_is_not_there(tmp_path):

@@ -41,7 +41,7 @@ def observed(**changed):
         "cold": 20,
         "lazy": {"import library.views": 20, "resolver library.urls": 9},
         "lazy_in_request": 16,
-        "first_over_warm": tuple(30.0 + each for each in range(12)),
+        "first_over_warm": tuple(30.0 + number for number in range(12)),
     }
     return CaseCounts(**{**fields, **changed})
 
@@ -58,7 +58,7 @@ def baseline(*cases):
 
 
 def sentences(old, new):
-    return [each.sentence for each in alarms(compare_observed(old, new, SINCE))]
+    return [alarm.sentence for alarm in alarms(compare_observed(old, new, SINCE))]
 
 
 def test_the_same_again_is_no_alarm():
@@ -138,7 +138,7 @@ def test_thresholds_are_limits():
     assert [] == compare_thresholds(limits, observed())
     over = alarms(compare_thresholds(limits, observed(lazy_in_request=17, bad_trials=1)))
     assert 2 == len(over)
-    assert any("threshold lazy_in_request allows 16" in each.sentence for each in over)
+    assert any("threshold lazy_in_request allows 16" in alarm.sentence for alarm in over)
 
 
 def test_a_ratio_is_over_its_threshold_beyond_chance_only():
@@ -152,10 +152,10 @@ def test_a_ratio_is_over_its_threshold_beyond_chance_only():
 
 def test_times_are_told_with_their_bound():
     """A start 30 % slower, in words; 5 % are within the tolerance."""
-    slower = [(0.20 + 0.001 * each, 1.3 * (0.20 + 0.0012 * each)) for each in range(16)]
-    found = alarms(compare_times("c", {"the CPU time of a cold start": slower}, "since v1"))
-    assert "the CPU time of a cold start is +3" in found[0].sentence
-    assert "at least +" in found[0].sentence
+    slower = [(0.20 + 0.001 * number, 1.3 * (0.20 + 0.0012 * number)) for number in range(16)]
+    (alarm,) = alarms(compare_times("c", {"the CPU time of a cold start": slower}, "since v1"))
+    assert "the CPU time of a cold start is +3" in alarm.sentence
+    assert "at least +" in alarm.sentence
     alike = [(old, 1.05 * old) for old, _ in slower]
     assert [] == alarms(compare_times("c", {"the CPU time of a cold start": alike}, "since v1"))
 

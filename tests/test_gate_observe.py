@@ -11,7 +11,7 @@ from harness.errors import BadInput
 from harness.gate.against import old_case
 from harness.gate.compare import alarms
 from harness.gate.observe import observe
-from harness.gate.pairs import TrialTiming, compare_pairs, timed
+from harness.gate.pairs import TrialTiming, compare_pairs, timing_of
 
 
 def make_trial(*spans, number=1, answers=(), **more):
@@ -31,47 +31,47 @@ def seen(grades):
 def test_initialisation_is_counted_by_trials():
     """Twice in one trial and once in another are two trials of three."""
     late = make_span("urlconf", name="mysite.urls")
-    found = seen([graded(late, make_span("urlconf", name="mysite.urls", thread=2)), graded(late), graded()])
-    assert ({"urlconf mysite.urls": 2}, 3, 2) == (found.lazy, found.cold, found.lazy_in_request)
-    assert (3, 0, {}) == (found.trials, found.bad_trials, found.bad)
-    assert (3.14,) == found.first_over_warm
+    counts = seen([graded(late, make_span("urlconf", name="mysite.urls", thread=2)), graded(late), graded()])
+    assert ({"urlconf mysite.urls": 2}, 3, 2) == (counts.lazy, counts.cold, counts.lazy_in_request)
+    assert (3, 0, {}) == (counts.trials, counts.bad_trials, counts.bad)
+    assert (3.14,) == counts.first_over_warm
 
 
 def test_bad_trials_are_counted_by_class():
     """A trial with an error and one with duplicate settings: two bad trials, one of each class."""
     error = graded(answers=(make_answer(0), make_answer(1, status=500, body="no")))
     twice = graded(make_span("settings"), make_span("settings", thread=2))
-    found = seen([error, twice, graded()])
-    assert ({"duplicate-init": 1, "failed-request": 1}, 2) == (found.bad, found.bad_trials)
+    counts = seen([error, twice, graded()])
+    assert ({"duplicate-init": 1, "failed-request": 1}, 2) == (counts.bad, counts.bad_trials)
 
 
 def test_a_trial_that_was_not_effective_counts_for_nothing_but_what_was_dropped():
     """One request alone is no trial; a refused one is told all the same."""
     inside = (make_inside(make_request_span(0)),)
     alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_yardstick())
-    found = seen([alone])
-    assert (0, 1, 1) == (found.trials, found.made, found.dropped)
+    counts = seen([alone])
+    assert (0, 1, 1) == (counts.trials, counts.made, counts.dropped)
 
 
 def test_what_a_trial_took_counts_from_the_release():
     """First good answer, last answer; a failure is no good answer, and a missing one leaves the last unknown."""
     answers = (make_answer(0, last_byte=1.5), make_answer(1, last_byte=2.5))
     trial = make_trial(answers=answers)
-    assert (0.2, 0.5, 1.5) == as_tuple(timed(trial, grade(trial, make_yardstick()), 0.2))
+    assert (0.2, 0.5, 1.5) == as_tuple(timing_of(trial, grade(trial, make_yardstick()), 0.2))
     failing = make_trial(answers=(make_answer(0, status=500, last_byte=1.2), make_answer(1, last_byte=2.5)))
-    assert 1.5 == timed(failing, grade(failing, make_yardstick()), 0.2).first
+    assert 1.5 == timing_of(failing, grade(failing, make_yardstick()), 0.2).first
     lost = make_trial(answers=(make_answer(0, last_byte=1.5), make_answer(2), make_lost_answer(1)))
-    assert timed(lost, grade(lost, make_yardstick()), 0.2).last is None
+    assert timing_of(lost, grade(lost, make_yardstick()), 0.2).last is None
 
 
-def as_tuple(each):
-    return each.cpu, each.first, each.last
+def as_tuple(timing):
+    return timing.cpu, timing.first, timing.last
 
 
 def test_a_trial_that_was_not_cold_is_not_timed():
     """Its process had answered before."""
     warm = make_trial(answers=(make_answer(0, count=7), make_answer(1, count=8)))
-    assert (None, None, None) == as_tuple(timed(warm, grade(warm, make_yardstick()), 0.2))
+    assert (None, None, None) == as_tuple(timing_of(warm, grade(warm, make_yardstick()), 0.2))
 
 
 def pairs(old, new, factor):
@@ -89,15 +89,15 @@ def test_pairs_are_asked_for_counts_and_times():
     """A step that moved into the request, a slower start: each is found, alone or together; the same again is not."""
     case, late = make_case(), graded(make_span("urlconf", name="late"))
 
-    def found(new, factor):
+    def worse(new, factor):
         return [
-            each.comparison.what for each in alarms(compare_pairs(case, case, pairs(graded(), new, factor), "compared"))
+            alarm.test.what for alarm in alarms(compare_pairs(case, case, pairs(graded(), new, factor), "compared"))
         ]
 
-    assert [] == found(graded(), 1.0)
-    assert 3 == len(found(graded(), 1.3))
-    assert ["'urlconf late' runs inside requests in 16 of 16 (before: 0 of 16)"] == found(late, 1.0)
-    assert 4 == len(found(late, 1.3))
+    assert [] == worse(graded(), 1.0)
+    assert 3 == len(worse(graded(), 1.3))
+    assert ["'urlconf late' runs inside requests in 16 of 16 (before: 0 of 16)"] == worse(late, 1.0)
+    assert 4 == len(worse(late, 1.3))
 
 
 # -- the old one -----------------------------------------------------------------------------------------

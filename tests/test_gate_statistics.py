@@ -7,14 +7,7 @@ import random
 import pytest
 from scipy import stats
 
-from harness.gate.statistics import (
-    Significance,
-    above,
-    fisher,
-    holm,
-    larger,
-    shift,
-)
+from harness.gate.statistics import Significance, above, fisher, fisher_two_sided, holm, larger, shift
 
 
 def pairs_of(ratio, count=16, spread=0.05, seed=7):
@@ -50,8 +43,8 @@ def test_the_bound_and_the_test_agree():
 
 def test_too_few_pairs_bound_nothing():
     """Six pairs cannot reach 1 %: there is no bound, and p says so."""
-    found = shift(pairs_of(5.0, 6), 0.0, 0.99)
-    assert (0.0, 2**-6) == (found.at_least, found.significance.p)
+    few = shift(pairs_of(5.0, 6), 0.0, 0.99)
+    assert (0.0, 2**-6) == (few.at_least, few.significance.p)
 
 
 def test_a_start_30_percent_slower_is_significant_and_5_percent_are_tolerated():
@@ -64,6 +57,12 @@ def test_fisher_is_one_sided():
     """More bad ones are worse; fewer are not."""
     assert fisher(0, 20, 8, 20).p < 0.01
     assert 1.0 == fisher(8, 20, 0, 20).p
+
+
+def test_fishers_tea():
+    """His own example, two-sided: 3 of 4 against 1 of 4 cups is p = 0.486; no trials at all show nothing."""
+    assert 0.4857 == pytest.approx(fisher_two_sided(3, 4, 1, 4), abs=1e-4)
+    assert 1.0 == fisher_two_sided(0, 0, 5, 5)
 
 
 def test_what_is_in_every_trial_of_both_can_be_no_alarm():
@@ -80,9 +79,9 @@ def test_a_ratio_over_its_limit_in_ten_of_ten_is_no_chance():
 
 def test_ratios_are_larger_only_beyond_the_factor():
     """Twice as large is; a third more, with a factor of one and a half, is not."""
-    old = [10.0 + each / 10 for each in range(12)]
-    assert larger(old, [2.2 * each for each in old], 1.5).p < 1e-4
-    assert larger(old, [1.3 * each for each in old], 1.5).p > 0.9
+    old = [10.0 + number / 10 for number in range(12)]
+    assert larger(old, [2.2 * ratio for ratio in old], 1.5).p < 1e-4
+    assert larger(old, [1.3 * ratio for ratio in old], 1.5).p > 0.9
 
 
 def test_holm_adjusts_for_the_tests_that_could_reject_only():

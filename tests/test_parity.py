@@ -8,14 +8,7 @@ import pytest
 
 from harness.errors import BadInput
 from harness.parity.compare import compare
-from harness.parity.observation import (
-    Call,
-    Execution,
-    Observation,
-    ProcessSnapshot,
-    ServedRequest,
-    read_events,
-)
+from harness.parity.observation import Call, Execution, Observation, ProcessSnapshot, ServedRequest, read_events
 from harness.parity.places import Places, find_places
 from harness.parity.references import Reference, module_names, references, sources
 from harness.parity.report import encode, words_of
@@ -40,7 +33,7 @@ def seen(*events, request=None, status=200, **changes):
     snapshot = {
         "pid": 2, "thread": 1, "phase": "request", "cwd": "/srv/mysite", "path": PATH, "settings": "mysite.settings",
         "settings_file": SETTINGS, "modules": {"mysite.settings": SETTINGS}, "time_zone": "UTC", "time_names": ["UTC"],
-        "found": {}, "apps": ["library"], "views": {}, "django": "5.2",
+        "files": {}, "apps": ["library"], "views": {}, "django": "5.2",
     }  # fmt: skip
     request = {"pid": 2, "thread": 1, "phase": "request", "path": "/", "language": None, "catalogues": []} | (
         request or {}
@@ -52,8 +45,8 @@ PLACES = Places(Path("/srv/mysite"), Path("/srv/mysite/manage.py"), Path("/srv/m
 
 
 def rows(dev, wsgi, *, used=(), django="5.2", accepted=()):
-    made = compare(dev, wsgi, used, PLACES, mode="daemon", versions={"django": django}, accepted=accepted)
-    return {row.key: row for row in made.rows}
+    comparison = compare(dev, wsgi, used, PLACES, mode="daemon", versions={"django": django}, accepted=accepted)
+    return {row.key: row for row in comparison.rows}
 
 
 # -- rows: each with a case that differs, and a near-twin that does not -----------------------------------
@@ -62,13 +55,13 @@ def rows(dev, wsgi, *, used=(), django="5.2", accepted=()):
 def test_two_that_did_the_same_are_the_same():
     """No row differs, and the words say so."""
     one = seen(execution(), call("checks"))
-    made = compare(one, one, [], PLACES, mode="daemon", versions={})
-    assert made.same
-    assert ["the script sets the process up as the development server does"] == list(words_of(made))
+    comparison = compare(one, one, [], PLACES, mode="daemon", versions={})
+    assert comparison.same
+    assert ["the script sets the process up as the development server does"] == list(words_of(comparison))
 
 
 def test_settings_under_a_second_name_differ():
-    """The development server of 2010 loads them as `settings` too; its reloader's loads are told and not compared."""
+    """The development server of 2010 loads them as `settings` too; loads of its reloader are shown and not compared."""
     both = [execution("settings"), execution()]
     reloader = [execution("settings", pid=1), execution(pid=1)]
     row = rows(seen(*reloader, *both), seen(execution()), django="1.1.4")["settings"]
@@ -105,14 +98,14 @@ def test_settings_that_lie_elsewhere_are_not_seen():
         ("sys.path", {"path": [*PATH, "/srv/mysite/library"]}),
         ("sys.path", {"path": [*PATH, "/opt/elsewhere"]}),
         ("views", {"views": {"views.home": "ImportError: No module named views"}}),
-        ("names", {"found": {"views": "/srv/mysite/views.py"}}),
+        ("names", {"files": {"views": "/srv/mysite/views.py"}}),
     ],
 )
 def test_one_difference_is_one_row(key, changes):
     """Each thing that differs makes its own row differ, with advice, and no other."""
-    found = rows(seen(), seen(**changes))
-    assert [key] == [name for name, row in found.items() if not row.same]
-    assert found[key].advice
+    compared = rows(seen(), seen(**changes))
+    assert [key] == [name for name, row in compared.items() if not row.same]
+    assert compared[key].advice
 
 
 @pytest.mark.parametrize(
@@ -148,27 +141,27 @@ def test_catalogues_that_were_not_loaded_differ():
     assert 'translation.activate("en-us")' in row.advice
 
 
-def test_a_name_that_the_sites_code_uses_is_told_first():
+def test_a_name_that_the_sites_code_uses_comes_first():
     """With the place that uses it; names that nothing uses follow."""
     used = [Reference("views", "views", "mysite/urls.py:3")]
-    found = {"alpha": "/srv/a.py", "views": "/srv/views.py"}
-    row = rows(seen(found=found), seen(found=dict.fromkeys(found)), used=used)["names"]
+    files = {"alpha": "/srv/a.py", "views": "/srv/views.py"}
+    row = rows(seen(files=files), seen(files=dict.fromkeys(files)), used=used)["names"]
     assert "views (mysite/urls.py:3), alpha" == row.development_server
     assert "mysite/urls.py:3 names views" in row.advice
 
 
 def test_bytecode_is_the_same_file_as_its_source():
     """Python 2 tells one or the other, as it happens."""
-    found = rows(seen(found={"a": "/srv/a.py"}), seen(found={"a": "/srv/a.pyc"}))
-    assert found["names"].same
+    compared = rows(seen(files={"a": "/srv/a.py"}), seen(files={"a": "/srv/a.pyc"}))
+    assert compared["names"].same
 
 
 def test_an_accepted_row_does_not_count():
     """It is shown as accepted, and the comparison is the same."""
-    made = compare(seen(), seen(cwd="/"), [], PLACES, mode="daemon", versions={}, accepted=["cwd"])
-    assert made.same
-    assert ["cwd"] == [row.key for row in made.rows if row.accepted]
-    assert json.loads(encode(made))["same"] is True
+    comparison = compare(seen(), seen(cwd="/"), [], PLACES, mode="daemon", versions={}, accepted=["cwd"])
+    assert comparison.same
+    assert ["cwd"] == [row.key for row in comparison.rows if row.accepted]
+    assert json.loads(encode(comparison))["same"] is True
 
 
 def test_an_unknown_row_is_bad_input():
@@ -179,9 +172,9 @@ def test_an_unknown_row_is_bad_input():
 
 def test_the_words_name_every_row_that_differs():
     """And the sum tells how many of how many."""
-    made = compare(seen(), seen(cwd="/", time_zone=None), [], PLACES, mode="daemon", versions={})
-    lines = list(words_of(made))
-    assert f"differs in 2 of {len(ROWS)} rows: cwd, TZ (--accept KEY where one may)" == lines[-1]
+    comparison = compare(seen(), seen(cwd="/", time_zone=None), [], PLACES, mode="daemon", versions={})
+    lines = list(words_of(comparison))
+    assert f"differs in 2 of {len(ROWS)} rows: cwd, TZ (--accept KEY for each that may)" == lines[-1]
     assert any("get_application" in line for line in lines)
 
 
@@ -200,9 +193,9 @@ def test_the_layout_of_2010_has_manage_inside_the_package(tmp_path):
     for name in ("mysite/manage.py", "scripts/naive.wsgi"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    found = find_places(str(tmp_path), tmp_path, None)
-    assert (tmp_path / "mysite" / "manage.py", "naive") == (found.manage, found.script.stem)
-    assert (tmp_path, tmp_path / "mysite") == found.bases
+    places = find_places(str(tmp_path), tmp_path, None)
+    assert (tmp_path / "mysite" / "manage.py", "naive") == (places.manage, places.script.stem)
+    assert (tmp_path, tmp_path / "mysite") == places.bases
 
 
 @pytest.mark.parametrize(
@@ -252,7 +245,7 @@ def code(tmp_path):
 def named(root, **options):
     files = sources(root)
     modules = module_names(files, (root, root / "mysite"))
-    return [(each.module, each.where) for each in references(files, root, modules, **options)]
+    return [(reference.module, reference.where) for reference in references(files, root, modules, **options)]
 
 
 def test_imports_and_dotted_strings_are_references(code):
@@ -269,6 +262,6 @@ def test_an_import_that_python_2_takes_from_beside_is_no_reference(code):
 def test_the_code_of_python_2_is_read_as_it_looks(code):
     """It does not parse here, and its imports are found all the same."""
     (code / "mysite" / "views.py").write_text('print "x"\nfrom library import models, shelves as s\n')
-    found = named(code)
-    assert ("library.models", "mysite/views.py:2") in found
-    assert ("library.shelves", "mysite/views.py:2") in found
+    references = named(code)
+    assert ("library.models", "mysite/views.py:2") in references
+    assert ("library.shelves", "mysite/views.py:2") in references

@@ -33,7 +33,8 @@ def test_tables_are_what_was_printed(path):
     rows = [line(*row) for table in json.loads(path.read_text()) for row in table["rows"]]
     assert rows
     assert [] == [row for row in rows if row not in text]
-    assert f"python -m benchmarks.{path.stem.replace('-', '_')}" in text
+    name, against, _ = path.stem.partition("-against")
+    assert f"python -m benchmarks.{name.replace('-', '_')}{' --against ' if against else ''}" in text
 
 
 def verdict(case):

@@ -1,4 +1,4 @@
-"""Doing a bad trial again: which one is meant, and the least that still fails."""
+"""Replaying a bad trial: which one is meant, and the smallest case that still fails."""
 
 import dataclasses
 
@@ -37,15 +37,15 @@ def run(tmp_path, site):
 
 class TestLookUp:
     def test_bad(self, run):
-        """A bad trial is told with its race class, and how its threads were disturbed."""
-        told = replay.look_up(run, 2, "")
+        """A bad trial comes with its race class, and how its threads were disturbed."""
+        target = replay.look_up(run, 2, "")
 
-        assert ("failed-request", "at-lines", 77) == (told.race_class, told.strategy, told.seed)
-        again = replay.again(told, 9)
+        assert ("failed-request", "at-lines", 77) == (target.race_class, target.strategy, target.seed)
+        again = replay.again(target, 9)
         assert (9, True, 77) == (again.trials, again.full, again.perturb.seed)
 
     def test_sound(self, run):
-        """One that was not bad is none to be done again."""
+        """A trial that was not bad cannot be replayed."""
         with pytest.raises(BadInput, match="run run has no bad trial 1"):
             replay.look_up(run, 1, "")
 
@@ -61,7 +61,7 @@ class TestLookUp:
             replay.look_up(run, 2, "")
 
     def test_changed_site(self, run, site):
-        """What failed with other files need not fail now; what a Python left behind is no change."""
+        """A trial is not replayed with other files; bytecode that a Python left behind is no change."""
         (site.parent / "default.pyc").touch()
         assert 2 == replay.look_up(run, 2, "").number
         site.write_text("application = 1\n")
@@ -70,20 +70,20 @@ class TestLookUp:
 
     def test_lost_script(self, run, site):
         site.unlink()
-        with pytest.raises(BadInput, match="is not there any more"):
+        with pytest.raises(BadInput, match="no longer exists"):
             replay.look_up(run, 2, "")
 
 
 @pytest.mark.parametrize(("django", "refused"), [("5.2.19", False), ("5.2.20", True), (None, False)])
 def test_changed_runtime(run, django, refused):
-    """A trial is not done again on another Django and passed off as the same; what was not written down cannot tell."""
-    told = dataclasses.replace(replay.look_up(run, 2, ""), versions={"django": "5.2.19", "python": "3.11.7"})
+    """A trial is not replayed on another Django; versions that were not written down do not matter."""
+    target = dataclasses.replace(replay.look_up(run, 2, ""), versions={"django": "5.2.19", "python": "3.11.7"})
     now = {"python": "3.11.7"} | ({"django": django} if django else {})
     if refused:
-        with pytest.raises(BadInput, match=r"django was 5\.2\.19 and is 5\.2\.20; run the scenario anew"):
-            replay.check_runtime(told, now)
+        with pytest.raises(BadInput, match=r"django was 5\.2\.19 and is 5\.2\.20; run the scenario again"):
+            replay.check_runtime(target, now)
     else:
-        replay.check_runtime(told, now)
+        replay.check_runtime(target, now)
 
 
 def test_attempted(run):
@@ -96,18 +96,18 @@ def test_attempted(run):
 
 class TestMinimise:
     def least(self, fails, case, limit=20):
-        done = []
+        cases = []
 
-        def attempt(each):
-            done.append(each)
-            return replay.Attempt(each, int(fails(each)), 1)
+        def attempt(smaller):
+            cases.append(smaller)
+            return replay.Attempt(smaller, int(fails(smaller)), 1)
 
         best = replay.minimise(replay.Attempt(case, 1, 1), attempt, limit)
-        return best.case, len(done)
+        return best.case, len(cases)
 
     def test_least(self):
         """It ends at a case of which every smaller one is sound."""
-        case, _ = self.least(lambda each: each.users >= 4 and each.threads >= 3, make_case(users=15))
+        case, _ = self.least(lambda smaller: smaller.users >= 4 and smaller.threads >= 3, make_case(users=15))
 
         assert 7 == case.users
         assert 3 == case.threads
@@ -116,8 +116,8 @@ class TestMinimise:
     def test_nothing_smaller(self):
         """What fails as it is only stays as it is."""
         case = make_case(users=15)
-        assert case == self.least(lambda each: False, case)[0]
+        assert case == self.least(lambda _: False, case)[0]
 
     def test_limit(self):
         """The number of attempts is bounded."""
-        assert 3 == self.least(lambda each: True, make_case(users=200), limit=3)[1]
+        assert 3 == self.least(lambda _: True, make_case(users=200), limit=3)[1]

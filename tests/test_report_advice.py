@@ -4,9 +4,10 @@ import io
 
 import pytest
 from rich.console import Console
-from test_advice import finding, hazard, result
+from test_advice import changed, hazard, result
 
-from harness.report.advice import print_advice, site_of
+from harness.cases.site import project_directory
+from harness.report.advice import print_advice
 
 DEFERRED = """import os
 from django.core.wsgi import get_wsgi_application
@@ -48,8 +49,8 @@ def test_a_clean_case_gets_no_word(script):
 
 def test_where_no_line_helps_there_is_no_diff(script):
     """A race of the site's own has words only."""
-    state = finding("umask is 0077 after the stampede", "wrong-state", "wrong-state")
-    assert "no lines to add" in printed([result("race", findings=[state])], script, fix_preview=True)
+    race = result("race", findings=[changed("umask")])
+    assert "no lines to add" in printed([race], script, fix_preview=True)
 
 
 def test_a_preview_is_plain_in_a_log_and_coloured_on_a_terminal(script):
@@ -75,4 +76,4 @@ def test_the_site_of_a_script_is_where_its_manage_lies(tmp_path, manage, script,
     for name in (manage, script):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert tmp_path / site == site_of(tmp_path / script)
+    assert tmp_path / site == project_directory(tmp_path / script)

@@ -1,4 +1,4 @@
-"""What is missing on a machine is told, with how to get it."""
+"""What is missing on a machine is reported, with how to get it."""
 
 import os
 import pwd
@@ -34,18 +34,18 @@ def machine(tmp_path, monkeypatch):
 
 class TestDescribe:
     def test_this_interpreter(self):
-        """An interpreter tells its version and where it lives."""
-        found = describe(sys.executable)
+        """An interpreter reports its version and where it is."""
+        interpreter = describe(sys.executable)
 
-        assert "%d.%d.%d" % sys.version_info[:3] == found.version  # noqa: UP031 - as the interpreter writes it
-        assert (sys.prefix, sys.base_prefix) == (found.prefix, found.base)
-        assert "%d.%d" % sys.version_info[:2] == found.minor  # noqa: UP031
+        assert "%d.%d.%d" % sys.version_info[:3] == interpreter.version  # noqa: UP031 - as the interpreter writes it
+        assert (sys.prefix, sys.base_prefix) == (interpreter.prefix, interpreter.base)
+        assert "%d.%d" % sys.version_info[:2] == interpreter.minor  # noqa: UP031
 
     @pytest.mark.parametrize(
         "script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho not JSON\n", "#!/bin/sh\necho '{}'\n", "no program at all"]
     )
     def test_no_interpreter(self, tmp_path, script):
-        """A file that is no interpreter describes nothing, and does not raise."""
+        """A file that is no interpreter has no description, and raises nothing."""
         file = tmp_path / "python"
         file.write_text(script)
         file.chmod(0o755)
@@ -53,12 +53,12 @@ class TestDescribe:
         assert describe(str(file)) is None
 
     @pytest.mark.parametrize("name", ["none", ""])
-    def test_missing(self, tmp_path, name):
-        """Nor does one that is not there, or a directory."""
+    def test_missing_file(self, tmp_path, name):
+        """Nor does a file that does not exist, or a directory."""
         assert describe(str(tmp_path / name)) is None
 
-    def test_neutral(self, tmp_path, monkeypatch):
-        """A django/ beside the caller, or on its PYTHONPATH, is not the interpreter's."""
+    def test_neutral_directory(self, tmp_path, monkeypatch):
+        """A django/ in the current directory, or on PYTHONPATH, is not the interpreter's."""
         (tmp_path / "django").mkdir()
         (tmp_path / "django" / "__init__.py").write_text("get_version = lambda: '0.0.1'\n")
         monkeypatch.chdir(tmp_path)
@@ -71,15 +71,15 @@ class TestDescribe:
 
 class TestFindInterpreter:
     def test_missing_2(self, machine):
-        """uv, which has no Python 2, is not among the ways to get one."""
+        """uv, which has no Python 2, is not suggested for one."""
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("2.77")
 
         assert "uv python install" not in str(caught.value)
         assert "pyenv install 2.77" in str(caught.value)
 
-    def test_missing(self, machine):
-        """A Python that is not there is told with its version and three ways to get it."""
+    def test_missing_3(self, machine):
+        """The error for a missing Python names its version and three ways to get it."""
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("3.77")
 
@@ -91,26 +91,26 @@ class TestFindInterpreter:
     @pytest.mark.parametrize(
         "place", ["bin/python3.77", "pyenv/versions/3.77.1/bin/python", "uv/cpython-3.77.1-linux/bin/python"]
     )
-    def test_places(self, machine, place):
-        """One is found on PATH, in pyenv and in uv."""
+    def test_all_places(self, machine, place):
+        """An interpreter is found on PATH, in pyenv and in uv."""
         if place.startswith("pyenv"):
             (machine / "pyenv" / "versions").mkdir()
         make_interpreter(machine / place)
 
-        assert [str(machine / place)] == [each.executable for each in interpreters("3.77")]
+        assert [str(machine / place)] == [interpreter.executable for interpreter in interpreters("3.77")]
 
     def test_no_headers(self, machine):
-        """One without headers is told with its path and the package that brings them."""
+        """The error for one without headers names its path and the package that has them."""
         path = make_interpreter(machine / "bin" / "python3.77")
 
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("3.77")
         assert (
-            f"Python 3.77 ({path}) has no headers, and mod_wsgi needs them: install python3.77-dev" == str(caught.value)
+            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: install python3.77-dev" == str(caught.value)
         )  # fmt: skip
 
     def test_with_headers(self, machine):
-        """One with headers is preferred to an earlier one without."""
+        """One with headers is preferred to an earlier one without them."""
         make_interpreter(machine / "bin" / "python3.77")
         better = make_interpreter(machine / "uv" / "cpython-3.77" / "bin" / "python")
         (better.parent.parent / "lib").mkdir()
@@ -119,20 +119,20 @@ class TestFindInterpreter:
 
         assert str(better) == find_interpreter("3.77").executable
 
-    def test_environment(self, machine):
+    def test_virtual_environment(self, machine):
         """A virtual environment is no base interpreter."""
         make_interpreter(machine / "bin" / "python3.77", base="/elsewhere")
 
         assert [] == list(interpreters("3.77"))
 
     def test_other_version(self, machine):
-        """One that is another version than its name says is passed over."""
+        """One whose version is not the one in its name is ignored."""
         make_interpreter(machine / "bin" / "python3.77", minor="3.76")
 
         assert [] == list(interpreters("3.77"))
 
-    def test_once(self, machine):
-        """One that has two names counts once."""
+    def test_two_names(self, machine):
+        """One with two names is listed once."""
         path = make_interpreter(machine / "bin" / "python3.77")
         (machine / "uv" / "cpython-3.77.1" / "bin").mkdir(parents=True)
         (machine / "uv" / "cpython-3.77.1" / "bin" / "python").symlink_to(path)
@@ -146,12 +146,12 @@ class TestSpecNamed:
         "py27-django1": RuntimeSpec(python="2.7", django="django<2"),
     }
 
-    def test_declared(self):
+    def test_declared_name(self):
         """A declared runtime is found by its name."""
         assert self.DECLARED["py27-django1"] is spec_named("py27-django1", self.DECLARED)
 
-    def test_nearest(self):
-        """One that is not is told with the nearest and all that are."""
+    def test_nearest_name(self):
+        """The error for another name has the nearest one and all that are declared."""
         with pytest.raises(BadInput) as caught:
             spec_named("py311-djago52", self.DECLARED)
 
@@ -160,8 +160,8 @@ class TestSpecNamed:
             "(declared: py27-django1, py311-django52)" == str(caught.value)
         )
 
-    def test_builtin(self):
-        """The runtimes that are shipped are declared without a mistake."""
+    def test_builtin_runtimes(self):
+        """The built-in runtimes are declared without a mistake."""
         assert "py311-django52" in declared_runtimes()
 
     def test_own_file(self, tmp_path):
@@ -179,37 +179,37 @@ class TestSpecNamed:
             ("[runtimes.mine\n", ["not valid TOML", "line 1"]),
         ],
     )
-    def test_mistakes(self, tmp_path, text, expected):
-        """A mistake in it is told with file and key."""
+    def test_mistakes_in_file(self, tmp_path, text, expected):
+        """A mistake in it is reported with file and key."""
         (tmp_path / "own.toml").write_text(text)
         with pytest.raises(BadInput) as caught:
             declared_runtimes(tmp_path / "own.toml")
 
-        assert [] == [each for each in [f"{tmp_path}/own.toml: ", *expected] if each not in str(caught.value)]
+        assert [] == [part for part in [f"{tmp_path}/own.toml: ", *expected] if part not in str(caught.value)]
 
 
 class TestPrepare:
     @pytest.mark.parametrize(
         ("compose", "expected"), [("", "its -dev package"), ("docker compose up", "container: `docker compose up`")]
     )
-    def test_missing(self, machine, compose, expected):
-        """A Python that is not there is a missing runtime, which tells the container that has it."""
+    def test_missing_python(self, machine, compose, expected):
+        """A missing Python makes a missing runtime; the error names the container that has it."""
         with pytest.raises(MissingRuntime, match=r"Python 3\.77 is not on this machine") as caught:
             prepare("old", RuntimeSpec(python="3.77", django="django", compose=compose))
 
         assert str(caught.value).endswith(expected)
 
     def test_nothing_made(self, machine):
-        """Nothing is built or fetched for a Python that is not there."""
+        """Nothing is built or downloaded for a Python that is missing."""
         with pytest.raises(MissingRuntime):
             prepare("old", RuntimeSpec(python="2.77", django="django==1.1.4", mod_wsgi="4.9.4"))
 
-        assert [] == [each.name for each in (machine / "cache").iterdir() if each.is_dir()]
+        assert [] == [path.name for path in (machine / "cache").iterdir() if path.is_dir()]
 
 
 @pytest.fixture
 def steps(machine, monkeypatch):
-    """The commands of a build, which all succeed and make what a later step needs."""
+    """The commands of a build; they all succeed, and make what a later one needs."""
     made = []
 
     def step(self, *command, optional=False):
@@ -235,15 +235,15 @@ def build(machine, minor, *requirements):
 
 
 class TestEnvironment:
-    def test_3(self, machine, steps):
-        """Python 3 makes its environment itself, then pip installs, then everything is compiled."""
+    def test_python_3(self, machine, steps):
+        """Python 3 makes its own environment, then pip installs, then everything is compiled."""
         home = build(machine, "3.77", "django==5.2", "mod_wsgi==6.1.1")
 
-        assert [("-m", "venv"), ("-m", "pip"), ("-m", "compileall")] == [each[1:3] for each in steps]
+        assert [("-m", "venv"), ("-m", "pip"), ("-m", "compileall")] == [command[1:3] for command in steps]
         assert str(home) == steps[0][-1]
 
-    def test_2(self, machine, steps):
-        """Python 2, which cannot, has it made by a virtualenv of the cache's own, which keeps its data there too."""
+    def test_python_2(self, machine, steps):
+        """Python 2 cannot: a virtualenv in the cache makes its environment, and keeps its data in the cache too."""
         build(machine, "2.77", "mod_wsgi==4.9.4")
         (tool, fetch, make, *_) = steps
 
@@ -254,22 +254,22 @@ class TestEnvironment:
         assert make[make.index("--app-data") + 1].startswith(f"{machine}/cache/")
 
     def test_virtualenv_once(self, machine, steps):
-        """That virtualenv is made once."""
+        """That virtualenv is installed once."""
         build(machine, "2.77", "mod_wsgi==4.9.4")
         build(machine, "2.77", "mod_wsgi==4.9.4", "django==1.1.4")
 
-        assert 1 == [each[-1] for each in steps].count("virtualenv==20.15.1")
+        assert 1 == [command[-1] for command in steps].count("virtualenv==20.15.1")
 
     def test_complete_django(self, machine, steps):
-        """An old Django gets what its wheel may lack from its source archive, and the archive is thrown away."""
+        """An old Django gets what its wheel may lack from its source archive, which is deleted then."""
         home = build(machine, "2.77", "django==1.1.4", "mod_wsgi==4.9.4")
 
         assert (home / "lib" / "python2.77" / "site-packages" / "django" / "django.mo").is_file()
         assert not (home / "sources").exists()
         assert "compileall" == steps[-1][2]  # what was added is compiled too
 
-    def test_once(self, machine, steps):
-        """What is complete is not made again, and what was begun and not ended is."""
+    def test_built_once(self, machine, steps):
+        """A complete environment is not built again; an incomplete one is."""
         home = build(machine, "3.77", "mod_wsgi==6.1.1")
         before = len(steps)
         build(machine, "3.77", "mod_wsgi==6.1.1")
@@ -283,8 +283,8 @@ class TestEnvironment:
 
 
 class TestBuild:
-    def test_fails(self, tmp_path):
-        """A step that fails is told with its last lines; one that may fail, and one that succeeds, are not."""
+    def test_failing_step(self, tmp_path):
+        """The error for a failing step has the last lines; an optional one may fail."""
         steps = building.Build(tmp_path / "log")
         steps.step("sh", "-c", "echo first")
         steps.step("sh", "-c", "echo second; exit 1", optional=True)
@@ -294,15 +294,15 @@ class TestBuild:
         assert "first\n  second\n  third" in str(caught.value)
 
     def test_no_program(self, tmp_path):
-        """Nor is a program that is not there a traceback."""
+        """A program that does not exist is an error with one sentence."""
         with pytest.raises(InfrastructureError, match="`nothing-like-it` cannot be run: No such file"):
             building.Build(tmp_path / "log").step("nothing-like-it")
 
 
 class TestInterpreterEnvironment:
     @pytest.mark.parametrize(("minor", "written"), [("2.7", False), ("3.7", False), ("3.8", True), ("3.14", True)])
-    def test_bytecode(self, machine, minor, written):
-        """An interpreter that could keep bytecode only beside the sources, in the user's tree, is to keep none."""
+    def test_bytecode_in_tree(self, machine, minor, written):
+        """An interpreter that could write bytecode only beside the sources, in the user's tree, writes none."""
         interpreter = describe(str(make_interpreter(machine / "bin" / f"python{minor}", minor)))
 
         assert written == ("PYTHONDONTWRITEBYTECODE" not in building.interpreter_environment(interpreter))
@@ -310,7 +310,7 @@ class TestInterpreterEnvironment:
 
 class TestReachable:
     def test_copied_once(self, machine, monkeypatch):
-        """An interpreter out of the server user's reach is copied, without its packages and tests, once."""
+        """An interpreter that the server's user cannot reach is copied, without packages and tests, once."""
         source = make_interpreter(machine / "home" / "bin" / "python2.77", "2.77")
         library = machine / "home" / "lib" / "python2.77"
         for name in ("os.py", "site-packages/private.py", "test/test_os.py"):
@@ -318,13 +318,13 @@ class TestReachable:
             (library / name).touch()
         monkeypatch.setattr(proc, "server_user", lambda: ("somebody", "somebody"))
         monkeypatch.setattr(proc, "barred_directory", lambda *_: machine / "home")
-        told = []
+        reports = []
         for _ in range(2):
-            building.reachable(describe(str(source)), machine / "cache", told.append)
+            building.reachable(describe(str(source)), machine / "cache", reports.append)
         (copy,) = (machine / "cache" / "interpreters").glob("2.77*/lib/python2.77")
 
-        assert [f"copying Python 2.77.1 out of {machine}/home, which the server user cannot enter"] == told
-        assert ["os.py", "site-packages"] == sorted(each.name for each in copy.iterdir())
+        assert [f"copying Python 2.77.1 from {machine}/home, which the server's user cannot enter"] == reports
+        assert ["os.py", "site-packages"] == sorted(path.name for path in copy.iterdir())
         assert [] == list((copy / "site-packages").iterdir())
 
 
@@ -335,8 +335,8 @@ class TestPrepareForPython:
         return str(caught.value)
 
     @pytest.mark.parametrize("name", ["", "bin/python"])
-    def test_none(self, machine, name):
-        """What is no interpreter, or an environment without one, is told so."""
+    def test_no_interpreter(self, machine, name):
+        """A path that is no interpreter, or an environment without one, is bad input."""
         (machine / "env").mkdir()
 
         assert f"--python {machine}/env/bin/python: no such interpreter, or it does not run" == self.complaint(
@@ -346,7 +346,7 @@ class TestPrepareForPython:
     @pytest.mark.parametrize("name", ["", "bin/python"])
     @pytest.mark.parametrize("django", [None, "5.2"])
     def test_no_headers(self, machine, name, django):
-        """One whose base has no headers is a missing runtime; that it has no Django is not asked before."""
+        """One whose base has no headers is a missing runtime, with or without Django."""
         make_interpreter(machine / "env" / "bin" / "python", django=django, base=str(machine))
         make_interpreter(machine / "bin" / "python3.77")
 
@@ -363,8 +363,8 @@ class TestPrepareForPython:
 
 
 class TestApxs:
-    def test_named(self, machine, monkeypatch):
-        """With an apxs mod_wsgi is built for its httpd; set but empty it asks for mod_wsgi's own httpd."""
+    def test_named_apxs(self, machine, monkeypatch):
+        """$APXS selects the httpd that mod_wsgi is built for; set but empty, mod_wsgi's own."""
         monkeypatch.setenv("APXS", str(make_interpreter(machine / "opt" / "apxs")))
         assert "mod_wsgi==6.1.1" == mod_wsgi_requirement("6.1.1")
 
@@ -373,7 +373,7 @@ class TestApxs:
 
     @pytest.mark.parametrize("name", ["none", "file"])
     def test_no_program(self, machine, monkeypatch, name):
-        """One that is not there, or is no program, is a missing runtime, told with its name and cure."""
+        """An $APXS that is no program is a missing runtime; the error says what to do."""
         (machine / "file").touch()
         monkeypatch.setenv("APXS", str(machine / name))
 
@@ -381,8 +381,8 @@ class TestApxs:
             mod_wsgi_requirement("6.1.1")
 
     @pytest.mark.parametrize(("expected", "name"), [("mod_wsgi==5", "apxs2"), ("mod_wsgi-standalone==5", "other")])
-    def test_found(self, machine, monkeypatch, expected, name):
-        """Unset, the one on PATH is used, if there is one."""
+    def test_apxs_on_path(self, machine, monkeypatch, expected, name):
+        """Without $APXS the one on PATH is used, if there is one."""
         monkeypatch.delenv("APXS", raising=False)
         make_interpreter(machine / "bin" / name)
 
@@ -403,8 +403,8 @@ def tree():
         file = root / "a" / "b" / "file"
         file.parent.mkdir(parents=True)
         file.touch()
-        for each in (root, root / "a", root / "a" / "b"):
-            each.chmod(0o755)
+        for directory in (root, root / "a", root / "a" / "b"):
+            directory.chmod(0o755)
         file.chmod(0o644)
         yield root
     finally:
@@ -416,35 +416,35 @@ class TestBarredDirectory:
         return proc.barred_directory(path, USER, **options)
 
     @pytest.mark.parametrize("name", ["a", "a/b", "a/b/file"])
-    def test_open(self, tree, name):
-        """Nothing bars a way that is open to everybody."""
+    def test_open_way(self, tree, name):
+        """A path that is open to everybody has no barred directory."""
         assert self.barred(tree / name) is None
 
     @pytest.mark.parametrize("mode", [0o700, 0o750, 0o754])
-    def test_first(self, tree, mode):
-        """The first directory that cannot be passed is named, not a later one."""
+    def test_first_barred(self, tree, mode):
+        """The first directory that cannot be entered is returned, not a later one."""
         (tree / "a").chmod(mode)
         (tree / "a" / "b").chmod(0o700)
 
         assert tree / "a" == self.barred(tree / "a" / "b" / "file")
 
     def test_pass_only(self, tree):
-        """A directory on the way must be passed, not read; at its end it must be read too."""
+        """A directory on the way need only be entered; at the end it must be readable too."""
         (tree / "a").chmod(0o711)
 
         assert self.barred(tree / "a" / "b" / "file") is None
         assert tree / "a" == self.barred(tree / "a")
         assert self.barred(tree / "a", readable=False) is None
 
-    def test_end(self, tree):
-        """A file that cannot be read bars itself; where it need not be read it does not."""
+    def test_unreadable_end(self, tree):
+        """A file that cannot be read is returned itself, unless it need not be readable."""
         (tree / "a" / "b" / "file").chmod(0o600)
 
         assert tree / "a" / "b" / "file" == self.barred(tree / "a" / "b" / "file")
         assert self.barred(tree / "a" / "b" / "file", readable=False) is None
 
-    def test_link(self, tree):
-        """A link is no way round: where it leads is looked at too."""
+    def test_through_link(self, tree):
+        """The target of a link is checked too."""
         (tree / "link").symlink_to(tree / "a" / "b")
         assert self.barred(tree / "link" / "file") is None
 
@@ -457,8 +457,8 @@ class TestBarredDirectory:
         [(None, 0o710), (None, 0o711), ("a", 0o701), ("a", 0o700)],
         ids=["710", "711", "701", "700"],
     )
-    def test_group(self, tree, expected, mode):
-        """For a member of its group the group's bits count, and the others' do not."""
+    def test_group_bits(self, tree, expected, mode):
+        """For a member of its group only the group's bits count."""
         os.chown(tree / "a", -1, pwd.getpwnam(USER).pw_gid)
         (tree / "a").chmod(mode)
 
@@ -466,8 +466,8 @@ class TestBarredDirectory:
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
     @pytest.mark.parametrize(("expected", "mode"), [(None, 0o100), ("a", 0o077)], ids=["100", "077"])
-    def test_owner(self, tree, expected, mode):
-        """For its owner the owner's bits count, and no others."""
+    def test_owner_bits(self, tree, expected, mode):
+        """For its owner only the owner's bits count."""
         os.chown(tree / "a", pwd.getpwnam(USER).pw_uid, -1)
         (tree / "a").chmod(mode)
 
@@ -475,8 +475,8 @@ class TestBarredDirectory:
 
 
 class TestServerUser:
-    def test_root(self, monkeypatch):
-        """As root, httpd drops to an unprivileged user of this machine; anybody else needs none."""
+    def test_root_only(self, monkeypatch):
+        """Started by root, a server drops to an unprivileged user; any other user needs none."""
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         assert proc.server_user()[0] in {entry.pw_name for entry in pwd.getpwall()} - {"root"}
 
@@ -497,10 +497,10 @@ class TestFindFirst:
         monkeypatch.setattr(interpreters_module, "find_interpreter", find)
 
     def test_first_present(self):
-        """The first version that is on the machine is taken, whatever stands before it."""
+        """The first version that is on the machine is used, whatever precedes it in the list."""
         assert "3.12" == interpreters_module.find_first(["3.11", "3.12", "3.13"])
 
     def test_none_present(self):
-        """Where none is, the sentence names all that would have done."""
-        with pytest.raises(MissingRuntime, match=r"Python 3\.13 is not .*nor is there Python 3\.14"):
+        """If none is, the error names all of them."""
+        with pytest.raises(MissingRuntime, match=r"Python 3\.13 is not .*nor is Python 3\.14"):
             interpreters_module.find_first(["3.13", "3.14"])

@@ -1,4 +1,4 @@
-"""Every mistake in a scenario file is told with file, key or line, what is allowed and the nearest spelling."""
+"""Every mistake in a scenario file is reported with file, key or line, what is allowed and the nearest spelling."""
 
 import pytest
 from build import REQUESTS, make_case
@@ -33,7 +33,7 @@ def changed(old, new):
     return GOOD.replace(old, new)
 
 
-# What is wrong, and what the message must say.
+# A file with a mistake, and what the message must say.
 MISTAKES = {
     "toml": (top("modes = [daemon]"), ["not valid TOML", "line 1"]),
     "toml-line": (end("[load]\nusers = x\nfollow_up = 1"), ["not valid TOML", "line 12"]),
@@ -149,21 +149,21 @@ def complaint(text):
 
 class TestMistakes:
     @pytest.mark.parametrize(("text", "expected"), MISTAKES.values(), ids=MISTAKES.keys())
-    def test_told(self, text, expected):
-        """The message names the file on each line, and the mistake as it should be named."""
+    def test_mistake_is_named(self, text, expected):
+        """Each line of the message names the file, and the message has the expected parts."""
         message = complaint(text)
 
-        assert [] == [each for each in expected if each not in message], message
+        assert [] == [part for part in expected if part not in message], message
         assert all(line.startswith("scenarios/books.toml: ") for line in message.splitlines())
 
     def test_all_at_once(self):
-        """Several mistakes are told at once, a line each."""
+        """Several mistakes are reported at once, one a line."""
         lines = complaint(top('trails = 5\nrestart = "touhc"')).splitlines()
 
         assert ["restart", "trails"] == sorted(line.split(": ")[1] for line in lines)
 
-    def test_good(self):
-        """The file that the mistakes were made in has none."""
+    def test_file_without_mistake(self):
+        """The file to which the mistakes are added has none."""
         assert "Books" == parse_scenario(GOOD, "books.toml").title
 
     @pytest.mark.parametrize(
@@ -179,16 +179,16 @@ class TestMistakes:
         ],
     )
     def test_near_twins(self, text):
-        """What stands close to a mistake and is none passes."""
+        """What is similar to a mistake, but correct, is accepted."""
         parse_scenario(text, "books.toml")
 
     def test_missing_file(self, tmp_path):
-        """A file that is not there is named."""
+        """The error for a missing file names it."""
         with pytest.raises(BadInput, match=r"none\.toml: cannot be read: No such file"):
             load_scenario(tmp_path / "none.toml")
 
     def test_not_text(self, tmp_path):
-        """So is a file that is no UTF-8."""
+        """So does that for a file that is not UTF-8."""
         (tmp_path / "books.toml").write_bytes(b'title = "\xff"')
 
         with pytest.raises(BadInput, match=r"books\.toml: cannot be read: .*utf-8"):
@@ -197,20 +197,20 @@ class TestMistakes:
 
 class TestMix:
     def paths(self, *entries, **load):
-        return [each.path for each in Load(paths=list(entries), **load).requests]
+        return [request.path for request in Load(paths=list(entries), **load).requests]
 
     def test_in_turn(self):
-        """Paths without weights are dealt in turn."""
+        """Paths without weights are sent in turn."""
         assert ["/a", "/b"] == self.paths("/a", "/b")
 
-    def test_weights(self):
-        """A path is dealt as often as its weight says, in rounds, so that few users meet every path."""
+    def test_weighted_paths(self):
+        """A path is sent as often as its weight says, in rounds, so that a few users send every path."""
         assert ["/a", "/b", "/c", "/a", "/c", "/a"] == self.paths(
             {"path": "/a", "weight": 3}, "/b", {"path": "/c", "weight": 2}
         )
 
-    def test_request(self):
-        """A path's own headers win over the load's; the rest is as declared."""
+    def test_request_as_declared(self):
+        """A path's own headers override the load's; the rest is as declared."""
         load = Load(
             paths=[{"path": "/", "method": "POST", "body": "a=1", "headers": {"Host": "b"}, "status": 404}, "/two"],
             headers={"Host": "a", "Accept": "*/*"},
@@ -224,8 +224,8 @@ class TestMix:
             second.method, second.body, second.headers, second.status,
         )  # fmt: skip
 
-    def test_users(self):
-        """Each user sends the next request of the mix, round and round."""
+    def test_requests_of_users(self):
+        """Each user sends the next request of the mix, round robin."""
         assert [0, 1, 0, 1, 0] == make_case(requests=REQUESTS, users=5).requests_of_stampede()
 
 
@@ -245,7 +245,7 @@ def cases(sites, text=GOOD, **options):
 
 
 class TestExpand:
-    def test_ids(self, sites):
+    def test_case_ids(self, sites):
         """A case for each mode and script, named file::mode::script::schedule."""
         assert [
             "books::daemon::default::natural",
@@ -254,34 +254,34 @@ class TestExpand:
             "books::embedded::deferred::natural",
         ] == [case.id for case in cases(sites)]
 
-    def test_script(self, sites):
+    def test_script_path(self, sites):
         """A case's script is the file in the site's scripts directory."""
         assert (sites / "books" / "scripts" / "default.wsgi").resolve() == cases(sites)[0].script_path
 
-    def test_expectation(self, sites):
+    def test_first_expectation(self, sites):
         """A case gets the first expectation that selects it."""
         own = '[[expect]]\nscripts = ["deferred"]\nmodes = ["daemon"]\nverdict = "race"\noutcomes = {}\n'
-        found = {
+        verdicts = {
             case.id: case.expectation.verdicts for case in cases(sites, GOOD.replace("[[expect]]", own + "[[expect]]"))
         }
 
-        assert ("race",) == found.pop("books::daemon::deferred::natural")
-        assert {("clean",)} == set(found.values())
+        assert ("race",) == verdicts.pop("books::daemon::deferred::natural")
+        assert {("clean",)} == set(verdicts.values())
 
-    def test_overridden(self, sites):
-        """Trials, seed and runtime may be given from outside; a seed of 0 counts as given."""
+    def test_overridden_values(self, sites):
+        """Trials, seed and runtime can be overridden, the seed by 0 too."""
         (case, *_) = cases(sites, trials=3, seed=0, runtime="other")
 
         assert (3, 0, "other") == (case.trials, case.seed, case.runtime)
 
     def test_as_declared(self, sites):
-        """... and are as declared where they are not."""
+        """... and are as declared if they are not."""
         (case, *_) = cases(sites, top("trials = 9\nseed = 8"))
 
         assert (9, 8, "py311-django52") == (case.trials, case.seed, case.runtime)
 
     def test_no_site(self, sites):
-        """A site that does not exist is told with the path looked at, the sites there are and the nearest."""
+        """The error for a missing site names its path, the nearest site and all that exist."""
         with pytest.raises(BadInput) as caught:
             cases(sites, changed('"books"', '"boks"'))
 
@@ -290,12 +290,12 @@ class TestExpand:
         assert "did you mean 'books'? (sites: books)" in message
 
     def test_no_sites(self, tmp_path):
-        """Where there is no directory of sites at all, the one looked at is told."""
+        """If there is no directory of sites at all, the error names it."""
         with pytest.raises(BadInput, match=r"there is no directory .*/nowhere/books$"):
             cases(tmp_path / "nowhere")
 
     def test_no_script(self, sites):
-        """So is a script that does not exist."""
+        """The error for a missing script does the same."""
         (sites / "books" / "scripts" / "deferred.wsgi").rename(sites / "books" / "scripts" / "defered.wsgi")
         with pytest.raises(BadInput) as caught:
             cases(sites)

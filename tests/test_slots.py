@@ -1,4 +1,4 @@
-"""How the slots of a host are dealt between schedules. Made-up servers; tests/e2e/test_turns.py has real ones."""
+"""How schedules share the slots of a host, on fake servers; tests/e2e/test_turns.py has real ones."""
 
 import threading
 
@@ -25,13 +25,15 @@ def use(host, schedule):
 
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("count", [1, 2, 3, 12])
-def test_each_trial_gets_a_cold_process_of_its_schedule(count, alone):
+def test_each_process_is_cold(count, alone):
+    """Every slot that is taken has a process that was never used, with the schedule asked for."""
     host = make_host(count, alone=alone)
     used = [use(host, schedule) for _ in range(20) for schedule in BOTH]
     assert 40 == len(set(used))
 
 
-def test_slots_are_dealt_evenly():
+def test_slots_are_shared_evenly():
+    """Each schedule has half of the slots, though only one of them uses its slots up."""
     host = make_host(12)
     assert 6 == sum(given == "natural" for _, given in host.live.values())
     for _ in range(30):
@@ -39,7 +41,8 @@ def test_slots_are_dealt_evenly():
     assert 6 == sum(given == "natural" for _, given in host.live.values())
 
 
-def test_what_is_not_wanted_any_more_leaves_its_slots_to_the_others():
+def test_ended_schedule_gives_slots_back():
+    """A schedule that needs no more processes leaves its slots to the others."""
     host = make_host(12)
     host.end_schedule("natural")
     assert {"perturbed"} == {given for _, given in host.live.values()}
@@ -47,8 +50,8 @@ def test_what_is_not_wanted_any_more_leaves_its_slots_to_the_others():
         host.take("natural", timeout=0.0)
 
 
-def test_a_method_that_hits_all_slots_waits_for_those_who_can_use_one():
-    """A natural process is wanted, and all have been used: those who can still use a disturbed one come first."""
+def test_server_wide_restart_waits():
+    """All natural processes are used, but a restart would hit the perturbed one that is in use: it waits."""
     host = make_host(2, alone=False)
     use(host, "natural")
     first = host.live["s1"]
@@ -62,8 +65,8 @@ def test_a_method_that_hits_all_slots_waits_for_those_who_can_use_one():
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_two_that_want_the_only_slot_both_get_it(alone):
-    """Each kills what the other one waits for, for ever, unless it asks who waits."""
+def test_two_share_one_slot(alone):
+    """Without regard to who waits, each would forever kill the process that the other one waits for."""
     host = make_host(1, alone=alone)
     counts = dict.fromkeys(BOTH, 0)
 
@@ -73,13 +76,14 @@ def test_two_that_want_the_only_slot_both_get_it(alone):
             counts[schedule] += 1
 
     threads = [threading.Thread(target=want, args=(schedule,)) for schedule in BOTH]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(20)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
     assert {"natural": 25, "perturbed": 25} == counts
 
 
 def test_a_case_alone_has_all_slots():
+    """Without further schedules every slot has the case's own."""
     host = make_host(3, schedules=())
     assert {"natural"} == {given for _, given in host.live.values()}

@@ -7,14 +7,7 @@ from build import make_case, make_expectation, make_finding, make_grade, make_la
 
 from harness.cases.scenario import Thresholds
 from harness.result import case_result, exit_code
-from harness.verdict import (
-    SETTLED_AFTER,
-    conclude,
-    forbidden,
-    is_met,
-    undeclared,
-    upper_bound,
-)
+from harness.verdict import SETTLED_AFTER, conclude, forbidden, undeclared, unmet, upper_bound
 
 
 def verdict(*grades, stopped=False, **fields):
@@ -27,7 +20,7 @@ def name(*grades, **fields):
 
 def met(expectation, *grades, **fields):
     tally = make_tally(*grades, **fields)
-    return is_met(conclude(tally, expectation=expectation), tally, expectation)
+    return not unmet(conclude(tally, expectation=expectation), tally, expectation)
 
 
 def result(*grades, expectation=None, fail_on_hazard=False, **fields):
@@ -196,7 +189,7 @@ class TestInconclusive:
         tally = make_tally(CLEAN, CLEAN, make_grade({"ok": 1, "dropped": 1}))
         declared = make_expectation("clean", {"ok": "expected", "dropped": "acceptable"})
 
-        assert "1 requests were dropped, which nobody declared" == conclude(tally).reason
+        assert "1 requests were dropped, and no outcome declares it" == conclude(tally).reason
         for expected, expectation in (
             ("inconclusive", None),
             ("inconclusive", make_expectation()),
@@ -308,7 +301,7 @@ class TestMet:
         assert not met(expectation, RACE)
         told = result(RACE, expectation=expectation)
         assert {"ok": 1, "unknown": 1} == told.outcomes
-        assert ["1 times error, which no outcome declares"] == told.unmet
+        assert ["outcome error (1) is not declared"] == told.unmet
 
     def test_declared(self):
         """Declared, it is told by its own name."""
@@ -333,7 +326,7 @@ class TestMet:
         assert ["poisoned"] == forbidden(make_tally(poisoned), expectation)
         assert not met(expectation, poisoned)
         (reason,) = result(poisoned, expectation=expectation).unmet
-        assert "1 times poisoned, which is forbidden: a sentence of its own" == reason
+        assert "outcome poisoned (1) is forbidden: a sentence of its own" == reason
 
     def test_reasons(self):
         """What is not met is told with what was expected and what came."""
@@ -399,6 +392,27 @@ class TestThresholds:
 
         assert 0 == limits.of("bootstrap").lazy_in_request
         assert limits.of("default").lazy_in_request is None
+
+    def test_undeclared_verdict(self):
+        """Where nothing is declared, a bad verdict and a threshold are two reasons; a sound verdict is none."""
+        limits = Thresholds(bad_trials=0)
+
+        def reasons(*grades):
+            tally = make_tally(*grades)
+            return unmet(conclude(tally), tally, None, limits)
+
+        assert [] == reasons(CLEAN)
+        assert ["the verdict is race", "bad_trials is 1"] == [
+            each.split(":")[0].split(",")[0] for each in reasons(RACE)
+        ]
+
+    def test_sound_verdict(self):
+        """A sound verdict does not outweigh a threshold, and the reason does not blame it."""
+        tally = make_tally(HAZARD)
+
+        assert ["lazy_in_request is 1, but thresholds.lazy_in_request allows 0"] == unmet(
+            conclude(tally), tally, None, Thresholds(lazy_in_request=0)
+        )
 
 
 class TestExitCode:

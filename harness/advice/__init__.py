@@ -1,4 +1,4 @@
-"""What to do about what was found: `advise` says it for the Django at hand, `script_edit` puts it into a script."""
+"""What to do about findings: `advise` says it for the Django that ran, `script_edit` puts it into the script."""
 
 from harness.advice.advise import Advice, advise, advise_all
 

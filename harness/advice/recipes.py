@@ -1,6 +1,6 @@
-"""Lines of Python that do a piece of Django's initialisation when a script is imported, by Django's version.
+"""Lines of Python that do a part of Django's initialisation while a script is imported, by Django's version.
 
-Pure text. That they are right for a version is shown by the tests that run them there, and by `harness check` itself.
+Pure text. Tests run the lines on the versions they are for.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import re
 from collections.abc import Sequence
 
 Version = tuple[int, int]
-NEWEST: Version = (99, 0)
+NEWEST: Version = (99, 0)  # later than any release: the lines for the newest Django
 
 
 def version(text: str) -> Version:
-    """`5.2.19` as (5, 2); of an unknown one, the newest."""
-    found = re.match(r"(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else NEWEST
+    """`5.2.19` as (5, 2); NEWEST where it is not known."""
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else NEWEST
 
 
 def bootstrap(directory: str, options: str = "") -> tuple[str, ...]:
-    """A script that sets everything up: `directory` holds manage.py, `options` are further arguments."""
+    """A script that sets everything up: `directory` holds manage.py, `options` are more arguments."""
     return (
         "from harness_bootstrap import get_application",
         f'application = get_application("{directory}"{options})',
@@ -38,27 +38,27 @@ def settings() -> tuple[str, ...]:
 
 
 def registry(django: Version) -> tuple[str, ...]:
-    """The models of every app. Since Django 1.7 that is part of setup()."""
+    """The models of every app; since Django 1.7 part of setup()."""
     if django >= (1, 7):
         return ()
     return ("from django.db.models import get_models", "get_models()")
 
 
 def application(django: Version) -> tuple[str, str]:
-    """An import, and the expression that makes the application with its middleware."""
+    """An import, and the expression that creates the application with its middleware."""
     if django >= (1, 4):
         return "from django.core.wsgi import get_wsgi_application", "get_wsgi_application()"
     return "from django.core.handlers.wsgi import WSGIHandler", "WSGIHandler()"
 
 
 def middleware(django: Version, name: str = "application") -> tuple[str, ...]:
-    """Since Django 1.10 the handler loads its middleware when it is made; before, in its first request."""
+    """Since Django 1.10 the handler loads its middleware when it is created; before, in its first request."""
     return () if django >= (1, 10) else (f"{name}.load_middleware()",)
 
 
 def urls(django: Version, *, tables: bool = False, catalogues: bool = False) -> tuple[str, ...]:
-    """The URLconf and the views; with `tables` what reverse() looks names up in, and with `catalogues` the
-    translations: both by language, so both for every language that a request may activate."""
+    """The URLconf and the views; with `tables` also the tables of reverse(), with `catalogues` the translations. Both
+    exist per language, so the lines build them for every language that a request may activate."""
     if not (tables or catalogues):
         return (_resolver_import(django), f"{_resolver(django)}.url_patterns  # imports the URLconf and the views")
     lines = ["from django.conf import settings"] + ([_resolver_import(django)] if tables else [])
@@ -103,7 +103,7 @@ def imports(names: Sequence[str]) -> tuple[str, ...]:
 
 def requests(paths: Sequence[str]) -> tuple[str, ...]:
     """Requests to the script's own application, which import whatever such requests import."""
-    listed = ", ".join(f'"{each.partition("?")[0]}"' for each in dict.fromkeys(paths))
+    listed = ", ".join(f'"{path.partition("?")[0]}"' for path in dict.fromkeys(paths))
     return (
         "from wsgiref.util import setup_testing_defaults",
         f"for path in [{listed}]:",

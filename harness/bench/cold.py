@@ -1,10 +1,11 @@
-"""What one cold process costs: its first request alone, then some when it is warm."""
+"""What one cold process costs: its first request alone, then some warm ones."""
 
 from __future__ import annotations
 
 import http.client
 import statistics
 import time
+from dataclasses import dataclass
 
 from harness.bench.records import ColdStart
 from harness.errors import InfrastructureError
@@ -12,40 +13,49 @@ from harness.hosting.slot import ColdSlot
 from harness.load.exchange import headers_of, proof_of
 from harness.records import ProcessId, Request
 
+# Their median is the warm latency: five are enough to outvote two outliers.
 WARM_REQUESTS = 5
-MOST_ASKED = 100
+# With several processes in a slot a request may meet another cold one: after so many, all should have been warm.
+MOST_REQUESTS = 100
+
+
+@dataclass(frozen=True)
+class _TimedAnswer:
+    """One answer: how long it took, which process answered, and its request count."""
+
+    milliseconds: float
+    process: ProcessId | None
+    count: int | None
 
 
 def measure_cold(slot: ColdSlot, timeout: float) -> ColdStart:
-    """Send a cold slot one request, and the same again a few times.
+    """Send a cold slot one request, and the same again until some were warm.
 
-    `slot` must not have been asked since it was taken. `timeout` is in seconds.
-
-    Raises:
-        InfrastructureError: it does not answer.
-    """
+    Nothing must have been sent to `slot` since it was taken. `timeout` is in seconds. Raises InfrastructureError: it
+    does not answer."""
     request = slot.case.requests[0]
-    first_ms, process, _ = _ask(slot, request, timeout)
-    cpu_s = slot.cpu_seconds(process) if process else None
+    first = _time_request(slot, request, timeout)
+    cpu_s = slot.cpu_seconds(first.process) if first.process else None
     warm: list[float] = []
-    for _ in range(MOST_ASKED):
-        took, _, count = _ask(slot, request, timeout)
-        if count is None or count > 1:  # another process of the slot may be cold still
-            warm.append(took)
+    for _ in range(MOST_REQUESTS):
+        answer = _time_request(slot, request, timeout)
+        if answer.count is None or answer.count > 1:  # another process of the slot may still be cold
+            warm.append(answer.milliseconds)
         if len(warm) == WARM_REQUESTS:
             break
     else:
-        raise InfrastructureError(f"{MOST_ASKED} requests have not met {WARM_REQUESTS} times a process that is warm")
+        raise InfrastructureError(f"only {len(warm)} of {MOST_REQUESTS} requests met a warm process")
     return ColdStart(
-        first_ms=round(first_ms, 3),
+        first_ms=round(first.milliseconds, 3),
         warm_ms=round(statistics.median(warm), 3),
         cpu_s=cpu_s,
-        resident_mib=slot.resident_mib(process) if process else None,
+        resident_mib=slot.resident_mib(first.process) if first.process else None,
     )
 
 
-def _ask(slot: ColdSlot, request: Request, timeout: float) -> tuple[float, ProcessId | None, int | None]:
-    """Milliseconds from the send to the last byte, connection included; who answered, and its how-manieth answer."""
+def _time_request(slot: ColdSlot, request: Request, timeout: float) -> _TimedAnswer:
+    """Send one request: the time from the send to the last byte, connection included. Raises InfrastructureError: it
+    does not answer."""
     body = request.body.encode() or None
     headers = headers_of(request, {**slot.headers, "X-Harness-Request": "cold"})
     begin = time.perf_counter()
@@ -59,4 +69,4 @@ def _ask(slot: ColdSlot, request: Request, timeout: float) -> tuple[float, Proce
     finally:
         connection.close()
     took = 1000 * (time.perf_counter() - begin)
-    return took, *proof_of({name.lower(): value for name, value in response.getheaders()})
+    return _TimedAnswer(took, *proof_of({name.lower(): value for name, value in response.getheaders()}))

@@ -1,8 +1,8 @@
 """`results/<run>/bench.json`: the frozen records of a bench run. Reports and other programs read them.
 
 A *cell* is one column of the comparison: a script in a mode with a restart method, a number of processes and threads,
-with or without preload. It is measured in several *cycles*, one restart (or more) each; the cycles of all cells are
-interleaved, so that a machine that gets slower meanwhile does so for all of them.
+with or without preload. It is measured in several *cycles* of one or more restarts each; the cycles of all cells are
+interleaved, so that a machine that becomes slower meanwhile does so for all of them.
 
 Times in a cycle are seconds from its own begin; latencies are milliseconds from the *intended* send to the last byte.
 """
@@ -18,10 +18,11 @@ from harness.errors import BadInput
 from harness.records import BackendName, Mode, Record, RestartMethod
 from harness.store.runs import BENCH_FILE
 
+# The form of the file; another number makes the stored ones unreadable.
 BENCH_VERSION: Literal[1] = 1
 
-# ok: the right answer. error: a 5xx from the site or the server. wrong: another answer than the control's.
-# dropped: refused or reset. hung: still open when the cycle's grace was over. Only ok is a good answer.
+# ok: the right answer. error: a 5xx from the site or the server. wrong: not the answer of the controls.
+# dropped: refused or reset. hung: still open at the end of the cycle's grace. Only ok is a good answer.
 SampleOutcome = Literal["ok", "error", "wrong", "dropped", "hung"]
 PhaseName = Literal["before", "during", "after"]
 PHASES: tuple[PhaseName, ...] = ("before", "during", "after")
@@ -37,28 +38,28 @@ class Samples(Record, frozen=True):
     request: tuple[int, ...]
     """Index into the cell's `requests`."""
     process: tuple[int | None, ...]
-    """Who answered: 0 is a process from before the first restart, n one that came after the n-th; None: not known."""
+    """Which process answered: 0 is one from before the first restart, n one from after the n-th; None: not known."""
 
 
 class ColdStart(Record, frozen=True):
-    """One request alone to a cold process, then some to the process that is now warm, and nothing else meanwhile."""
+    """One request alone to a cold process, then some to the same process, now warm, with no other load."""
 
     first_ms: float
-    """From the send to the last byte. The script's import is in it, unless it was preloaded."""
+    """From the send to the last byte, with the import of the script unless it was preloaded."""
     warm_ms: float
     """Median of the warm requests."""
     cpu_s: float | None
-    """CPU time of the process from its birth to the end of that first answer (resolution: a tick, 10 ms)."""
+    """CPU time of the process from its start to the end of that first answer (resolution: a tick, 10 ms)."""
     resident_mib: float | None
     """Resident memory of the process after the warm requests."""
 
 
 class Cycle(Record, frozen=True):
-    """Load before, one or more restarts, load after; then, with the load gone, a cold start by itself."""
+    """Load, with one or more restarts under it; then, without load, a cold start by itself."""
 
     number: int
     order: int
-    """Its place among all the cycles of the run."""
+    """Its position among all cycles of the run."""
     begin_s: float
     """When it began, in seconds from the begin of the run."""
     seconds: float
@@ -66,12 +67,12 @@ class Cycle(Record, frozen=True):
     restarts_s: tuple[float, ...]
     """When a restart was asked for."""
     born_s: tuple[float | None, ...]
-    """When the process was born that gave the first good answer after each restart (to a kernel tick, 10 ms)."""
+    """When the process started that gave the first good answer after each restart (to a kernel tick, 10 ms)."""
     samples: Samples
     cold: ColdStart | None
-    """None: that process did not answer."""
+    """None: the process did not answer."""
     late_sends: int
-    """Requests that the load generator itself sent too late (LATE_MS): their latency counts from the intended send."""
+    """Requests that the load generator sent late (LATE_MS); their latency counts from the intended send."""
     worst_late_ms: float
 
 
@@ -87,10 +88,10 @@ class Latency(Record, frozen=True):
 
 
 class Phase(Record, frozen=True):
-    """What became of the requests of a phase, over all cycles.
+    """The requests of a phase, over all cycles.
 
-    before: answered before the first restart. during: the `during_s` seconds after each restart, and what was on its
-    way when it came. after: the rest.
+    before: answered before the first restart. during: sent in the `during_s` seconds after a restart, or under way when
+    it came. after: the rest.
     """
 
     name: PhaseName
@@ -101,13 +102,13 @@ class Phase(Record, frozen=True):
 
 
 class Summary(Record, frozen=True):
-    """What a cell comes to. Medians and worsts are over its restarts; None: it did not happen within the cycle."""
+    """The numbers of a cell. Medians and worst values are over its restarts; None: it did not happen in the cycle."""
 
     restarts: int
     requests: int
     outcomes: dict[SampleOutcome, int]
     without_good_ms: float | None
-    """Median over restarts: the longest stretch after a restart in which no good answer arrived."""
+    """Median: the longest time after a restart in which no good answer arrived."""
     without_good_worst_ms: float | None
     first_good_ms: float | None
     """Median: from the restart to the first good answer to a request that was intended after it."""
@@ -115,9 +116,9 @@ class Summary(Record, frozen=True):
     first_new_ms: float | None
     """Median: from the restart to the first good answer of a new process."""
     start_ms: float | None
-    """Median: from the birth of that process to that answer. The rest of `first_new_ms` is the server's own doing."""
+    """Median: from the start of that process to that answer. The rest of `first_new_ms` is the server's own time."""
     recovered_ms: float | None
-    """From the restart until p95 is back within 10 % of its level before, all restarts pooled (windows of 0.5 s)."""
+    """From the restart until p95 is within 10 % of its level before, all restarts pooled (windows of 0.5 s)."""
     p95_before_ms: float | None
     phases: tuple[Phase, ...]
     first_ms: float | None
@@ -133,7 +134,7 @@ class Cell(Record, frozen=True):
     """One column of the comparison."""
 
     name: str
-    """Unique in the run: script / mode / restart / what else differs between the cells."""
+    """Unique in the run: scenario, mode, script, restart, and what else differs between the cells."""
     scenario: str
     site: str
     script: str
@@ -145,9 +146,9 @@ class Cell(Record, frozen=True):
     runtime: str
     versions: dict[str, str]
     requests: tuple[str, ...]
-    """`METHOD /path`, dealt round to the arrivals."""
+    """`METHOD /path`, sent in turn."""
     note: str
-    """Why it has no cycles (a script that is broken, a runtime that is missing); else empty."""
+    """Why it has no cycles (a broken script, a missing runtime); else empty."""
     cycles: tuple[Cycle, ...]
     summary: Summary | None
 
@@ -171,16 +172,12 @@ class Bench(Record, frozen=True):
 
 
 def encode_bench(bench: Bench) -> bytes:
-    """As compact JSON: a run has tens of thousands of samples."""
+    """A bench run as compact JSON: it has tens of thousands of samples."""
     return msgspec.json.encode(bench) + b"\n"
 
 
 def read_bench(directory: Path) -> Bench:
-    """The bench records of a stored run.
-
-    Raises:
-        BadInput: there are none, or another version of the harness wrote them.
-    """
+    """A stored bench run. Raises BadInput: there is none, or another version of the harness wrote it."""
     path = directory / BENCH_FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=Bench)

@@ -1,4 +1,4 @@
-"""A bench run: the cycles of all cells in turn, and the file that is left of them."""
+"""A bench run: the cycles of all cells in turn, and the file that is written of them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.bench.cycle import Broken, run_cycle
+from harness.bench.cycle import BrokenScript, run_cycle
 from harness.bench.plan import RestartLoad, interleave, shifts
-from harness.bench.records import (
-    BENCH_VERSION,
-    Bench,
-    Cell,
-    Cycle,
-    encode_bench,
-)
+from harness.bench.records import BENCH_VERSION, Bench, Cell, Cycle, encode_bench
 from harness.bench.summary import summarise
 from harness.cases.case import Case
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.hosting.backend import Backend
 from harness.hosting.host import REPLACEMENT_SECONDS
 from harness.load.client import SteadyClient
-from harness.run.session import describe_machine
+from harness.run.machine import describe_machine
 from harness.store.files import write_whole
 from harness.store.runs import BENCH_FILE, make_run_directory
 
-# Apache's own threads hold what waits for a process that is starting; so many seconds of it.
+# Requests that wait for a process to start are held by threads of the server: room for a start of so many seconds.
 HELD_SECONDS = 3.0
+# Of those threads, which is enough for 330 requests a second; what is beyond waits in the listen queue.
 MOST_THREADS = 1000
-# Requests that may be open at a time, beyond those of a whole cycle nothing more can be.
+# Of Locust users, one for each open request: all requests of 40 s at the default rate.
 MOST_OPEN = 2000
 
 
 @dataclass
 class _Column:
-    """A cell under way."""
+    """A cell while the run goes on."""
 
     name: str
     case: Case
@@ -47,7 +42,7 @@ class _Column:
 
 
 class BenchRun:
-    """One run: `go` it once. What was measured is in its directory, however it ends."""
+    """One bench run, started once by `go`. However it ends, its directory has what was measured until then."""
 
     def __init__(
         self,
@@ -63,7 +58,7 @@ class BenchRun:
     ) -> None:
         names = [name for name, _ in cells]
         if len(set(names)) != len(names):
-            raise BadInput(f"a cell is named twice: {next(name for name in names if names.count(name) > 1)}")
+            raise BadInput(f"two cells are called {next(name for name in names if names.count(name) > 1)}")
         self._columns = [_Column(name, case) for name, case in cells]
         self._load = load
         self._backend = backend
@@ -76,20 +71,21 @@ class BenchRun:
         self.run = self.directory.name
 
     def go(self, tell: Callable[[str], None]) -> Bench:
-        """Run every cycle; Ctrl-C ends the run early. Raises HarnessError."""
+        """Run every cycle; Ctrl-C ends the run early. `tell` receives a line for each. Raises HarnessError."""
         users = min(MOST_OPEN, self._load.shifted(REPLACEMENT_SECONDS).count)
         status: Literal["complete", "interrupted"] = "interrupted"
         begin = time.monotonic()
         try:
             with SteadyClient(users, self.directory / "locust.log", self._workers) as client:
                 order = 0
-                later = shifts(self._cycles, self._seed)
-                for number, chosen in interleave(len(self._columns), self._cycles, self._seed):
-                    for column in (self._columns[each] for each in chosen):
+                delays = shifts(self._cycles, self._seed)
+                for number, cells in interleave(len(self._columns), self._cycles, self._seed):
+                    load = self._load.shifted(delays[number - 1])
+                    for column in (self._columns[cell] for cell in cells):
                         if not column.note:
                             order += 1
                             tell(f"cycle {number} of {self._cycles}: {column.name}")
-                            self._one(column, client, self._load.shifted(later[number - 1]), number, order, begin)
+                            self._run_cycle(column, client, load, number, order, begin)
                 status = "complete"
         except KeyboardInterrupt:
             pass
@@ -98,16 +94,16 @@ class BenchRun:
             write_whole(self.directory / BENCH_FILE, encode_bench(bench), "the measurement")
         return bench
 
-    def _one(
+    def _run_cycle(
         self, column: _Column, client: SteadyClient, load: RestartLoad, number: int, order: int, begin: float
     ) -> None:
         case = column.case
-        flights = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
+        parallel = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
         try:
-            with self._backend.host(case, flights, slots=1) as host:
+            with self._backend.host(case, parallel, slots=1) as host:
                 column.versions = host.versions
                 column.cycles.append(run_cycle(host, client, load, number=number, order=order, run_begin=begin))
-        except (Broken, Inconclusive, MissingRuntime) as error:
+        except (BrokenScript, Inconclusive, MissingRuntime) as error:
             column.note = str(error)
 
     def _bench(self, status: Literal["complete", "interrupted"]) -> Bench:
@@ -122,7 +118,7 @@ class BenchRun:
             workers=self._workers,
             seed=self._seed,
             during_s=self._load.during_s,
-            cells=tuple(self._cell(each) for each in self._columns),
+            cells=tuple(map(self._cell, self._columns)),
         )
 
     def _cell(self, column: _Column) -> Cell:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Scenario files, scripts and sites, and the cases made from them."""

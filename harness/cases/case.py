@@ -1,4 +1,4 @@
-"""A case: what runs, on what, and what is expected of it; one scenario expanded to one script, mode and schedule."""
+"""A case: what runs, on what, and what is expected of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from typing import Any
 import msgspec
 import pydantic
 
-from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds, _Model
-from harness.records import (
-    Mode,
-    Mpm,
-    Request,
-    RestartMethod,
-    Schedule,
-)
+from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds
+from harness.cases.toml import StrictModel
+from harness.records import Mode, Mpm, Request, RestartMethod, Schedule
 
 
-class Case(_Model):
+class Case(StrictModel):
     """One scenario expanded to one script, mode and schedule."""
 
     model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
@@ -31,20 +26,20 @@ class Case(_Model):
     site_dir: Path
     """The directory of the site's files."""
     digest: str = ""
-    """Of the site's files, where it is known: see harness.cases.site."""
+    """Of the site's files; "" where it is not known. See harness.cases.site."""
     runtime: str
     mode: Mode
     mpm: Mpm = "event"
     processes: int = 1
-    """Of the daemon process group, or httpd's children."""
+    """Of a daemon process group, or children of the server."""
     threads: int = 15
-    """Of each process."""
+    """Per process."""
     application_group: str = GLOBAL_GROUP
     schedule: Schedule
     restart: RestartMethod
     trials: int
     full: bool = False
-    """Make every trial, even when an expected race is settled: for its rate."""
+    """Make every trial, even after an expected race was seen: to measure its rate."""
     seed: int
     environment: dict[str, str]
     invariant: str = ""
@@ -58,7 +53,7 @@ class Case(_Model):
     apache_conf: str = ""
     black_box: bool = False
     preload: bool = False
-    """Let the server import the script when a process starts (WSGIImportScript), not when its first request comes."""
+    """Let the server import the script when a process starts, not at its first request."""
 
     @pydantic.field_validator("requests", mode="before")
     @classmethod
@@ -66,14 +61,14 @@ class Case(_Model):
         return msgspec.convert(value, tuple[Request, ...]) if isinstance(value, list) else value
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that `from_json` takes back."""
+        """Plain data that `from_json` reads."""
         return self.model_dump(mode="json", fallback=msgspec.to_builtins)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Case:
-        """Raises pydantic.ValidationError, msgspec.ValidationError."""
+        """The case in this data. Raises pydantic.ValidationError, msgspec.ValidationError: the data is no case."""
         return cls.model_validate(data, strict=False)
 
     def requests_of_stampede(self) -> list[int]:
-        """Which request each user sends: the mix dealt round."""
+        """The index of the request that each user sends: the mix, round robin."""
         return [user % len(self.requests) for user in range(self.users)]

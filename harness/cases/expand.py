@@ -1,4 +1,4 @@
-"""From scenario files to cases."""
+"""Finds scenario files, and expands scenarios to cases."""
 
 from __future__ import annotations
 
@@ -24,14 +24,11 @@ def expand(
     runtime: str | None = None,
     full: bool = False,
 ) -> list[Case]:
-    """The cases of a scenario: each script in each mode with each schedule.
-
-    Raises:
-        BadInput: a site or script that does not exist.
-    """
+    """The cases of a scenario: each script in each mode with each schedule. Raises BadInput: its site or one of its
+    scripts does not exist."""
     site = sites / scenario.site
     if not site.is_dir():
-        known = sorted(each.name for each in sites.iterdir() if each.is_dir()) if sites.is_dir() else []
+        known = sorted(path.name for path in sites.iterdir() if path.is_dir()) if sites.is_dir() else []
         raise BadInput(
             f"{path}: site: there is no directory {site}{nearest(scenario.site, known)}{listing('sites', known)}"
         )
@@ -40,7 +37,7 @@ def expand(
     for mode, script, schedule in itertools.product(scenario.modes, scenario.scripts, scenario.schedules):
         script_path = site / "scripts" / f"{script}.wsgi"
         if not script_path.is_file():
-            known = sorted(each.stem for each in (site / "scripts").glob("*.wsgi"))
+            known = sorted(file.stem for file in (site / "scripts").glob("*.wsgi"))
             raise BadInput(
                 f"{path}: scripts: there is no file {script_path}{nearest(script, known)}{listing('scripts', known)}"
             )
@@ -68,7 +65,7 @@ def expand(
                 users=scenario.load.users,
                 follow_up=scenario.load.follow_up,
                 timeout=scenario.load.timeout,
-                expectation=next(each for each in scenario.expect if each.selects(mode, script, schedule)),
+                expectation=next(block for block in scenario.expect if block.selects(mode, script, schedule)),
                 thresholds=scenario.thresholds.of(script),
             )
         )
@@ -86,7 +83,7 @@ def _hosting(hosting: Hosting, mode: Mode) -> dict[str, Any]:
 
 
 def scenario_files(given: Sequence[Path]) -> list[Path]:
-    """The files that are meant: a file, all of a directory, the name of one in scenarios/. Raises BadInput."""
+    """The files of these paths, directories and scenario names; by default all. Raises BadInput: there is none."""
     if not given:
         given = (Path("scenarios"),)
     files: list[Path] = []
@@ -96,11 +93,11 @@ def scenario_files(given: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             files.append(path)
         else:
-            known = {each.stem: each for each in sorted(Path("scenarios").rglob("*.toml"))}
-            named = path.name.removesuffix(".toml")
-            if named not in known:
-                raise BadInput(f"there is no scenario file {path}{nearest(named, known)}")
-            files.append(known[named])
+            known = {file.stem: file for file in sorted(Path("scenarios").rglob("*.toml"))}
+            name = path.name.removesuffix(".toml")
+            if name not in known:
+                raise BadInput(f"there is no scenario file {path}{nearest(name, known)}")
+            files.append(known[name])
     if not files:
         raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
     return files

@@ -1,4 +1,4 @@
-"""Scenario files: what to run, on what, and what is expected of it. One TOML file a scenario."""
+"""Scenario files, one TOML file each: what to run, on what, and what is expected of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field, model_validator
 
-from harness.cases.toml import parse_toml
+from harness.cases.toml import StrictModel, parse_toml
 from harness.errors import BadInput, nearest
 from harness.records import (
     BrokenClass,
@@ -24,34 +24,29 @@ from harness.records import (
     VerdictName,
 )
 
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+# The upper bounds of fields in this file are more than one machine can use: they catch a digit too many before a run.
 
+# A name that becomes part of a path and of a case's id.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 
 Grade = Literal["expected", "acceptable", "forbidden"]
 
-
+# A touched script ends its daemon processes; in embedded mode it is imported again in the same one: a reload.
 DAEMON_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "touch", "container")
-
-
 EMBEDDED_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "container", "reload")
 
-
+# The application group of a process's first interpreter, which some extension modules need.
 GLOBAL_GROUP = "%{GLOBAL}"
-"""The application group that is the first interpreter of a process, which some extension modules need."""
 
 
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DaemonHosting(_Model):
+class DaemonHosting(StrictModel):
     """mod_wsgi daemon mode: WSGIDaemonProcess."""
 
     processes: int = Field(1, ge=1, le=16)
     threads: int = Field(15, ge=1, le=100)
 
 
-class EmbeddedHosting(_Model):
+class EmbeddedHosting(StrictModel):
     """mod_wsgi embedded mode: the interpreter lives in httpd's own children."""
 
     mpm: Mpm = "event"
@@ -59,24 +54,28 @@ class EmbeddedHosting(_Model):
     threads: int = Field(15, ge=1, le=100, description="threads per child")
 
 
-class Hosting(_Model):
+class Hosting(StrictModel):
+    """How the server runs the script, in either mode."""
+
     daemon: DaemonHosting = DaemonHosting()
     embedded: EmbeddedHosting = EmbeddedHosting()
     application_group: str = Field(GLOBAL_GROUP, pattern=r"^[^\s\"']+$")
 
 
-class PathEntry(_Model):
-    """One request of the mix; `weight` of them are sent for each 1 of another."""
+class PathEntry(StrictModel):
+    """One request of the mix, sent `weight` times as often as a request of weight 1."""
 
     path: str = Field(pattern=r"^/\S*$")
     method: str = Field("GET", pattern=r"^[A-Z]+$")
     body: str = ""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({})
     weight: int = Field(1, ge=1, le=100)
     status: int | None = Field(None, ge=200, le=599, description="the right answer, if not 2xx or 3xx")
 
 
-class Load(_Model):
+class Load(StrictModel):
+    """The requests of a trial."""
+
     users: int = Field(15, ge=1, le=200, description="requests released at one moment")
     paths: list[str | PathEntry] = Field(["/"], min_length=1)
     headers: dict[str, str] = Field({}, description="sent with every request")
@@ -90,7 +89,7 @@ class Load(_Model):
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """The mix, each path as often as its weight says, spread evenly over the users by the caller."""
+        """The mix: each path as often as its weight says, in an even order."""
         entries = [PathEntry(path=item) if isinstance(item, str) else item for item in self.paths]
         rounds = max(entry.weight for entry in entries)
         return tuple(
@@ -107,32 +106,34 @@ class Load(_Model):
         )
 
 
-class Perturb(_Model):
+class Perturb(StrictModel):
     """How threads are disturbed in cases of the schedule `perturbed`; see harness/inside/perturb.py."""
 
     strategies: list[StrategyName] = Field(
-        ["switching", "at-initialisation", "at-lines", "priorities"], min_length=1, description="drawn for each process"
+        ["switching", "at-initialisation", "at-lines", "priorities"],
+        min_length=1,
+        description="one is drawn for each process",
     )
-    packages: list[Word] = Field([], description="whose lines; Django's and the site's own if none is named")
-    seed: int | None = Field(None, ge=0, description="of one process, to be repeated: every process gets it")
+    packages: list[Word] = Field([], description="whose lines are delayed; by default Django's and the site's own")
+    seed: int | None = Field(None, ge=0, description="the seed of one process, used for every process to repeat it")
 
 
-class CorpusRow(_Model):
-    """Which row of the corpus of known races a scenario is: on a release that has the race, or on one without it."""
+class CorpusRow(StrictModel):
+    """The row of the corpus of known races that a scenario shows, on a release with the race or on one without it."""
 
     row: Word
     release: Literal["affected", "fixed"]
 
 
-class DeclaredOutcome(_Model):
-    """How an outcome is graded, and one sentence why."""
+class DeclaredOutcome(StrictModel):
+    """The grade of an outcome, and one sentence why."""
 
     grade: Grade
     why: str = Field(min_length=8)
 
 
-class Expectation(_Model):
-    """What is expected of the cases it selects (all of them where it names no scripts or modes)."""
+class Expectation(StrictModel):
+    """What is expected of the cases it selects: all cases, if it names no scripts, modes or schedules."""
 
     scripts: list[str] | None = None
     modes: list[Mode] | None = None
@@ -154,8 +155,8 @@ class Expectation(_Model):
         )
 
 
-class Thresholds(_Model):
-    """What is allowed at most, whatever else is expected. Without `scripts`: of every script."""
+class Thresholds(StrictModel):
+    """Upper limits beside the expectation; for every script, unless `scripts` are named."""
 
     scripts: list[str] | None = None
     lazy_in_request: int | None = Field(None, ge=0)
@@ -171,8 +172,8 @@ class Thresholds(_Model):
         return self if self.scripts is None or script in self.scripts else Thresholds()
 
 
-class Scenario(_Model):
-    """A scenario file. See scenarios/README.md for each key."""
+class Scenario(StrictModel):
+    """A scenario file; scenarios/README.md describes each key."""
 
     title: str = Field(min_length=3)
     site: Word
@@ -220,11 +221,8 @@ class Scenario(_Model):
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read and validate a scenario file.
-
-    Raises:
-        BadInput: naming the file, the line or key, what is allowed and the nearest valid spelling.
-    """
+    """Read and validate a scenario file. Raises BadInput: every mistake, with its line or key, what is allowed and the
+    nearest valid spelling."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -233,5 +231,5 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def parse_scenario(text: str, name: str) -> Scenario:
-    """Validate the text of a scenario file; `name` is used in errors. Raises BadInput."""
+    """Validate the text of a scenario file; errors call it `name`. Raises BadInput: as `load_scenario`."""
     return parse_toml(Scenario, text, name)

@@ -1,4 +1,4 @@
-"""Cases for a script of the user's own, without a scenario file: `harness check` and the pytest fixture."""
+"""Cases for a script alone, without a scenario file: `harness check` and the pytest fixture."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
 from harness.records import Mode, Request, RestartMethod
 
+# Enough that 0 bad trials bound the rate at 3 %, and done in about a minute.
 DEFAULT_TRIALS = 100
+# The scenario name of such cases.
 AD_HOC = "check"
-"""What stands in place of a scenario's name."""
 _REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
 
 
 def parse_request(text: str, headers: Mapping[str, str] | None = None) -> Request:
-    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput."""
+    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput: it is none of these."""
     match = _REQUEST.match(text)
     if match is None:
-        target = "; the target is always the harness' own httpd on 127.0.0.1" if "://" in text else ""
+        target = "; the host is always the harness's own server on 127.0.0.1" if "://" in text else ""
         raise BadInput(f"path {text!r}: expected '/path' or 'METHOD /path BODY'{target}")
     return Request(path=match[2], method=match[1] or "GET", body=match[3] or "", headers=dict(headers or {}))
 
 
 def parse_modes(modes: Sequence[Mode], restart: RestartMethod) -> Sequence[Mode]:
-    """The modes to check in: both when none is given, or those that know the restart method. Raises BadInput."""
+    """The modes to check in; by default those that support the restart method. Raises BadInput: one does not."""
     known: dict[Mode, tuple[str, ...]] = {"daemon": DAEMON_RESTARTS, "embedded": EMBEDDED_RESTARTS}
     if not modes:
         return [mode for mode, methods in known.items() if restart in methods]
@@ -60,17 +61,14 @@ def script_case(
     black_box: bool = False,
     **unknown: Any,
 ) -> Case:
-    """A case for one script in one mode; nothing is expected of it but neither race nor broken.
-
-    Raises:
-        BadInput: no such file, a path or option that does not fit.
-    """
+    """A case for one script in one mode; it is expected to be neither a race nor broken. Raises BadInput: there is no
+    such file, or an option cannot be used."""
     if unknown:
         name = next(iter(unknown))
         allowed = sorted(script_case.__kwdefaults__ or ())
         raise BadInput(f"unknown option {name!r}{nearest(name, allowed)} (allowed: {', '.join(allowed)})")
     if not script.is_file():
-        beside = [each.name for each in script.parent.iterdir()] if script.parent.is_dir() else []
+        beside = [path.name for path in script.parent.iterdir()] if script.parent.is_dir() else []
         raise BadInput(f"{script}: there is no such script{nearest(script.name, beside)}")
     if apache_conf is not None and not apache_conf.is_file():
         raise BadInput(f"{apache_conf}: there is no such file to include")
@@ -93,7 +91,7 @@ def script_case(
         processes=processes,
         threads=threads,
         application_group=application_group,
-        requests=tuple(parse_request(each, headers) for each in paths),
+        requests=tuple(parse_request(path, headers) for path in paths),
         users=users,
         follow_up=1,
         timeout=timeout,
@@ -102,12 +100,12 @@ def script_case(
     )
 
 
-def pairs(given: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
-    """What is given to a repeatable option, each a name and a value. Raises BadInput: `form` says how it should be."""
-    found = {}
-    for each in given:
-        name, separated, value = each.partition(separator)
+def parse_pairs(texts: Sequence[str], separator: str, option: str, form: str) -> dict[str, str]:
+    """The names and values given to a repeatable option. Raises BadInput: one does not have the `form`."""
+    pairs = {}
+    for text in texts:
+        name, separated, value = text.partition(separator)
         if not separated or not name.strip():
-            raise BadInput(f"{option} {each!r}: expected '{form}'")
-        found[name.strip()] = value.strip()
-    return found
+            raise BadInput(f"{option} {text!r}: expected '{form}'")
+        pairs[name.strip()] = value.strip()
+    return pairs

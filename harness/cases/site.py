@@ -1,4 +1,4 @@
-"""Where a site's files lie, judged by its script."""
+"""Finds a site's directories by its script, and digests its files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def site_directory(script: Path) -> Path:
-    """The directory of a script's site: above `scripts/`; else that of manage.py, beside the script or above it; else
-    the script's own."""
+    """The site of a script: the parent of `scripts/`; else the directory of a manage.py beside or above the script;
+    else the script's own."""
     near, above, *_ = script.parents
     if near.name == "scripts":
         return above
@@ -16,20 +16,20 @@ def site_directory(script: Path) -> Path:
 
 
 def project_directory(script: Path) -> Path:
-    """The directory that holds manage.py: above the script, or beside its directory; else where it would be."""
+    """The directory of manage.py: above the script, or beside its directory; else where it would be expected."""
     near, above, *further = script.resolve().parents
     for directory in (near, above, *further[:1]):
         if (directory / "manage.py").is_file():
             return directory
     for directory in (near, above):
-        found = list(directory.glob("*/manage.py"))
-        if len(found) == 1:
-            return found[0].parent
+        projects = list(directory.glob("*/manage.py"))
+        if len(projects) == 1:
+            return projects[0].parent
     return above if near.name == "scripts" else near
 
 
 def site_digest(site: Path) -> str:
-    """A digest of the files of a site: the same while none of them changes."""
+    """A digest of a site's files, which changes when one of them does."""
     digest = hashlib.sha256()
     for path in sorted(site.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Validates TOML files; every mistake is reported with its key, what is allowed and the nearest spelling."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from harness.errors import BadInput, listing, nearest
 M = typing.TypeVar("M", bound=pydantic.BaseModel)
 
 
+class StrictModel(pydantic.BaseModel):
+    """A frozen table of a file, in which unknown keys and values of another type are mistakes."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
 def parse_toml(model: type[M], text: str, name: str) -> M:
-    """TOML text as a validated model. Raises BadInput with every mistake in it, one a line."""
+    """TOML text as a validated model. Raises BadInput: every mistake in it, one a line."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -24,7 +30,8 @@ def parse_toml(model: type[M], text: str, name: str) -> M:
     try:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
-        raise BadInput("\n".join(dict.fromkeys(_explain(name, model, each) for each in error.errors()))) from None
+        mistakes = (_explain(name, model, mistake) for mistake in error.errors())
+        raise BadInput("\n".join(dict.fromkeys(mistakes))) from None
 
 
 def _explain(name: str, model: type[pydantic.BaseModel], error: Any) -> str:
@@ -38,7 +45,7 @@ def _explain(name: str, model: type[pydantic.BaseModel], error: Any) -> str:
     if kind == "missing":
         return f"{name}: {key}: required, but missing"
     if kind == "literal_error":
-        allowed = [each.strip("' ") for each in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        allowed = [value.strip("' ") for value in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{name}: {key}: {given!r} is not allowed{nearest(str(given), allowed)}{listing('allowed', allowed)}"
     if kind == "value_error":
         return f"{name}: {error['ctx']['error']!s}"

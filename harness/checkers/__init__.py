@@ -1,1 +1,1 @@
-"""Pure functions from a history to findings. No input or output here."""
+"""Judgements: pure functions from a trial's record to findings. Nothing here reads or writes anything."""

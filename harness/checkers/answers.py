@@ -1,65 +1,67 @@
-"""Each answer of a stampede against the control."""
+"""Compares each answer of a stampede with the answers of the controls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checkers.findings import Finding
-from harness.checkers.hang import waiting_story
-from harness.checkers.tracebacks import errors_in, own_frames
+from harness.checkers.findings import RACES, Finding
+from harness.checkers.hang import import_is_awaited, waiting_story
+from harness.checkers.tracebacks import errors_in, last_place, own_frames
 from harness.checkers.yardstick import Yardstick
-from harness.records import Answer, OutcomeName, Request, Trial
+from harness.records import Answer, OutcomeName, Trial
 
-# Statuses with which the server itself says that it has no process to ask.
+# Statuses with which the server itself says that it has no process to pass the request to.
 _SERVER_UNAVAILABLE = (502, 503, 504)
+# The server's log does not say whose error it is.
+_FROM_LOG = "the server's log of that moment says "
 
 
-def grade_answers(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
+def grade_answers(trial: Trial, yardstick: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
     """The outcome of each request of the stampede, with a finding for each that is not ok."""
     for answer in trial.answers:
-        outcome, what = grade_answer(answer, trial, baseline)
-        yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, baseline, answer.user)
+        outcome, what = grade_answer(answer, trial, yardstick)
+        yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, yardstick, answer.user)
 
 
-def grade_follow_up(trial: Trial, baseline: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
-    """Single requests after the stampede that still fail: the process is poisoned."""
+def grade_follow_up(trial: Trial, yardstick: Yardstick) -> Iterable[tuple[OutcomeName, Finding | None]]:
+    """The outcome of each single request after the stampede: one that still fails shows a poisoned process."""
     for turn, answer in enumerate(trial.follow_up):
-        outcome, what = grade_later_answer(answer, trial, baseline)
-        yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, baseline, f"f{turn}")
+        outcome, what = grade_later_answer(answer, trial, yardstick)
+        yield outcome, None if outcome == "ok" else _finding(outcome, what, answer, trial, yardstick, f"f{turn}")
 
 
-def grade_later_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[OutcomeName, str]:
-    """As `grade_answer`, of a request that followed the stampede."""
-    outcome, what = grade_answer(answer, trial, baseline)
+def grade_later_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tuple[OutcomeName, str]:
+    """As `grade_answer`, for a request that followed the stampede."""
+    outcome, what = grade_answer(answer, trial, yardstick)
     if outcome in ("error", "wrong", "hang", "crash"):
         return "poisoned", f"after the stampede, one request at a time, still {what}"
     return outcome, what
 
 
-def grade_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
-    """The outcome of one answer, and what happened in words."""
-    expected = baseline.expected.get(answer.request)
-    gone = any(each.gone for each in trial.evidence.processes)
+def grade_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
+    """The outcome of one answer, and in words what the request got."""
+    expected = yardstick.expected.get(answer.request)
+    living = [process for process in trial.evidence.processes if not process.gone]
+    gone = len(living) < len(trial.evidence.processes)
     if answer.failure == "open":
-        living = [each for each in trial.evidence.processes if not each.gone]
         if gone and not living:
             return "crash", "got no answer, and its process ended"
-        if living and all(each.idle for each in living):
-            return "hang", "got no answer, and the CPU time of its process stood still"
-        return "slow", "got no answer in time, but its process was still working"
+        if living and all(process.idle for process in living):
+            return "hang", "got no answer while its process used no CPU time"
+        return "slow", "got no answer in time, but its process was still using CPU time"
     if answer.failure is not None:
         if gone:
             return "crash", f"lost its connection ({answer.failure}) when the process ended"
         return "dropped", f"was dropped ({answer.failure})"
     if expected is None:
-        return "unknown", f"got status {answer.status}, and no control has asked for it"
+        return "unknown", f"got status {answer.status}, but no control sent this request"
     status = answer.status or 0
     if status not in expected.statuses:
         right = "/".join(map(str, sorted(expected.statuses)))
         if gone and answer.process is None:
             return "crash", f"got status {status} instead of {right} when the process ended"
         if status in _SERVER_UNAVAILABLE and answer.process is None:
-            return "dropped", f"got {status} from the server, which had no process to ask"
+            return "dropped", f"got {status} from the server, which had no process to pass the request to"
         return "error" if status >= 500 else "wrong", f"got status {status} instead of {right}"
     for name, template in expected.headers.items():
         given = answer.headers.get(name, "")
@@ -71,14 +73,16 @@ def grade_answer(answer: Answer, trial: Trial, baseline: Yardstick) -> tuple[Out
 
 
 def _finding(
-    outcome: OutcomeName, what: str, answer: Answer, trial: Trial, baseline: Yardstick, user: int | str
+    outcome: OutcomeName, what: str, answer: Answer, trial: Trial, yardstick: Yardstick, user: int | str
 ) -> Finding:
-    request = baseline.requests[answer.request]
+    request = yardstick.requests[answer.request]
     name = f"{trial.number}.{user}"
     error, evidence = explain(name, trial)
+    why, waits_for_import = error, False
     if outcome == "hang":
-        error, evidence = waiting_story(trial.evidence.stacks)
-    summary = f"{_subject(request)} {what}" + (f": {error}" if error else "")
+        why, evidence = waiting_story(trial.evidence.stacks)
+        error, waits_for_import = "", import_is_awaited(trial.evidence.stacks)
+    summary = f"{request} {what}" + (f": {why}" if why else "")
     return Finding(
         outcome=outcome,
         summary=summary,
@@ -86,22 +90,17 @@ def _finding(
         request=str(request),
         name=name,
         process=str(answer.process or ""),
-        race_class=None
-        if outcome in ("slow", "dropped", "unknown")
-        else "hang"
-        if outcome == "hang"
-        else "failed-request",
+        race_class=RACES.get(outcome),
         evidence=evidence,
+        kind="import" if waits_for_import else "",
+        error=error.removeprefix(_FROM_LOG),
+        place=last_place(evidence) if error else "",
         key=f"{outcome}|{request}|{error.partition(':')[0]}" if outcome != "hang" else outcome,
     )
 
 
-def _subject(request: Request) -> str:
-    return f"{request.method} {request.path}"
-
-
 def explain(name: str, trial: Trial) -> tuple[str, tuple[str, ...]]:
-    """The error of one request and the end of its traceback: from the probe, else from the server's log."""
+    """The error of one request and the end of its traceback: from the probe, or else from the server's log."""
     for inside in trial.evidence.inside:
         for mishap in inside.mishaps:
             if mishap.request == name:
@@ -109,4 +108,4 @@ def explain(name: str, trial: Trial) -> tuple[str, tuple[str, ...]]:
     errors = errors_in(trial.evidence.log)
     if not errors:
         return "", ()
-    return f"the server's log of that moment says {errors[-1]}", own_frames([line.text for line in trial.evidence.log])
+    return _FROM_LOG + errors[-1], own_frames([line.text for line in trial.evidence.log])

@@ -1,4 +1,4 @@
-"""Was the trial cold, and did its requests meet in one process? Proven, never assumed."""
+"""Whether a trial was cold, and whether its requests met in one process: proven, never assumed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def is_cold(trial: Trial) -> bool:
     Where nothing inside could say (black-box mode, a script that does not import), /proc must show that
     the processes of the slot were started after the last restart and used by no trial before.
     """
-    fresh = {each.process: each.fresh for each in trial.evidence.processes}
+    fresh = {watched.process: watched.fresh for watched in trial.evidence.processes}
     firsts: dict[object, int] = {}
     for inside in trial.evidence.inside:
-        # A first request that failed past the site has an answer of the server's, without the count. The recording
-        # tells: it begins with a request of this very trial, and lacks none of those that were counted.
-        requests = sorted((span for span in inside.spans if span.kind == "request"), key=lambda each: each.begin)
-        counts = [each.count for each in trial.answers if each.process == inside.process and each.count is not None]
+        # A first request that failed outside the site's code was answered by the server, without a count. The
+        # recording shows it: it begins with a request of this trial, and has all the requests that were counted.
+        requests = sorted((span for span in inside.spans if span.kind == "request"), key=lambda span: span.begin)
+        counts = [a.count for a in trial.answers if a.process == inside.process and a.count is not None]
         if counts and len(requests) >= max(counts) and requests[0].name.startswith(f"{trial.number}."):
             firsts[inside.process] = 1
     for answer in trial.answers:
@@ -27,30 +27,31 @@ def is_cold(trial: Trial) -> bool:
             firsts[answer.process] = min(answer.count, firsts.get(answer.process, answer.count))
     if firsts:
         return all(first == 1 for first in firsts.values()) and all(
-            fresh.get(each.process, True) for each in trial.answers if each.process is not None
+            fresh.get(a.process, True) for a in trial.answers if a.process is not None
         )
     return bool(fresh) and any(fresh.values()) and all(a.failure != "refused" for a in trial.answers)
 
 
 def is_reloaded(trial: Trial) -> bool:
-    """Embedded mode, script touched: the script was imported again in an interpreter that had served."""
+    """Embedded mode, script touched: was the script imported again in an interpreter that had served?"""
     return not is_cold(trial) and trial.evidence.reloaded
 
 
 def most_in_one_process(trial: Trial) -> int:
     """The most requests that were in one process between the first send and the first complete answer.
 
-    By the probe's request spans; where there are none, by what the client sent to a slot of one process.
+    Counted from the probe's request spans; where there are none, from what the client sent to a slot of one process.
     """
     first_complete = min((a.last_byte for a in trial.answers if a.last_byte is not None), default=float("inf"))
     # A follow-up is sent after the stampede, so its span never begins before the first complete answer.
-    inside = [
-        sum(span.kind == "request" and span.begin < first_complete for span in each.spans)
-        for each in trial.evidence.inside
+    requests = [
+        sum(span.kind == "request" and span.begin < first_complete for span in inside.spans)
+        for inside in trial.evidence.inside
     ]
-    if any(inside):
-        return max(inside)
-    if len([each for each in trial.evidence.processes if each.fresh or len(trial.evidence.processes) == 1]) == 1:
+    if any(requests):
+        return max(requests)
+    processes = trial.evidence.processes
+    if len(processes) == 1 or sum(process.fresh for process in processes) == 1:
         return sum(a.sent is not None and a.sent < first_complete for a in trial.answers)
     proven = Counter(a.process for a in trial.answers if a.process and a.sent and a.sent < first_complete)
     return max(proven.values(), default=0)

@@ -1,4 +1,4 @@
-"""Does the site work one request at a time? If not, it is broken, and nothing said of it is a race."""
+"""Whether the site works one request at a time. If it does not, it is broken, and none of its failures is a race."""
 
 from __future__ import annotations
 
@@ -12,28 +12,24 @@ from harness.errors import BadInput, Inconclusive
 from harness.records import Answer, BrokenClass, Control, LogLine, Request
 
 _HINTS = (
-    ("AppRegistryNotReady", "call django.setup(), or get_wsgi_application(), while the script is imported"),
-    ("No module named 'django'", "name the environment that holds the site's Django (check: --python)"),
-    ("No module named", "put the directory that holds this module on sys.path in the script"),
-    ("ImproperlyConfigured: Requested setting", "set DJANGO_SETTINGS_MODULE before Django is used"),
+    ("AppRegistryNotReady", "call django.setup() or get_wsgi_application() while the script is imported"),
+    ("No module named 'django'", "choose the environment that has the site's Django (check: --python)"),
+    ("No module named", "put the directory of this module on sys.path in the script"),
+    ("ImproperlyConfigured: Requested setting", "set DJANGO_SETTINGS_MODULE before anything uses Django"),
     ("populate() isn't reentrant", "an earlier, failed django.setup() left a half-built registry in this process"),
 )
 
 
 def judge_controls(controls: Sequence[Control], requests: tuple[Request, ...]) -> Finding | None:
-    """None if the site answers as declared; else why it is `broken`, with its class.
-
-    Raises:
-        BadInput: every undeclared answer is a 4xx: the question is wrong, not the site.
-        Inconclusive: an answer was slow, not hanging.
-    """
+    """None if the site answers as declared; otherwise why it is `broken`, with its class. Raises BadInput: every wrong
+    answer is a 4xx: the request is wrong, not the site; Inconclusive: an answer was slow, and did not hang."""
     for control in controls:
         for answer in control.answers:
             if answer.failure == "open":
                 return _hang(control, answer, requests)
     for control in controls:
-        bad = [each for each in control.answers if not _is_right(each, requests[each.request])]
-        server_side = [each for each in bad if each.status is None or each.status >= 500]
+        bad = [answer for answer in control.answers if not is_right(answer, requests[answer.request])]
+        server_side = [answer for answer in bad if answer.status is None or answer.status >= 500]
         if server_side:
             return _failing(control, server_side, requests)
         if bad:
@@ -41,7 +37,7 @@ def judge_controls(controls: Sequence[Control], requests: tuple[Request, ...]) -
     return None
 
 
-def _is_right(answer: Answer, request: Request) -> bool:
+def is_right(answer: Answer, request: Request) -> bool:
     if request.status is not None:
         return answer.status == request.status
     return answer.status is not None and 200 <= answer.status < 400
@@ -49,10 +45,10 @@ def _is_right(answer: Answer, request: Request) -> bool:
 
 def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Finding:
     request = requests[answer.request]
-    living = [each for each in control.evidence.processes if not each.gone]
-    if not living or not all(each.idle for each in living):
+    living = [process for process in control.evidence.processes if not process.gone]
+    if not living or not all(process.idle for process in living):
         raise Inconclusive(
-            f"{request} did not answer in time one request at a time, and its process did not stand still: "
+            f"{request} got no answer in time, one request at a time, and its process was still using CPU time: "
             f"raise load.timeout"
         )
     position = "the first request" if answer.user == 0 else f"request number {answer.user + 1}"
@@ -61,7 +57,7 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
         outcome="hang",
         broken_class="hang",
         request=str(request),
-        summary=f"{position} to a cold process ({request}) hangs even one at a time, using no CPU"
+        summary=f"{position} to a cold process ({request}) hangs, one request at a time too, and uses no CPU time"
         + (f": {waits}" if waits else ""),
         evidence=(*own_frames([line.text for line in control.evidence.log]), *stacks),
         key="control",
@@ -69,22 +65,22 @@ def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Fi
 
 
 def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, ...]) -> Finding:
-    asked = [each for each in control.answers if each.request == bad[0].request]
-    again = [each for each in bad if each.request == bad[0].request]
+    answers = [answer for answer in control.answers if answer.request == bad[0].request]
+    wrong = [answer for answer in bad if answer.request == bad[0].request]
     errors = _errors_of(bad[0].request, control)
-    told = bool(errors)
+    attributed = bool(errors)
     if not errors:
         errors = errors_in(control.evidence.log)
-        told = len(errors) == len(bad) == len(again)  # else nobody knows which is whose
+        attributed = len(errors) == len(bad) == len(wrong)  # otherwise nobody knows whose error is whose
     broken: BrokenClass = "error"
     request = requests[bad[0].request]
     what = f"status {bad[0].status}" if bad[0].status else str(bad[0].failure)
     summary = f"{request} fails one request at a time too ({what})"
     if errors:
         first, last = errors[0], errors[-1]
-        # One failure that changed what later requests meet has poisoned the process; one that is the same
-        # every time is simply an error.
-        if told and len(again) > 1 and again[-1] is asked[-1] and _lasting(first) != _lasting(last):
+        # A failure that changes what later requests meet has poisoned the process; one that is the same every
+        # time is simply an error.
+        if attributed and len(wrong) > 1 and wrong[-1] is answers[-1] and _lasting(first) != _lasting(last):
             broken = "poisoned"
             summary = (
                 f"the first request to a cold process fails with {first}, and every later one with {last}, "
@@ -99,6 +95,7 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         request=str(request),
         summary=summary + (f" (hint: {hints[0]})" if hints else ""),
         evidence=own_frames(_first_traceback(control.evidence.log)),
+        error=errors[0] if errors else "",
         key="control",
     )
 
@@ -111,26 +108,26 @@ def _first_traceback(log: Sequence[LogLine]) -> list[str]:
 
 
 def _errors_of(request: int, control: Control) -> list[str]:
-    """The errors that the probe saw in this request, in the order in which it was sent."""
+    """The errors that the probe saw in this request of the mix, first sent first."""
     users = {f"c{control.number}.{answer.user}" for answer in control.answers if answer.request == request}
-    return [each.error for inside in control.evidence.inside for each in inside.mishaps if each.request in users]
+    return [mishap.error for inside in control.evidence.inside for mishap in inside.mishaps if mishap.request in users]
 
 
 def _lasting(error: str) -> str:
-    """An error without what differs each time it happens: addresses, times, counts."""
+    """An error without what differs each time it is raised: addresses, times, counts."""
     return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", error)
 
 
 def _refusal(answer: Answer, request: Request) -> str:
     cause = {
-        400: "ALLOWED_HOSTS does not list the name it was asked by? Send one that it does (check: --host NAME; "
+        400: "is the host name missing from ALLOWED_HOSTS? Send one that it lists (check: --host NAME; "
         "scenario: load.headers.Host)",
-        401: "it wants a login? Ask for a page that does not (--path), or send credentials (--header)",
-        403: "it wants a login or a CSRF token? Ask for a page that does not (--path), or send a cookie (--header)",
-        404: "there is no such page? Name one that exists (check: --path /…; scenario: load.paths)",
-        405: "it does not take this method? Name another one in front of the path",
-    }.get(answer.status or 0, "it is not the answer of a working page")
+        401: "does it need a login? Choose a page that does not (--path), or send credentials (--header)",
+        403: "does it need a login or a CSRF token? Choose a page that does not (--path), or send a cookie (--header)",
+        404: "does the page exist? Choose one that does (check: --path /…; scenario: load.paths)",
+        405: "does it accept this method? Put another one in front of the path",
+    }.get(answer.status or 0, "a working page does not answer like this")
     return (
-        f"the control, one request at a time, answers {answer.status} to {request}: {cause}; "
+        f"the control, one request at a time, got status {answer.status} for {request}: {cause}; "
         f"if {answer.status} is right, declare it (scenario: status = {answer.status} beside the path)"
     )

@@ -1,4 +1,4 @@
-"""What checkers produce."""
+"""What checkers produce: findings, lazy work, and the grade of a trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "dupl
 
 
 class Finding(Record, frozen=True):
-    """Something worth telling: an outcome with its evidence."""
+    """A bad outcome with its evidence."""
 
     outcome: OutcomeName
     summary: str
@@ -30,21 +30,32 @@ class Finding(Record, frozen=True):
     broken_class: BrokenClass | None = None
     evidence: tuple[str, ...] = ()
     name: str = ""
-    """Of the request, within its run: trial.user, as the probe knows it."""
+    """The request's name within its run, as the probe knows it: `trial.user`."""
     story: tuple[str, ...] = ()
     """What happened, in sentences; see story.py."""
+    kind: str = ""
+    """For duplicate-init the kind of initialisation, or `module` for a module that was executed again; `state` for an
+    entry of the state; `import` for a hang in which threads wait for an import."""
+    subject: str = ""
+    """The entry of the process's state."""
+    module: str = ""
+    """The module that was executed again."""
+    error: str = ""
+    """`Type: message` of what the request raised."""
+    place: str = ""
+    """Where that was raised: `file:line`."""
     key: str = ""
     """Findings with the same key tell the same story; a report shows the first and counts the rest."""
 
 
-class Lazy(Record, frozen=True):
+class LazyWork(Record, frozen=True):
     """A piece of initialisation that ran inside a request."""
 
     kind: str
     name: str
     milliseconds: float
     waiters: int
-    """Other requests that were in the process meanwhile."""
+    """How many other requests were in the process meanwhile."""
 
 
 class TrialGrade(Record, frozen=True):
@@ -58,16 +69,16 @@ class TrialGrade(Record, frozen=True):
     exposed: bool
     outcomes: dict[OutcomeName, int]
     findings: tuple[Finding, ...]
-    lazy: tuple[Lazy, ...]
+    lazy: tuple[LazyWork, ...]
     failed_checkers: tuple[str, ...] = ()
     end: float = 0.0
     """When the trial was over."""
 
     @property
     def races(self) -> set[RaceClass]:
-        """The classes of the races that showed in it."""
+        """The classes of races that it showed."""
         return {RACES[name] for name in self.outcomes if name in RACES}
 
     def counts(self, reload: bool) -> bool:
-        """Does the verdict rest on it? `reload`: of a case that restarts by reload."""
+        """Does the verdict rest on this trial? `reload`: its case restarts by reload."""
         return self.effective or (reload and self.reloaded)

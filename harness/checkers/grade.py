@@ -1,4 +1,4 @@
-"""Pure functions from a history to findings. No input or output here."""
+"""Grades a trial: every checker's findings, the counts of outcomes, and whether the trial counts at all."""
 
 from __future__ import annotations
 
@@ -16,39 +16,34 @@ from harness.checkers.story import tell
 from harness.checkers.yardstick import Yardstick
 from harness.records import OutcomeName, Trial
 
-NO_STRATEGY = "perturb: this Python can do none of the strategies that are wanted (3.11 cannot disturb lines)"
-
-
-NO_LINES = "perturb.packages: no request ran a line of them; name packages as they are imported, for example shop.views"
-
+NO_STRATEGY = "perturb: this Python supports none of the chosen strategies (3.11 cannot disturb lines)"
+NO_LINES = "perturb.packages: no request ran a line of them; name them as they are imported, for example shop.views"
 
 GradedOutcomes = Iterable[tuple[OutcomeName, Finding | None]]
-
-
 CHECKERS: dict[str, Callable[[Trial, Yardstick], GradedOutcomes]] = {
     "answers": grade_answers,
     "follow-up": grade_follow_up,
-    "duplicate-init": lambda trial, baseline: ((each.outcome, each) for each in duplicate_init(trial, baseline)),
-    "state": lambda trial, baseline: ((each.outcome, each) for each in changed_state(trial, baseline)),
+    "duplicate-init": lambda trial, yardstick: ((f.outcome, f) for f in duplicate_init(trial, yardstick)),
+    "state": lambda trial, yardstick: ((f.outcome, f) for f in changed_state(trial, yardstick)),
 }
 
 
-def grade(trial: Trial, baseline: Yardstick) -> TrialGrade:
-    """Judge one trial. A checker that fails is named in the grade, and makes its case inconclusive."""
+def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
+    """Judge one trial. A checker that fails is named in the grade and makes the case inconclusive."""
     outcomes: Counter[OutcomeName] = Counter()
     findings: list[Finding] = []
     failed = []
     for name, checker in CHECKERS.items():
         try:
-            for outcome, finding in checker(trial, baseline):
+            for outcome, finding in checker(trial, yardstick):
                 outcomes[outcome] += 1
                 if finding is not None:
                     findings.append(finding)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
             failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
-    if any(each.lost for each in trial.evidence.inside):
-        failed.append("the probe's recording of a process is not whole: events are lost")
-    failed += [f"state: {each}" for state in trial.evidence.states for each in state.failed]
+    if any(inside.lost for inside in trial.evidence.inside):
+        failed.append("the probe's recording of a process is incomplete: events were lost")
+    failed += [f"state: {reason}" for state in trial.evidence.states for reason in state.failed]
     failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
     failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]
     cold, reloaded = is_cold(trial), is_reloaded(trial)
@@ -60,22 +55,21 @@ def grade(trial: Trial, baseline: Yardstick) -> TrialGrade:
         reloaded=reloaded,
         requests=len(trial.answers) + len(trial.follow_up),
         effective=effective,
-        exposed=effective and any(each.waiters for each in lazy),
+        exposed=effective and any(work.waiters for work in lazy),
         outcomes=dict(outcomes),
-        findings=tuple(_told(findings, trial, baseline)),
+        findings=tuple(_with_stories(findings, trial, yardstick)),
         lazy=tuple(lazy),
         failed_checkers=tuple(failed),
         end=trial.end,
     )
 
 
-def _told(findings: Iterable[Finding], trial: Trial, baseline: Yardstick) -> Iterable[Finding]:
-    """The findings, the first of each kind with its story; all say how threads were disturbed, to be done again."""
-    disturbed = tuple(
-        f"threads disturbed: {each.strategy}, seed {each.seed}" for each in trial.evidence.inside if each.strategy
-    )
+def _with_stories(findings: Iterable[Finding], trial: Trial, yardstick: Yardstick) -> Iterable[Finding]:
+    """The findings, the first of each key with its story, and all with how threads were disturbed, for a replay."""
+    perturbed = [inside for inside in trial.evidence.inside if inside.strategy]
+    disturbed = [f"threads disturbed: {inside.strategy}, seed {inside.seed}" for inside in perturbed]
     known: set[str] = set()
-    for each in findings:
-        story = () if each.key in known else tell(each, trial, baseline)
-        known.add(each.key)
-        yield msgspec.structs.replace(each, evidence=(*each.evidence, *disturbed), story=story)
+    for finding in findings:
+        story = () if finding.key in known else tell(finding, trial, yardstick)
+        known.add(finding.key)
+        yield msgspec.structs.replace(finding, evidence=(*finding.evidence, *disturbed), story=story)

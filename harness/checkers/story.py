@@ -1,5 +1,5 @@
-"""The shortest true story of a finding: who was initialising what, who met it half done and what it saw, whom it cost,
-and what would have prevented it. Pure: from one trial's record; nothing is told that is not in it."""
+"""The story of a finding: which thread was initialising what, which one met it half done, what it saw, which requests
+failed, and what would have prevented it. Pure: from one trial's record; nothing is told that is not in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from harness.checkers.answers import grade_answer
 from harness.checkers.findings import Finding
+from harness.checkers.threads import number_threads
 from harness.checkers.yardstick import Yardstick
 from harness.records import Answer, Inside, Mishap, Span, Trial
 
@@ -24,16 +25,16 @@ WORDS = {
     "script": "importing the script",
 }
 PREVENTION = {
-    "settings": "load the settings while the script is imported, under the server's lock: django.setup() in it",
+    "settings": "load the settings while the script is imported, under the server's lock: call django.setup() in it",
     "app-registry": "call django.setup() once, at the script's top level, where the server's lock keeps requests out",
     "middleware": "build the handler once, at the script's top level: application = get_wsgi_application()",
     "urlconf": "import the URLconf while the script is imported",
-    "resolver": "build the resolver's tables while the script is imported: a reverse() for each language does it",
+    "resolver": "build the resolver's tables while the script is imported: call reverse() once for each language",
     "template-engine": "build the template engines while the script is imported: django.template.engines.all()",
     "catalogue": "load the catalogue of every language in use while the script is imported",
     "import": "import {name} while the script is imported, by one thread",
 }
-# What an error says it missed, and the work that would have made it.
+# What is missing according to an error, and the work that would have made it.
 _MISSED = (
     (re.compile(r"partially initialized module|circular import|cannot import name|No module named"), ("import",)),
     (re.compile(r"AppRegistryNotReady|Apps aren't loaded|populate\(\)"), ("app-registry", "settings")),
@@ -43,36 +44,30 @@ _MISSED = (
     (re.compile(r"NoReverseMatch|urlconf|URLconf"), ("resolver", "urlconf")),
 )
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
-_NAMED = 3  # requests or threads that a sentence names
+_NAMED = 3  # requests or threads that a sentence names; more are hard to read
 
 
-def tell(finding: Finding, trial: Trial, baseline: Yardstick) -> tuple[str, ...]:
+def tell(finding: Finding, trial: Trial, yardstick: Yardstick) -> tuple[str, ...]:
     """The sentences of a finding's story; () where the record holds no more than its summary."""
-    told = _StoryTeller(trial, baseline)
+    teller = _StoryTeller(trial, yardstick)
     if finding.race_class == "failed-request":
-        return told.failed(finding)
+        return teller.failed(finding)
     if finding.race_class == "duplicate-init":
-        return told.duplicate(finding)
-    if finding.race_class in ("hang", "wrong-state"):
-        return told.cost(finding)
-    return ()
+        return teller.duplicate(finding)
+    return teller.cost(finding) if finding.race_class else ()
 
 
 class _StoryTeller:
-    """One trial, with the names that its sentences use."""
+    """One trial, with the names that the sentences about it use."""
 
-    def __init__(self, trial: Trial, baseline: Yardstick) -> None:
+    def __init__(self, trial: Trial, yardstick: Yardstick) -> None:
         self._trial = trial
-        self._baseline = baseline
-        self._requests = baseline.requests
-        sent = [each.sent for each in trial.answers if each.sent is not None]
+        self._yardstick = yardstick
+        self._requests = yardstick.requests
+        sent = [answer.sent for answer in trial.answers if answer.sent is not None]
         self._release = min(sent, default=trial.begin)
-        self._asked = {f"{trial.number}.{each.user}": each for each in trial.answers}
-        self._threads: dict[tuple[object, int], int] = {}
-        for span in sorted(
-            (each for inside in trial.evidence.inside for each in inside.spans), key=lambda each: each.begin
-        ):
-            self._threads.setdefault((span.process, span.thread), len(self._threads) + 1)
+        self._answers = {f"{trial.number}.{answer.user}": answer for answer in trial.answers}
+        self._threads = {inside.process: number_threads(inside) for inside in trial.evidence.inside}
 
     # -- the three kinds of stories ------------------------------------------------------------------
 
@@ -92,97 +87,93 @@ class _StoryTeller:
         return (*sentences, *self.cost(finding, worker))
 
     def duplicate(self, finding: Finding) -> tuple[str, ...]:
-        kind, _, name = finding.key.partition("|")
-        inside = next((each for each in self._trial.evidence.inside if str(each.process) == finding.process), None)
-        all_spans = inside.spans if inside else ()
-        same = [each for each in all_spans if each.kind == kind or (kind == "module" and each.name == name)]
-        spans = sorted(same, key=lambda each: each.begin)
+        inside = next((one for one in self._trial.evidence.inside if str(one.process) == finding.process), None)
+        same = [
+            span
+            for span in (inside.spans if inside else ())
+            if span.kind == finding.kind or (finding.module and span.name == finding.module)
+        ]
+        spans = sorted(same, key=lambda span: span.begin)
         if inside is None or len(spans) < 2:
             return self.cost(finding)
         first, *others = spans
-        early = [each for each in others if first.end is None or each.begin < first.end]
-        when = "before that was done" if early else "once more, later"
-        who = _listed([self._who(each, inside) for each in early or others])
+        early = [span for span in others if first.end is None or span.begin < first.end]
+        when = "before that was finished" if early else "again, later"
+        who = _listed([self._who(span, inside) for span in early or others])
         return (
             f"{self._who(first, inside)} was {_work(first)} {self._when(first)}{_called(first)}.",
-            f"{who} began the same {when}.",
+            f"{who} started the same work {when}.",
             *self.cost(finding, first),
         )
 
     def cost(self, finding: Finding, worker: Span | None = None) -> tuple[str, ...]:
-        """Whom it cost, whether the process recovered, and what would have prevented it."""
+        """Which requests failed, whether the process recovered, and what would have prevented it."""
         trial = self._trial
-        failed = [each for each in trial.answers if self._has_failed(each)]
+        failed = [answer for answer in trial.answers if self._has_failed(answer)]
         if failed:
-            paths = Counter(str(self._requests[each.request]) for each in failed)
+            paths = Counter(str(self._requests[answer.request]) for answer in failed)
             what = _listed([f"{path} ({count})" for path, count in sorted(paths.items())])
-            after = self._after()
-            told = f"{len(failed)} of {len(trial.answers)} requests failed: {what}{after}."
+            cost = f"{len(failed)} of {len(trial.answers)} requests failed: {what}{self._after()}."
         else:
-            told = f"All {len(trial.answers)} requests were answered as they should: nobody outside can see it."
+            slowest = max((answer.seconds or 0.0 for answer in trial.answers), default=0.0)
+            cost = (
+                f"All {len(trial.answers)} requests got the right answer, so no client noticed; "
+                f"the slowest took {1000 * slowest:.0f} ms."
+            )
         prevented = prevention(finding, worker)
-        return (told, f"To prevent it: {prevented}.") if prevented else (told,)
+        return (cost, f"To prevent it: {prevented}.") if prevented else (cost,)
 
     # -- who and when --------------------------------------------------------------------------------
 
     def _has_failed(self, answer: Answer) -> bool:
-        return grade_answer(answer, self._trial, self._baseline)[0] != "ok"
+        return grade_answer(answer, self._trial, self._yardstick)[0] != "ok"
 
     def _after(self) -> str:
         if not self._trial.follow_up:
             return ""
-        if any(self._has_failed(each) for each in self._trial.follow_up):
-            return "; the process answers wrongly ever since"
-        return "; the process has answered rightly since"
+        if any(self._has_failed(answer) for answer in self._trial.follow_up):
+            return "; the process has kept failing since"
+        return "; the process has answered correctly since"
 
     def _mishap(self, name: str) -> tuple[Inside | None, Mishap | None]:
         for inside in self._trial.evidence.inside:
-            for each in inside.mishaps:
-                if each.request == name:
-                    return inside, each
+            for mishap in inside.mishaps:
+                if mishap.request == name:
+                    return inside, mishap
         return None, None
 
     def _culprit(self, inside: Inside, mishap: Mishap) -> Span | None:
-        """The work of another thread that was not done when this one failed, or had been begun within its request."""
-        begin = next(
-            (each.begin for each in inside.spans if each.kind == "request" and each.name == mishap.request), mishap.at
-        )
+        """The work of another thread that was not finished when this one failed, or that ran during its request."""
+        begin = next((s.begin for s in inside.spans if s.kind == "request" and s.name == mishap.request), mishap.at)
         kinds = next((kinds for pattern, kinds in _MISSED if pattern.search(mishap.error)), ())
         others = [
-            each
-            for each in inside.spans
-            if each.kind not in ("request", "script")
-            and each.thread != mishap.thread
-            and each.begin <= mishap.at
-            and (each.end is None or each.end >= begin)
+            span
+            for span in inside.spans
+            if span.kind not in ("request", "script")
+            and span.thread != mishap.thread
+            and span.begin <= mishap.at
+            and (span.end is None or span.end >= begin)
         ]
 
         def fit(span: Span) -> tuple[bool, int, float]:
             return _is_named(span, mishap), span.kind in kinds and len(kinds) - kinds.index(span.kind), span.begin
 
         best = max(others, key=fit, default=None)
-        # An error that tells what it missed is not explained by any other work that went on at that time.
+        # An error that says what is missing is not explained by other work that went on at that time.
         return None if best is None or (kinds and not any(fit(best)[:2])) else best
 
     def _thread(self, what: Span | Mishap) -> str:
-        return f"Thread {self._threads.get((what.process, what.thread), '?')}"
+        number = self._threads.get(what.process, {}).get(what.thread, "?")
+        return f"Thread {number}" + (f" of process {what.process.pid}" if len(self._threads) > 1 else "")
 
     def _who(self, span: Span, inside: Inside) -> str:
-        name = next(
-            (
-                each.name
-                for each in inside.spans
-                if each.kind == "request"
-                and each.thread == span.thread
-                and each.begin <= span.begin
-                and (each.end is None or each.end >= span.begin)
-            ),
-            "",
-        )
+        same = (one for one in inside.spans if one.kind == "request" and one.thread == span.thread)
+        before = (one for one in same if one.begin <= span.begin)
+        name = next((one.name for one in before if one.end is None or one.end >= span.begin), "")
         return f"{self._thread(span)} ({self._request(name)})" if name else self._thread(span)
 
     def _request(self, name: str) -> str:
-        answer = self._asked.get(name)
+        answer = self._answers.get(name)
         return f"{self._requests[answer.request]}, request {name}" if answer else f"request {name}"
 
     def _at(self, moment: float) -> str:
@@ -193,17 +184,16 @@ class _StoryTeller:
 
 
 def prevention(finding: Finding, worker: Span | None = None) -> str:
-    """What would have prevented a race, in half a sentence; "" where that is not known."""
+    """What would have prevented a race, as half a sentence; "" where that is not known."""
     if worker is not None:
         return PREVENTION.get(worker.kind, "").format(name=worker.name or "it")
-    kind, _, name = finding.key.partition("|")
-    if kind == "module":
-        return PREVENTION["import"].format(name=name)
+    if finding.module:
+        return PREVENTION["import"].format(name=finding.module)
     if finding.race_class == "hang":
-        return "take the two locks in one order, or do what takes them while the script is imported"
-    if kind == "state":
+        return "take the two locks in the same order everywhere, or use what takes them while the script is imported"
+    if finding.kind == "state":
         return "set it once, while the script is imported, and not in requests"
-    return PREVENTION.get(kind, "")
+    return PREVENTION.get(finding.kind, "")
 
 
 def _work(span: Span) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 # A token ends where markup or white space does, so that a token such as a date or a CSRF secret is masked whole
 # and not only the characters in which two of them happen to differ.
 _TOKEN = re.compile(r"[^\s<>\"'&=;,]+|.", re.DOTALL)
-# A mask stands for a text of up to this many times the longest seen in its place; for nothing at all only where
-# a sample had nothing there; and for white space and markup only where a sample had some.
+# A mask stands for a text of up to this many times the longest seen in its place: a date or a token grows a little, an
+# error page in its place is far longer. It stands for nothing at all only where a sample had nothing there, and for
+# white space and markup only where a sample had some.
 _SLACK = 2
 _SPACE_OR_MARKUP = re.compile(r"[\s<>]")
 
@@ -26,17 +27,17 @@ class Template:
 
     @classmethod
     def of(cls, samples: Sequence[str]) -> Template:
-        """The first sample with everything masked in which any other differs from it."""
+        """The first sample, with a mask wherever another one differs from it."""
         first, *others = dict.fromkeys(samples)
         tokens = _TOKEN.findall(first)
         split = [_TOKEN.findall(other) for other in others]
         gaps = [_gaps(tokens, other) for other in split]
         parts, at = [], 0
-        regions = _regions([(gap.begin, gap.end) for each in gaps for gap in each])
+        regions = _regions([(gap.begin, gap.end) for of_sample in gaps for gap in of_sample])
         for begin, end in regions:
             parts.append(re.escape("".join(tokens[at:begin])))
             seen = ["".join(tokens[begin:end])]
-            seen += [_in_place_of(begin, end, each, other) for each, other in zip(gaps, split, strict=True)]
+            seen += [_in_place_of(begin, end, *sample) for sample in zip(gaps, split, strict=True)]
             parts.append(_mask(seen))
             at = end
         parts.append(re.escape("".join(tokens[at:])))
@@ -46,7 +47,7 @@ class Template:
         return self.pattern.fullmatch(text) is not None
 
     def difference(self, text: str) -> str:
-        """Where `text` leaves the sample: a short excerpt of both."""
+        """Where `text` first differs from the sample: a short excerpt of both."""
         at = next(
             (i for i, (ours, theirs) in enumerate(zip(self.sample, text, strict=False)) if ours != theirs),
             min(len(self.sample), len(text)),

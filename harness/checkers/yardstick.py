@@ -1,4 +1,4 @@
-"""The yardstick of a case: what its controls say is right, and what they show to be broken."""
+"""The yardstick of a case: which answers its controls show to be right, and what fails in them already."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from harness.load.headers import COMPARED_HEADERS
 from harness.records import Answer, Control, Inside, Request, State
 
 CONTROLS = 2
-"""A case begins with so many: what differs between them is volatile."""
-# A request is given this many times the slowest control before anyone asks whether it hangs (design: >= 10).
+"""Controls at the start of a case: two, because what differs between them is volatile."""
+# A hang is suspected only after this many times the slowest control: a race makes a request wait for a few others, and
+# not for ten times a cold start.
 GRACE_FACTOR = 10.0
-# ... and at least this long, so that a busy machine is not mistaken for a hang.
+# ... and never sooner, so that a pause of a busy machine is not mistaken for a hang.
 GRACE_SECONDS = 5.0
 
 
@@ -32,42 +33,43 @@ class ExpectedAnswer:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What trials are measured by. Built from all controls of a case, early and late."""
+    """What trials are compared with. Built from all controls of a case, early and late."""
 
     requests: tuple[Request, ...]
     controls: tuple[Control, ...]
     expected: dict[int, ExpectedAnswer]
     work: Counter[str] = field(default_factory=Counter)
-    """The largest count of spans of each kind that a process of a control had."""
+    """Of each kind of span the most that one process of a control had."""
     executed_again: Counter[str] = field(default_factory=Counter)
     state: dict[str, set[str | int | None]] = field(default_factory=dict)
-    """What each entry of a process's state was after the controls; more than one value: it is volatile."""
+    """The values of each entry of the state after the controls; one with several values is volatile."""
     broken: Finding | None = None
-    """Why the site is broken, one request at a time too."""
+    """Why the site is broken: it fails one request at a time too."""
     inconclusive: str = ""
     """Why the controls prove nothing."""
 
     @classmethod
     def of(cls, requests: tuple[Request, ...], controls: Sequence[Control]) -> Yardstick:
-        """Judge the controls, and learn from them. Raises BadInput: the question is wrong, not the site."""
+        """Judge the controls and learn from them. Raises BadInput: the controls show that the request is wrong, not the
+        site."""
         broken, inconclusive = None, ""
         try:
             broken = judge_controls(controls, requests)
         except Inconclusive as error:
             inconclusive = str(error)
-        return cls._learnt(requests, controls, broken, inconclusive)
+        return cls._from_controls(requests, controls, broken, inconclusive)
 
     @classmethod
     def refused(cls, requests: tuple[Request, ...], controls: Sequence[Control], why: str) -> Yardstick:
-        """Of controls that are no answer to the question."""
-        return cls._learnt(requests, controls, None, why)
+        """The yardstick of controls that prove nothing, and why."""
+        return cls._from_controls(requests, controls, None, why)
 
     def extended(self, late: Control) -> Yardstick:
-        """With what a late control has taught; it is not judged."""
-        return self._learnt(self.requests, (*self.controls, late), self.broken, self.inconclusive)
+        """This yardstick and what a late control adds; the control is not judged."""
+        return self._from_controls(self.requests, (*self.controls, late), self.broken, self.inconclusive)
 
     @classmethod
-    def _learnt(
+    def _from_controls(
         cls, requests: tuple[Request, ...], controls: Sequence[Control], broken: Finding | None, inconclusive: str
     ) -> Yardstick:
         answers: dict[int, list[Answer]] = defaultdict(list)
@@ -94,18 +96,18 @@ class Yardstick:
 
     @property
     def begin(self) -> float:
-        """When the first control was begun."""
+        """When the first control began."""
         return self.controls[0].begin if self.controls else 0.0
 
     @property
     def grace(self) -> float:
-        """How many seconds answers are waited for before a process that stands still is called a hang."""
-        took = [answer.seconds for control in self.controls[:CONTROLS] for answer in control.answers]
-        return max(GRACE_SECONDS, GRACE_FACTOR * max((each for each in took if each is not None), default=0.0))
+        """Seconds that an answer may take before an idle process is taken for a hanging one."""
+        took = [answer.seconds or 0.0 for control in self.controls[:CONTROLS] for answer in control.answers]
+        return max(GRACE_SECONDS, GRACE_FACTOR * max(took, default=0.0))
 
     @property
     def reference(self) -> State | None:
-        """The state that trials are compared with as they come."""
+        """The state of the first control: a trial's state is recorded as its difference from this one."""
         states = (state for control in self.controls for state in control.evidence.states[:1])
         return next(states, None)
 
@@ -119,5 +121,5 @@ def _expected(answers: Sequence[Answer]) -> ExpectedAnswer:
 
 
 def count_work(inside: Inside, before: float = float("inf")) -> Counter[str]:
-    """How often each kind of initialisation was begun in a process, up to a moment."""
+    """How often each kind of initialisation began in a process before a moment."""
     return Counter(span.kind for span in inside.spans if span.kind != "request" and span.begin < before)

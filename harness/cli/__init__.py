@@ -1,4 +1,4 @@
-"""The `harness` command: thin doors to what the other rooms do."""
+"""The `harness` command: one module for each group of subcommands, which call the other rooms."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from harness.report.console import open_console
 from harness.result import schema
 
 
-class _Group(click.Group):
-    """Turns the project's errors into one sentence and their exit code."""
+class _ErrorGroup(click.Group):
+    """Prints an error of the harness as one sentence and ends with its exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -35,12 +35,12 @@ class _Group(click.Group):
             context.exit(3)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
     """Cold-restart stress tests for Django on Apache/mod_wsgi.
 
-    Exit codes: 0 as expected; 1 not; 2 bad input; 3 inconclusive, interrupted, or the infrastructure failed.
+    Exit codes: 0 as expected; 1 not as expected; 2 bad input; 3 inconclusive, interrupted or an infrastructure failure.
     """
     signal.signal(signal.SIGTERM, _interrupt)
 
@@ -51,13 +51,13 @@ def _interrupt(*_: object) -> None:
 
 @main.command()
 def doctor() -> None:
-    """What this machine has, what is missing, and how to get it."""
+    """Show what this machine has for the harness, what is missing, and how to get it."""
     click.get_current_context().exit(print_doctor(open_console()))
 
 
 @main.command("schema")
 def print_schema() -> None:
-    """The JSON schema of result.json."""
+    """Print the JSON schema of result.json."""
     click.echo(json.dumps(schema(), indent=2))
 
 

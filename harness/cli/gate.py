@@ -1,9 +1,9 @@
-"""`harness baseline` and `harness gate`: thin doors to harness.gate."""
+"""`harness baseline` and `harness gate`: what got worse, against a stored run or another revision."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ from typing import Any
 import click
 
 from harness.cases.case import Case
-from harness.cases.expand import expand, scenario_files
-from harness.cases.scenario import load_scenario
-from harness.errors import BadInput, Inconclusive, MissingRuntime, nearest
+from harness.cli import options
+from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.gate.against import old_case
 from harness.gate.compare import TOLERANCE, has_limits
 from harness.gate.judge import compare_live, find_baselines, judge_observed
@@ -22,30 +21,30 @@ from harness.gate.records import BASELINES, CaseCounts, baseline_path, write_bas
 from harness.gate.summary import Outcome, lines, markdown, write_summary
 from harness.hosting.backend import Backend, Choice, choose_for
 from harness.report.console import ProgressWatcher, open_console, say
+from harness.run.selection import load_scenarios, select_cases
 from harness.run.session import Session
-from harness.runtimes.spec import declared_runtimes, spec_named
+from harness.runtimes.spec import declared_runtimes
 from harness.store.runs import stored_run
 
-
-def _gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = [
-        click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path)),
-        click.option("--case", "case_pattern", default="", help="only cases whose id contains this"),
-        click.option("--trials", type=click.IntRange(1), default=40, show_default=True,
-                     help="cold starts of each case"),
-        click.option("--cold-starts", type=click.IntRange(0, 1000), default=COLD_STARTS, show_default=True,
-                     help="for the ratio of a first request to a warm one"),
-        click.option("--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True),
-        click.option("--runtime", help="run on this runtime"),
-        click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own"),
-        click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True),
-        click.option("--seed", type=click.IntRange(0), help="seed that the run writes down"),
-        click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
-        click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)"),
-    ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+_gate_options = options.stacked(
+    options.scenarios,
+    options.case_pattern(),
+    options.trials(default=40),
+    click.option(
+        "--cold-starts",
+        type=click.IntRange(0, 1000),
+        default=COLD_STARTS,
+        show_default=True,
+        help="cold starts per case that compare the first request with a warm one",
+    ),
+    options.sites,
+    options.runtime,
+    options.runtimes,
+    options.backend,
+    options.seed(),
+    options.results,
+    options.parallel,
+)
 
 
 @dataclass(frozen=True)
@@ -62,34 +61,28 @@ class _GateOptions:
     backend: Choice
     seed: int | None
     results: Path
-    flights: int | None
+    parallel: int | None
 
     def cases(self) -> list[Case]:
         """Raises BadInput."""
-        declared = declared_runtimes(self.runtimes)
-        cases = [
-            case
-            for path in scenario_files(self.scenarios)
-            for case in expand(
-                load_scenario(path), path, self.sites, trials=self.trials, seed=self.seed, runtime=self.runtime
-            )
-        ]
-        chosen = [case for case in cases if self.case_pattern in case.id]
-        if not chosen:
-            ids = [case.id for case in cases]
-            raise BadInput(f"--case {self.case_pattern!r} matches none of the cases{nearest(self.case_pattern, ids)}")
-        for case in chosen:
-            spec_named(case.runtime, declared)
-        return chosen
+        return select_cases(
+            self.scenarios,
+            self.sites,
+            declared_runtimes(self.runtimes),
+            pattern=self.case_pattern,
+            trials=self.trials,
+            seed=self.seed,
+            runtime=self.runtime,
+        )
 
     def hosts(self) -> Backend:
         return choose_for(self.backend, declared_runtimes(self.runtimes), say)
 
     def measure(self, cases: Sequence[Case], notes: list[str]) -> tuple[Session, list[CaseCounts]]:
-        """Run the cases. Raises HarnessError."""
+        """Run the cases; `notes` gets a sentence for each that was skipped. Raises HarnessError."""
         hosts = self.hosts()
         with (
-            Session(self.results, self.flights, users=max(case.users for case in cases)) as session,
+            Session(self.results, self.parallel, users=max(case.users for case in cases)) as session,
             hosts,
             ProgressWatcher(open_console(), cases) as watcher,
         ):
@@ -108,55 +101,56 @@ class _GateOptions:
 
 @click.command()
 @_gate_options
-@click.option("--name", help="of the baseline (default: the scenario's)")
-def baseline(name: str | None, **options: Any) -> None:
-    """Run SCENARIOS and keep what `harness gate` compares with: counts, hazards and ratios, no absolute times."""
-    asked = _GateOptions(**options)
+@click.option("--name", help="name of the baseline (default: the scenario's)")
+def baseline(name: str | None, **shared: Any) -> None:
+    """Run SCENARIOS and store what `harness gate` compares with: counts, hazards and ratios, no absolute times."""
+    command = _GateOptions(**shared)
     if name is None:
-        stems = {path.stem for path in scenario_files(asked.scenarios)}
+        stems = {path.stem for path, _ in load_scenarios(command.scenarios)}
         if len(stems) > 1:
             raise BadInput("a baseline of several scenarios needs a name: --name NAME")
         name = stems.pop()
-    baseline_path(name, asked.results)
+    baseline_path(name, command.results)
     notes: list[str] = []
-    session, observed = asked.measure(asked.cases(), notes)
-    unfit = [each for each in observed if each.verdict == "inconclusive"]
+    session, observed = command.measure(command.cases(), notes)
+    unfit = [counts for counts in observed if counts.verdict == "inconclusive"]
     if unfit:
         raise Inconclusive(f"{unfit[0].case}: {unfit[0].reason}; no baseline was written")
-    path = write_baseline(baseline_of(name, session, observed), asked.results)
-    for each in observed:
+    path = write_baseline(baseline_of(name, session, observed), command.results)
+    for counts in observed:
         click.echo(
-            f"{each.case}: {each.verdict}, {each.bad_trials} of {each.trials} trials bad, "
-            f"{len(each.lazy)} pieces of initialisation seen inside requests"
+            f"{counts.case}: {counts.verdict}, {counts.bad_trials} of {counts.trials} trials bad, "
+            f"{len(counts.lazy)} initialisation steps seen inside requests"
         )
     for note in notes:
         click.echo(f"note: {note}")
-    click.echo(f"baseline {name} is kept in {path}")
+    click.echo(f"baseline {name} written to {path}")
 
 
 @click.command()
 @_gate_options
-@click.option("--baseline", "name", help="compare with this one (default: the one named as the scenario)")
+@click.option("--baseline", "name", help="compare with this baseline (default: the one named after the scenario)")
 @click.option(
     "--against",
     metavar="REV|SCRIPT",
-    help="compare with the site in a git revision, or with another "
-    "script, in pairs of cold starts of old and new: times too",
+    help="compare with the site at a git revision, or with another script, in pairs of cold starts; compares times too",
 )
-@click.option("--pairs", type=click.IntRange(8, 1000), default=24, show_default=True, help="of each case, --against")
+@click.option(
+    "--pairs",
+    type=click.IntRange(8, 1000),
+    default=24,
+    show_default=True,
+    help="pairs of cold starts per case, with --against",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 10),
     default=TOLERANCE,
     show_default=True,
-    help="how much longer is not worse yet, --against",
+    help="relative slowdown that is still accepted, with --against",
 )
 @click.option("--run", "run_name", metavar="RUN", help="judge this stored run instead of a new one")
-@click.option(
-    "--summary",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="write Markdown here (default: where $GITHUB_STEP_SUMMARY says)",
-)
+@click.option("--summary", type=options.FILE, help="write Markdown here (default: the file in $GITHUB_STEP_SUMMARY)")
 def gate(
     name: str | None,
     against: str | None,
@@ -164,55 +158,53 @@ def gate(
     tolerance: float,
     run_name: str | None,
     summary: Path | None,
-    **options: Any,
+    **shared: Any,
 ) -> None:
-    """Is it worse than it was? Compares SCENARIOS with a baseline and with the thresholds written in them.
+    """Fail what got worse: compare SCENARIOS with a baseline and with the thresholds in the scenario files.
 
-    Exit code 1, and a sentence for each thing that got worse, if so.
+    Exit code 1 if anything got worse, with a sentence for each such thing.
     """
-    asked = _GateOptions(**options)
-    if sum(each is not None for each in (name, against, run_name)) > 1 and not (name and run_name):
+    command = _GateOptions(**shared)
+    if against is not None and (name is not None or run_name is not None):
         raise BadInput("--against compares within one new run: leave out --baseline and --run")
     if against is not None:
-        outcome = _against(asked, against, pairs, tolerance)
+        outcome = _against(command, against, pairs, tolerance)
     else:
-        outcome = _since_baseline(asked, name, run_name)
+        outcome = _since_baseline(command, name, run_name)
     for text in lines(outcome):
         click.echo(text)
     write_summary(markdown(outcome), summary)
     click.get_current_context().exit(outcome.exit_code)
 
 
-def _since_baseline(asked: _GateOptions, name: str | None, run_name: str | None) -> Outcome:
+def _since_baseline(command: _GateOptions, name: str | None, run_name: str | None) -> Outcome:
     notes: list[str] = []
     if run_name is not None:
-        _, stored = of_stored(stored_run(run_name, asked.results))
+        _, stored = of_stored(stored_run(run_name, command.results))
         cases = [case for case, _ in stored]
     else:
-        cases = asked.cases()
-    # Before anything is run: a name that is wrong costs no minutes.
-    baselines = find_baselines({case.scenario for case in cases}, name, asked.results)
+        cases = command.cases()
+    # Before anything is run: a wrong name must not cost minutes.
+    baselines = find_baselines({case.scenario for case in cases}, name, command.results)
     if not baselines and not any(has_limits(case.thresholds) for case in cases):
         raise BadInput(
-            f"there is nothing to compare with: no baseline {asked.results / BASELINES}/{cases[0].scenario}.json "
+            f"there is nothing to compare with: no baseline {command.results / BASELINES}/{cases[0].scenario}.json "
             f"(`harness baseline {cases[0].scenario}` makes it), and no [thresholds] in the scenario"
         )
-    observed = [each for _, each in stored] if run_name is not None else asked.measure(cases, notes)[1]
+    observed = [counts for _, counts in stored] if run_name is not None else command.measure(cases, notes)[1]
     return judge_observed(cases, observed, baselines, notes)
 
 
-def _against(asked: _GateOptions, against: str, pairs: int, tolerance: float) -> Outcome:
-    cases = asked.cases()
-    hosts = asked.hosts()
+def _against(command: _GateOptions, against: str, pairs: int, tolerance: float) -> Outcome:
+    cases = command.cases()
+    hosts = command.hosts()
     if hosts.name != "local":
-        raise BadInput(
-            "--against hosts old and new side by side, for which a stack has too few services: --backend local"
-        )
+        raise BadInput("--against hosts old and new side by side, and a stack has too few services: --backend local")
     with tempfile.TemporaryDirectory(prefix="harness-old-") as text:
         directory = Path(text)
         directory.chmod(0o755)  # the server's user reads it
         olds = [old_case(case, against, directory) for case in cases]
-        with hosts, Session(asked.results, users=2 * max(case.users for case in cases)) as session:
+        with hosts, Session(command.results, users=2 * max(case.users for case in cases)) as session:
             for case in cases:
                 hosts.prepare(case)
             session.announce(cases)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The options that commands share, each declared once: a command stacks those that it has."""
 
 from __future__ import annotations
 
@@ -8,23 +8,67 @@ from typing import Any
 
 import click
 
+Command = Callable[..., Any]
+Option = Callable[[Command], Command]
 
-def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = [
-        click.option("--trials", type=click.IntRange(1), help="cold starts of each case"),
-        click.option("--seed", type=click.IntRange(0), help="seed that the run writes down"),
-        click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
-        click.option(
-            "--json",
-            "json_file",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="write result.json here too (- for standard output)",
-        ),
-        click.option(
-            "--fail-on", type=click.Choice(["hazard"]), help="let a hazard fail too, where nothing is declared"
-        ),
-        click.option("--flights", type=click.IntRange(1, 64), help="trials at a time (default: one a core)"),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+scenarios = click.argument("scenarios", nargs=-1, type=PATH)
+required_scenarios = click.argument("scenarios", nargs=-1, type=PATH, required=True)
+sites = click.option("--sites", type=PATH, default=Path("sites"), show_default=True, help="directory of the sites")
+runtime = click.option("--runtime", help="run every scenario on this runtime")
+runtimes = click.option("--runtimes", type=PATH, help="a TOML file with runtimes of your own")
+backend = click.option(
+    "--backend",
+    type=click.Choice(["local", "compose", "auto"]),
+    default="auto",
+    show_default=True,
+    help="local: private httpds; compose: the Compose stack of this directory; auto: that stack if it runs, else local",
+)
+results = click.option(
+    "--results", type=PATH, default=Path("results"), show_default=True, help="directory of the stored runs"
+)
+# 64: each trial at a time has an interpreter of its own, and more of them than that fill the memory of most machines.
+parallel = click.option(
+    "--parallel", "--flights", "parallel", type=click.IntRange(1, 64), help="trials at a time (default: one per core)"
+)
+full = click.option("--full", is_flag=True, help="run all trials of an expected race too, to measure its rate")
+
+
+def case_pattern(text: str = "only cases whose id contains this") -> Option:
+    return click.option("--case", "case_pattern", default="", help=text)
+
+
+def trials(text: str = "cold starts per case", default: int | None = None) -> Option:
+    return click.option("--trials", type=click.IntRange(1), default=default, show_default=True, help=text)
+
+
+def seed(text: str = "seed of the run (stored with it)", default: int | None = None) -> Option:
+    return click.option("--seed", type=click.IntRange(0), default=default, show_default=True, help=text)
+
+
+def json_file(what: str) -> Option:
+    return click.option("--json", "json_file", type=FILE, help=f"write {what} here too (- for standard output)")
+
+
+def stacked(*options: Option) -> Option:
+    """Several options as one decorator, in the order in which the help shows them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+of_a_run = stacked(
+    trials(),
+    seed(),
+    results,
+    json_file("result.json"),
+    click.option("--fail-on", type=click.Choice(["hazard"]), help="treat a hazard as a failure"),
+    parallel,
+)
+"""Of the commands that run cases and print their verdicts."""

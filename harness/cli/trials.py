@@ -1,4 +1,4 @@
-"""TODO."""
+"""The commands that cold-start scripts and judge what they see: `run`, `check`, `corpus`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any
 import click
 
 from harness.cases.case import Case
-from harness.cases.expand import expand, scenario_files
-from harness.cases.scenario import load_scenario
-from harness.cases.script import DEFAULT_TRIALS, pairs, parse_modes, script_case
-from harness.cli.options import _shared_options
-from harness.cli.stored import keep_page
+from harness.cases.script import DEFAULT_TRIALS, parse_modes, parse_pairs, script_case
+from harness.cli import options
+from harness.cli.output import check_json, console_beside, keep_page, write_json
 from harness.errors import BadInput, MissingRuntime, listing, nearest
 from harness.hosting.backend import Backend, Choice, LocalBackend, choose_for
 from harness.hosting.preparing import prepare_for_python
@@ -24,27 +22,20 @@ from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.corpus import corpus_files, print_corpus, rows_of
 from harness.result import RunResult, encode, exit_code
+from harness.run.selection import select_cases
 from harness.run.session import Session
-from harness.runtimes.spec import declared_runtimes, spec_named
+from harness.runtimes.spec import declared_runtimes
 
 
 @click.command()
-@click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True, help="directory of the sites"
-)
-@click.option("--runtime", help="run every scenario on this runtime")
-@click.option("--runtimes", type=click.Path(path_type=Path), help="a TOML file with runtimes of your own")
-@click.option(
-    "--backend",
-    type=click.Choice(["local", "compose", "auto"]),
-    default="auto",
-    show_default=True,
-    help="private httpds, the Compose stack of this directory, or the stack if it is running",
-)
-@click.option("--full", is_flag=True, help="make every trial of an expected race too, for its rate")
-@click.option("--case", "case_pattern", help="only cases whose id contains this")
-@_shared_options
+@options.scenarios
+@options.sites
+@options.runtime
+@options.runtimes
+@options.backend
+@options.full
+@options.case_pattern()
+@options.of_a_run
 def run(
     scenarios: tuple[Path, ...],
     sites: Path,
@@ -52,38 +43,28 @@ def run(
     runtimes: Path | None,
     backend: Choice,
     full: bool,
-    case_pattern: str | None,
+    case_pattern: str,
     trials: int | None,
     seed: int | None,
-    **options: Any,
+    **rest: Any,
 ) -> None:
     """Run SCENARIO files (all of scenarios/ when none is given)."""
     declared = declared_runtimes(runtimes)
-    cases: list[Case] = []
-    for path in scenario_files(scenarios):
-        scenario = load_scenario(path)
-        expanded = expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime, full=full)
-        for case in expanded:
-            spec_named(case.runtime, declared)
-        cases += expanded
-    if case_pattern is not None:
-        chosen = [case for case in cases if case_pattern in case.id]
-        if not chosen:
-            raise BadInput(
-                f"--case {case_pattern!r} matches none of the cases{nearest(case_pattern, [c.id for c in cases])}"
-            )
-        cases = chosen
-    hosts = choose_for(backend, declared, say)
-    result = _run(cases, hosts, **options)
+    cases = select_cases(
+        scenarios, sites, declared, pattern=case_pattern, trials=trials, seed=seed, runtime=runtime, full=full
+    )
+    result = _run(cases, choose_for(backend, declared, say), **rest)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 @click.command()
-@click.option("--sites", type=click.Path(path_type=Path), default=Path("sites"), show_default=True)
-@click.option("--scenarios", type=click.Path(path_type=Path), default=Path("scenarios"), show_default=True)
+@options.sites
+@click.option(
+    "--scenarios", type=options.PATH, default=Path("scenarios"), show_default=True, help="directory of the corpus"
+)
 @click.option("--row", "wanted", multiple=True, help="only this row; repeatable")
-@click.option("--backend", type=click.Choice(["local", "compose", "auto"]), default="auto", show_default=True)
-@_shared_options
+@options.backend
+@options.of_a_run
 def corpus(
     sites: Path,
     scenarios: Path,
@@ -91,34 +72,32 @@ def corpus(
     backend: Choice,
     trials: int | None,
     seed: int | None,
-    **options: Any,
+    **rest: Any,
 ) -> None:
-    """Run the corpus of known races: what is found, how soon, and what is called a race and is none."""
+    """Run the corpus of known races: which are found, how soon, and how many false alarms there are."""
     declared = declared_runtimes()
     files = corpus_files(scenarios)
     names = sorted({row.row for row in files.values()})
-    for each in wanted:
-        if each not in names:
-            raise BadInput(f"--row {each!r} is not in the corpus{nearest(each, names)}{listing('rows', names)}")
+    for name in wanted:
+        if name not in names:
+            raise BadInput(f"--row {name!r} is not in the corpus{nearest(name, names)}{listing('rows', names)}")
     chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
-    cases = [case for path in chosen for case in expand(load_scenario(path), path, sites, trials=trials, seed=seed)]
-    hosts = choose_for(backend, declared, say)
-    result = _run(cases, hosts, told=False, **options)
+    cases = select_cases(list(chosen), sites, declared, trials=trials, seed=seed)
+    result = _run(cases, choose_for(backend, declared, say), stories=False, **rest)
     print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
 @click.command()
-@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("script", type=options.PATH)
 @click.option(
     "--python",
-    "python",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="interpreter or virtual environment that holds the site's Django (default: the one that runs harness)",
 )
 @click.option("--mode", type=click.Choice(["daemon", "embedded"]), multiple=True, help="default: both")
-@click.option("--threads", type=click.IntRange(1, 100), default=15, show_default=True)
-@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 100), default=15, show_default=True, help="threads per process")
+@click.option("--processes", type=click.IntRange(1, 16), default=1, show_default=True, help="server processes")
 @click.option("--users", type=click.IntRange(1, 200), default=15, show_default=True, help="simultaneous first requests")
 @click.option(
     "--path", "paths", multiple=True, default=["/"], show_default=True, help="'/', or 'POST /login/ BODY'; repeatable"
@@ -126,24 +105,25 @@ def corpus(
 @click.option("--host", help="the Host header to send")
 @click.option("--header", "headers", multiple=True, help="'Name: value', sent with each request; repeatable")
 @click.option("--env", "variables", multiple=True, help="NAME=VALUE in the server's environment; repeatable")
-@click.option("--application-group", default="%{GLOBAL}", show_default=True)
-@click.option("--apache-conf", type=click.Path(path_type=Path), help="a fragment of configuration, included as it is")
+@click.option("--application-group", default="%{GLOBAL}", show_default=True, help="mod_wsgi's application group")
+@click.option("--apache-conf", type=options.PATH, help="a file of Apache directives to include")
 @click.option(
     "--restart",
     type=click.Choice(["respawn", "restart", "graceful", "touch", "reload"]),
     default="respawn",
     show_default=True,
+    help="how each process is made cold",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 600),
     default=30.0,
     show_default=True,
-    help="seconds a control's answer may take",
+    help="seconds to wait for an answer to a single request",
 )
-@click.option("--black-box", is_flag=True, help="put nothing inside the server process")
-@click.option("--fix-preview", is_flag=True, help="show the script with the advice in it, as a diff; writes nothing")
-@_shared_options
+@click.option("--black-box", is_flag=True, help="put no probe inside the server process")
+@click.option("--fix-preview", is_flag=True, help="show the advised changes to the script as a diff; writes nothing")
+@options.of_a_run
 def check(
     script: Path,
     python: Path | None,
@@ -163,14 +143,14 @@ def check(
     fix_preview: bool,
     trials: int | None,
     seed: int | None,
-    **options: Any,
+    **rest: Any,
 ) -> None:
-    """Stress the cold start of any WSGI SCRIPT of yours."""
-    sent = pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
+    """Stress-test the cold start of any WSGI SCRIPT."""
+    sent = parse_pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
     cases = [
         script_case(
             script,
-            mode=each,
+            mode=chosen,
             paths=paths,
             headers=sent,
             python=python,
@@ -179,20 +159,19 @@ def check(
             users=users,
             trials=trials or DEFAULT_TRIALS,
             restart=restart,
-            environment=pairs(variables, "=", "--env", "NAME=VALUE"),
+            environment=parse_pairs(variables, "=", "--env", "NAME=VALUE"),
             application_group=application_group,
             apache_conf=apache_conf,
             timeout=timeout,
             seed=seed or 0,
             black_box=black_box,
         )
-        for each in parse_modes(mode, restart)
+        for chosen in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), say)
-    result = _run(cases, LocalBackend(lambda _: runtime), **options)
-    console = open_console(stderr=str(options["json_file"]) == "-")
-    asked = [each.path for each in cases[0].requests if each.method == "GET"]
-    print_advice(console, result.cases, script, asked, fix_preview=fix_preview)
+    result = _run(cases, LocalBackend(lambda _: runtime), **rest)
+    pages = [request.path for request in cases[0].requests if request.method == "GET"]
+    print_advice(console_beside(rest["json_file"]), result.cases, script, pages, fix_preview=fix_preview)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
@@ -203,43 +182,30 @@ def _run(
     results: Path,
     json_file: Path | None,
     fail_on: str | None,
-    flights: int | None,
-    told: bool = True,
+    parallel: int | None,
+    stories: bool = True,
 ) -> RunResult:
-    """Run cases and print what came of them; `told`: with the story of each."""
-    to_stdout = json_file is not None and str(json_file) == "-"
-    if json_file is not None and not to_stdout and not json_file.parent.is_dir():
-        raise BadInput(f"--json {json_file}: there is no directory {json_file.parent}")
-    console = open_console(stderr=to_stdout)
+    """Run cases and print their results, with the story of each if `stories`. Raises HarnessError."""
+    check_json(json_file)
+    console = console_beside(json_file)
     # Build what is missing before the clock of the progress bar starts.
     for case in cases:
         with contextlib.suppress(MissingRuntime):
             backend.prepare(case)
     with (
-        Session(results, flights, users=max(case.users for case in cases)) as session,
+        Session(results, parallel, users=max(case.users for case in cases)) as session,
         backend,
         ProgressWatcher(console, cases) as watcher,
     ):
         if backend.note:
             print_plain(console, f"backend {backend.name}: {backend.note}")
         result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
-    print_result(console, result, told=None if told else [])
-    keep_page(session.directory, result, lambda text: print_plain(console, text))
-    _write_json(json_file, result)
+    print_result(console, result, cases=None if stories else [])
+    keep_page(console, session.directory, result)
+    write_json(json_file, encode(result))
     if result.status != "complete":
-        click.echo(f"harness: interrupted after {len(result.cases)} of {len(cases)} cases; what ran is kept", err=True)
+        ran = f"{len(result.cases)} of {len(cases)} cases"
+        click.echo(f"harness: interrupted after {ran}; their results are kept", err=True)
     if not result.cases and result.skipped:
         raise MissingRuntime(result.skipped[0].reason)
     return result
-
-
-def _write_json(file: Path | None, result: RunResult) -> None:
-    if file is None:
-        return
-    if str(file) == "-":
-        sys.stdout.buffer.write(encode(result))
-        return
-    try:
-        file.write_bytes(encode(result))
-    except OSError as error:
-        raise BadInput(f"--json {file}: cannot be written: {error.strerror}") from error

@@ -1,1 +1,1 @@
-"""The regression gate: a run against a stored baseline, against thresholds, or new against old in one run."""
+"""The regression gate: a run against a baseline or thresholds, new against old in one run, or two stored runs."""

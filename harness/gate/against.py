@@ -1,4 +1,4 @@
-"""`--against REV|SCRIPT`: the old script of a case, from another file or from git."""
+"""The old script of a case for `--against REV|SCRIPT`: from another file, or from git."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from harness.errors import BadInput, nearest
 
 
 def old_case(case: Case, against: str, directory: Path) -> Case:
-    """The case with its old script: a WSGI file, another script of its site by name, or itself in a git revision,
-    whose site is put into `directory`.
-
-    Raises:
-        BadInput: it is none of them.
-    """
+    """The case with its old script: a WSGI file, another script of its site by name, or the same script in a git
+    revision, whose site is extracted into `directory`. Raises BadInput: it is none of them."""
     beside = case.script_path.parent / f"{against}.wsgi"
     site = case.site_dir
     if Path(against).is_file():
@@ -34,14 +30,14 @@ def old_case(case: Case, against: str, directory: Path) -> Case:
 def _at_revision(case: Case, revision: str, directory: Path) -> tuple[Path, Path]:
     """The script, and its site's directory."""
     site = case.site_dir
-    found = _git(site, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found is None:
-        known = [each.stem for each in case.script_path.parent.glob("*.wsgi")]
+    commit_id = _git(site, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if commit_id is None:
+        known = [path.stem for path in case.script_path.parent.glob("*.wsgi")]
         raise BadInput(
             f"--against {revision!r} is no script file, no script of {site} and no git revision there"
             f"{nearest(revision, known)}"
         )
-    commit = found.decode().strip()
+    commit = commit_id.decode().strip()
     top = Path((_git(site, "rev-parse", "--show-toplevel") or b"").decode().strip())
     inside = site.relative_to(top)
     place = directory / commit[:12]

@@ -1,4 +1,4 @@
-"""From what was measured, or is measured here in pairs, to an outcome of the gate."""
+"""The outcome of the gate: of a run against its baselines and thresholds, or of pairs that are measured here."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from harness.run.session import Session
 
 
 def find_baselines(scenarios: Iterable[str], name: str | None, results: Path) -> dict[str, Baseline]:
-    """The baseline of each scenario: the one that is named, or the one named as the scenario, where there is one.
-
-    Raises:
-        BadInput: the named one is not there, or one cannot be read.
-    """
+    """The baseline of each scenario: `name`, or else the one named as the scenario, where there is one. Raises
+    BadInput: there is no baseline `name`, or one cannot be read."""
     if name is not None:
         return dict.fromkeys(scenarios, read_baseline(name, results))
-    return {each: read_baseline(each, results) for each in scenarios if baseline_path(each, results).is_file()}
+    return {
+        scenario: read_baseline(scenario, results)
+        for scenario in scenarios
+        if baseline_path(scenario, results).is_file()
+    }
 
 
 def judge_observed(
@@ -36,17 +37,17 @@ def judge_observed(
 ) -> Outcome:
     """A run against its baselines and thresholds; `error` is the chance of any false alarm. Raises BadInput."""
     tests: list[HypothesisTest] = []
-    told = list(notes)
+    all_notes = list(notes)
     scenario_of = {case.id: case.scenario for case in cases}
     for scenario in dict.fromkeys(scenario_of.values()):
-        here = [each for each in observed if scenario_of.get(each.case) == scenario]
+        here = [counts for counts in observed if scenario_of.get(counts.case) == scenario]
         if scenario not in baselines:
-            told.append(f"{scenario} has no baseline: `harness baseline {scenario}`")
+            all_notes.append(f"{scenario} has no baseline: `harness baseline {scenario}`")
         elif here:
-            found, unknown = compare_with(baselines[scenario], here)
-            tests += found
-            told += [f"{each} is not in {baselines[scenario]}" for each in unknown]
-    by_id = {each.case: each for each in observed}
+            since_baseline, unknown = compare_with(baselines[scenario], here)
+            tests += since_baseline
+            all_notes += [f"{name} is not in {baselines[scenario]}" for name in unknown]
+    by_id = {counts.case: counts for counts in observed}
     for case in cases:
         if case.id in by_id and has_limits(case.thresholds):
             tests += compare_thresholds(case.thresholds, by_id[case.id])
@@ -55,8 +56,10 @@ def judge_observed(
         compared_with=" and ".join([*dict.fromkeys(map(str, baselines.values())), *with_limits]) or "nothing",
         tests=tuple(tests),
         observed=tuple(observed),
-        notes=tuple(told),
-        inconclusive=tuple(f"{each.case}: {each.reason}" for each in observed if each.verdict == "inconclusive"),
+        notes=tuple(all_notes),
+        inconclusive=tuple(
+            f"{counts.case}: {counts.reason}" for counts in observed if counts.verdict == "inconclusive"
+        ),
         error=error,
     )
 
@@ -71,7 +74,7 @@ def compare_live(
     tolerance: float,
     tell: Callable[[str], None],
 ) -> Outcome:
-    """Old and new of each case in pairs of cold starts. Raises HarnessError."""
+    """Old and new of each case, in pairs of cold starts. Raises HarnessError."""
     tests: list[HypothesisTest] = []
     notes: list[str] = []
     inconclusive: list[str] = []
@@ -80,12 +83,12 @@ def compare_live(
         tell(f"{new.id}: {pairs} pairs of cold starts")
         try:
             with PairRunner(old, new, backend, session.locust, session.directory / "cases") as runner:
-                done = runner.pairs(pairs)
-            check_enough(done, new)
-            tests += compare_pairs(old, new, done, since, tolerance)
+                timings = runner.pairs(pairs)
+            check_enough(timings, new)
+            tests += compare_pairs(old, new, timings, since, tolerance)
         except BrokenSide as broken:
             if broken.case is old:
-                notes.append(f"{new.id} was broken in {against}: nothing of it can be worse")
+                notes.append(f"{new.id} was broken in {against}, so it cannot be worse now")
             else:
                 what = f"is broken now, one request at a time too ({broken.why})"
                 tests.append(HypothesisTest(new.id, what, since, Significance(0.0, 0.0), certain=True))

@@ -1,4 +1,4 @@
-"""Runs that the gate judges: trials and cold starts of a case, as what the gate compares."""
+"""What the gate measures: trials and cold starts of a case, counted as the gate compares them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from harness.hosting.host import Host
 from harness.result import CaseResult, RunResult
 from harness.run.session import Session
 from harness.run.turns import in_turns
-from harness.run.watcher import Silent, Watcher
+from harness.run.watcher import SilentWatcher, Watcher
 from harness.store.regrade import regrade
 from harness.store.runs import histories
 from harness.store.stored_case import StoredCase
 
 # Cold starts for the ratio: enough for a sign test at 1 % in a family of a few (0.5 ** 12 = 0.0002).
 COLD_STARTS = 12
+# Slots that become cold while another is measured: with four of them nobody waits for a restart.
 SLOTS = 4
 
 
@@ -35,13 +36,13 @@ def measure_all(
     watcher: Watcher | None = None,
     skip: Callable[[Case, str], None] = lambda *_: None,
 ) -> list[CaseCounts]:
-    """Run the cases. One whose runtime is missing is skipped. Raises HarnessError, KeyboardInterrupt."""
+    """Run the cases; one whose runtime is missing is skipped. Raises HarnessError, KeyboardInterrupt."""
     session.announce(cases)
-    found = []
+    observed = []
     try:
         for group in in_turns(cases):
             try:
-                results, stopped = session.run_together(group, backend, watcher or Silent())
+                results, stopped = session.run_together(group, backend, watcher or SilentWatcher())
             except MissingRuntime as error:
                 for case in group:
                     skip(case, str(error))
@@ -49,16 +50,16 @@ def measure_all(
             if stopped:
                 raise KeyboardInterrupt
             for case, result in zip(group, results, strict=True):
-                found.append(of_run(case, result, backend, session, cold_starts))
+                observed.append(of_run(case, result, backend, session, cold_starts))
     finally:
-        session.write(session.result("complete" if len(found) == len(cases) else "interrupted"))
-    return found
+        session.write(session.result("complete" if len(observed) == len(cases) else "interrupted"))
+    return observed
 
 
 def of_run(
     case: Case, result: CaseResult, backend: Backend, session: Session, cold_starts: int = COLD_STARTS
 ) -> CaseCounts:
-    """What the gate compares of a case that this session has just run, with its cold starts. Raises HarnessError."""
+    """The counts of a case that this session has just run, with the ratios of more cold starts. Raises HarnessError."""
     ratios = []
     if cold_starts and result.verdict not in ("broken", "inconclusive") and case.restart != "reload":
         with backend.host(case, 1, slots=SLOTS) as host:
@@ -73,7 +74,7 @@ def _ratio(host: Host) -> float:
 
 
 def of_history(stored: StoredCase, result: CaseResult, ratios: Sequence[float] = ()) -> CaseCounts:
-    """What the gate compares of a stored case. Raises BadInput."""
+    """The counts of a stored case. Raises BadInput."""
     return observe(
         stored.case,
         [graded for _, graded in stored.graded()],
@@ -85,21 +86,21 @@ def of_history(stored: StoredCase, result: CaseResult, ratios: Sequence[float] =
 
 
 def of_stored(directory: Path) -> tuple[RunResult, list[tuple[Case, CaseCounts]]]:
-    """The cases of a stored run, from its histories alone: without cold starts, so without their ratio."""
+    """The cases of a stored run with their counts, from its histories alone: without ratios. Raises BadInput."""
     result = regrade(directory)
     by_id = {case.case: case for case in result.cases}
-    found = [
+    observed = [
         (stored.case, of_history(stored, by_id[stored.case.id]))
         for stored in map(StoredCase, histories(directory))
         if stored.case.id in by_id
     ]
-    if not found:
-        raise BadInput(f"{directory}: holds no case that could be compared")
-    return result, found
+    if not observed:
+        raise BadInput(f"{directory}: has no case that could be compared")
+    return result, observed
 
 
 def baseline_of(name: str, session: Session, observed: Sequence[CaseCounts]) -> Baseline:
-    """What is stored of a run."""
+    """The baseline of this session's run."""
     return Baseline(
         schema_version=BASELINE_VERSION,
         name=name,

@@ -1,4 +1,4 @@
-"""From judged trials to what the gate compares."""
+"""From graded trials to the counts that the gate compares."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def observe(
     reason: str,
     ratios: Iterable[float] = (),
 ) -> CaseCounts:
-    """What the gate compares of a case. A pure function."""
+    """The counts of a case. A pure function."""
     reload = case.restart == "reload"
-    counting = [each for each in grades if each.counts(reload)]
-    looked_at = [each for each in grades if each.cold or each.reloaded]
+    counting = [grade for grade in grades if grade.counts(reload)]
+    fresh = [grade for grade in grades if grade.cold or grade.reloaded]
     bad: Counter[str] = Counter()
-    for each in counting:
-        bad.update(each.races)
-    bad_trials = sum(bool(each.races) for each in counting)
-    lazy = Counter(item for each in looked_at for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in each.lazy})
+    for grade in counting:
+        bad.update(grade.races)
+    bad_trials = sum(bool(grade.races) for grade in counting)
+    lazy = Counter(item for grade in fresh for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in grade.lazy})
     return CaseCounts(
         case=case.id,
         schedule=case.schedule,
@@ -45,9 +45,9 @@ def observe(
         trials=len(counting),
         bad_trials=bad_trials,
         bad=dict(sorted(bad.items())),
-        dropped=sum("dropped" in each.outcomes for each in grades),
-        cold=len(looked_at),
+        dropped=sum("dropped" in grade.outcomes for grade in grades),
+        cold=len(fresh),
         lazy=dict(sorted(lazy.items())),
-        lazy_in_request=max((len(each.lazy) for each in looked_at), default=0),
-        first_over_warm=tuple(round(each, 2) for each in ratios),
+        lazy_in_request=max((len(grade.lazy) for grade in fresh), default=0),
+        first_over_warm=tuple(round(ratio, 2) for ratio in ratios),
     )

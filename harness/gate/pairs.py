@@ -1,13 +1,13 @@
-"""Old and new side by side in one run: pairs of cold starts, one of each at one moment.
+"""Old and new side by side in one run: pairs of cold starts, one of each at the same time.
 
-What the machine does to one of a pair, it does to the other; which of them is begun first takes turns.
+Whatever disturbs the machine disturbs both of a pair; they take turns in being started first.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ class BrokenSide(Inconclusive):
 
 @dataclass(frozen=True)
 class TrialTiming:
-    """One trial, judged, and what it took: seconds, None where nothing good came of it."""
+    """One trial with its grade and its times in seconds; None where there was no good answer."""
 
     grade: TrialGrade
     cpu: float | None
@@ -53,7 +53,7 @@ class TrialTiming:
 
 @dataclass
 class Side:
-    """The old, or the new: its host, and what its controls say is right."""
+    """The old or the new: its host, and its yardstick."""
 
     case: Case
     host: Host
@@ -61,7 +61,8 @@ class Side:
     number: int = 0
 
     def ask_controls(self) -> None:
-        """Raises BrokenSide where it fails one request at a time."""
+        """Send the controls. Raises BrokenSide: it fails one request at a time; Inconclusive: the controls show
+        nothing."""
         controls = []
         for number in range(1, CONTROLS + 1):
             controls.append(run_control(self.host, number))
@@ -79,23 +80,27 @@ class Side:
         with self.host.cold() as slot:
             trial = run_trial(slot, locust, self.number, yardstick.grace, yardstick.reference)
             fresh = [watched.process for watched in trial.evidence.processes if watched.fresh]
-            used = [seconds for process in fresh if (seconds := slot.cpu_seconds(process)) is not None]
+            cpu = [seconds for process in fresh if (seconds := slot.cpu_seconds(process)) is not None]
         self.history.add(trial)
-        return timed(trial, grade(trial, yardstick), sum(used) or None)
+        return timing_of(trial, grade(trial, yardstick), sum(cpu) or None)
 
 
-def timed(trial: Trial, judged: TrialGrade, cpu: float | None) -> TrialTiming:
-    """What a trial took. A pure function."""
-    ends = [each.last_byte for each in trial.answers if each.last_byte is not None and (each.status or 500) < 500]
-    begin = min((each.intended for each in trial.answers), default=0.0)
-    if not judged.cold or not ends:
-        return TrialTiming(judged, None, None, None)
-    whole = len(ends) == len(trial.answers)
-    return TrialTiming(judged, cpu, min(ends) - begin, max(ends) - begin if whole else None)
+def timing_of(trial: Trial, graded: TrialGrade, cpu: float | None) -> TrialTiming:
+    """The times of a trial. A pure function."""
+    ends = [
+        answer.last_byte
+        for answer in trial.answers
+        if answer.last_byte is not None and answer.status is not None and answer.status < 500
+    ]
+    begin = min((answer.intended for answer in trial.answers), default=0.0)
+    if not graded.cold or not ends:
+        return TrialTiming(graded, None, None, None)
+    complete = len(ends) == len(trial.answers)
+    return TrialTiming(graded, cpu, min(ends) - begin, max(ends) - begin if complete else None)
 
 
 class PairRunner:
-    """Old and new, hosted side by side. Use it as a context manager; `pairs` as often as wanted."""
+    """Old and new, hosted side by side. A context manager; call `pairs` as often as needed."""
 
     def __init__(self, old: Case, new: Case, backend: Backend, locust: LocustClient, histories: Path) -> None:
         self._cases = (old, new)
@@ -110,7 +115,7 @@ class PairRunner:
             self._sides = [self._side(case, slots) for case in self._cases]
             for side in self._sides:
                 side.ask_controls()
-            # The first cold starts of a script compile it, and fill the caches of the machine.
+            # The first cold start of a script compiles it and fills the machine's caches: it is not counted.
             self.pairs(1)
         except BaseException:
             self.__exit__()
@@ -125,16 +130,16 @@ class PairRunner:
         self._stack.close()
 
     def pairs(self, count: int, tell: Callable[[int], None] = lambda _: None) -> list[tuple[TrialTiming, TrialTiming]]:
-        """So many pairs of (old, new). Raises HarnessError."""
-        done = []
+        """Run `count` pairs of (old, new). Raises HarnessError."""
+        timings = []
         for number in range(count):
-            done.append(self._pair(number))
+            timings.append(self._pair(number))
             tell(number + 1)
-        return done
+        return timings
 
     def _pair(self, number: int) -> tuple[TrialTiming, TrialTiming]:
         order = self._sides if number % 2 else self._sides[::-1]
-        # On one core they would but stand in each other's way.
+        # On one core they would only slow each other down.
         if (os.cpu_count() or 1) < 2:
             results = {id(side): side.trial(self._locust) for side in order}
         else:
@@ -144,7 +149,7 @@ class PairRunner:
                     results = {side: future.result() for side, future in futures.items()}
                 except BaseException:
                     for side in self._sides:
-                        side.host.abort()  # so that the other one ends at once
+                        side.host.abort()  # the other one ends at once
                     raise
         old, new = (results[id(side)] for side in self._sides)
         return old, new
@@ -153,28 +158,27 @@ class PairRunner:
 def compare_pairs(
     old: Case, new: Case, pairs: Sequence[tuple[TrialTiming, TrialTiming]], since: str, tolerance: float = TOLERANCE
 ) -> list[HypothesisTest]:
-    """All that pairs of cold starts are asked: counts and times. A pure function."""
+    """The tests of pairs of cold starts: counts and times. A pure function."""
     sides = [
         observe(case, [pair[side].grade for pair in pairs], backend="local", verdict="clean", reason="")
         for side, case in enumerate((old, new))
     ]
     times = {
-        what: list(_known((getattr(a, name), getattr(b, name)) for a, b in pairs))
+        what: [
+            (old_time, new_time)
+            for old_timing, new_timing in pairs
+            if (old_time := getattr(old_timing, name)) is not None
+            and (new_time := getattr(new_timing, name)) is not None
+        ]
         for what, name in ((CPU, "cpu"), (FIRST, "first"), (LAST, "last"))
     }
     return compare_counts(sides[0], sides[1], since) + compare_times(new.id, times, since, tolerance)
 
 
-def _known(pairs: Iterator[tuple[float | None, float | None]]) -> Iterator[tuple[float, float]]:
-    for old, new in pairs:
-        if old is not None and new is not None:
-            yield old, new
-
-
 def check_enough(pairs: Sequence[tuple[TrialTiming, TrialTiming]], case: Case) -> None:
-    """Raises Inconclusive where too few of the pairs were what they should be."""
+    """Raises Inconclusive: a checker failed, or fewer than half of the pairs were effective on both sides."""
     effective = sum(old.grade.effective and new.grade.effective for old, new in pairs)
-    failed = next((reason for pair in pairs for each in pair for reason in each.grade.failed_checkers), None)
+    failed = next((reason for pair in pairs for timing in pair for reason in timing.grade.failed_checkers), None)
     if failed:
         raise Inconclusive(f"{case.id}: {failed}")
     if 2 * effective < len(pairs):

@@ -1,13 +1,14 @@
-"""The gate's statistics. Pure functions; every test is one-sided: is the new worse?
+"""The gate's statistics. Pure functions; the tests of a gate are one-sided: is the new worse?
 
-Rates: Fisher's exact test. Times and ratios: pairs of neighbours in time, log(new/old), the Wilcoxon signed-rank test
-with the Hodges-Lehmann estimate and its exact confidence bound (Hollander, Wolfe and Chicken, Nonparametric
-Statistical Methods, 3rd edition, 2014, sections 3.1 to 3.3). Ratios of pairs, and an interval rather than two means:
-after Kalibera and Jones, Rigorous Benchmarking in Reasonable Time, ISMM 2013.
+Rates: Fisher's exact test (two-sided between two stored runs: either may be the worse). Times and ratios: pairs of
+neighbours in time, log(new/old), the Wilcoxon signed-rank test with the Hodges-Lehmann estimate and its exact
+confidence bound (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, 2014, sections 3.1 to
+3.3). Ratios of pairs, and an interval rather than two means: after Kalibera and Jones, Rigorous Benchmarking in
+Reasonable Time, ISMM 2013.
 
-All tests of a comparison are one family: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
-Journal of Statistics 6, 1979. A test that could not have come out significant, whatever happened (an item that is in
-every trial of both), is left out beforehand, which its margins alone decide: Tarone, A Modified Bonferroni Method for
+All tests of a gate are one family: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal
+of Statistics 6, 1979. A test that could not have become significant, whatever was measured (an item that is in every
+trial of both), is left out beforehand, which its margins alone decide: Tarone, A Modified Bonferroni Method for
 Discrete Data, Biometrics 46, 1990.
 """
 
@@ -19,6 +20,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# The chance of any false alarm in a whole comparison: a gate that runs every night then cries wolf every third month.
 FAMILY_ERROR = 0.01
 
 
@@ -43,13 +45,22 @@ def fisher(bad_old: int, of_old: int, bad_new: int, of_new: int) -> Significance
     return Significance(p(bad_new), p(min(of_new, bad_old + bad_new)))
 
 
+def fisher_two_sided(bad_old: int, of_old: int, bad_new: int, of_new: int) -> float:
+    """How probable rates as different as these are if nothing has changed. Exact."""
+    from scipy.stats import fisher_exact  # noqa: PLC0415
+
+    if not of_old or not of_new:
+        return 1.0
+    return float(fisher_exact([[bad_old, of_old - bad_old], [bad_new, of_new - bad_new]]).pvalue)
+
+
 def above(values: Sequence[float], limit: float) -> Significance:
     """Is the median of the values above a limit? Exact sign test."""
     from scipy.stats import binomtest  # noqa: PLC0415
 
     if not values:
         return Significance(1.0, 1.0)
-    over = sum(each > limit for each in values)
+    over = sum(value > limit for value in values)
     p = float(binomtest(over, len(values), 0.5, alternative="greater").pvalue)
     return Significance(p, math.pow(0.5, len(values)))
 
@@ -60,7 +71,7 @@ def larger(old: Sequence[float], new: Sequence[float], factor: float) -> Signifi
 
     if not old or not new:
         return Significance(1.0, 1.0)
-    scaled = [factor * each for each in old]
+    scaled = [factor * value for value in old]
     least = 1 / math.comb(len(old) + len(new), len(old))
     p = float(mannwhitneyu(new, scaled, alternative="greater", method="exact").pvalue)
     return Significance(p, least)
@@ -68,14 +79,14 @@ def larger(old: Sequence[float], new: Sequence[float], factor: float) -> Signifi
 
 @dataclass(frozen=True)
 class Shift:
-    """By which factor the new of pairs is larger than the old."""
+    """By which factor the new is larger than the old, in pairs."""
 
     ratio: float
     """Hodges-Lehmann estimate."""
     at_least: float
-    """Lower bound, at the confidence that was asked for; 0 where there are too few pairs for any."""
+    """Lower bound at the given confidence; 0 where there are too few pairs for one."""
     significance: Significance
-    """Of the ratio's being above 1 + tolerance."""
+    """Is the ratio above 1 + tolerance?"""
 
 
 def shift(pairs: Sequence[tuple[float, float]], tolerance: float, confidence: float = 1 - FAMILY_ERROR) -> Shift:
@@ -85,7 +96,7 @@ def shift(pairs: Sequence[tuple[float, float]], tolerance: float, confidence: fl
     walsh = sorted((logs[i] + logs[j]) / 2 for i in range(count) for j in range(i, count))
     margin = math.log1p(tolerance)
     # The signed-rank statistic is the number of Walsh averages above what is tested; one on it counts half.
-    statistic = sum(1.0 if each > margin else 0.5 if each == margin else 0.0 for each in walsh)
+    statistic = sum(1.0 if average > margin else 0.5 if average == margin else 0.0 for average in walsh)
     cut = next((k for k in range(len(walsh)) if _at_least(count, len(walsh) - k) > 1 - confidence), len(walsh))
     return Shift(
         ratio=math.exp(statistics.median(walsh)),
@@ -102,7 +113,7 @@ def _at_least(count: int, statistic: int) -> float:
 
 @functools.cache
 def _distribution(count: int) -> tuple[int, ...]:
-    """In how many of the 2^count assignments of signs each sum of positive ranks comes about."""
+    """How many of the 2^count assignments of signs give each sum of positive ranks."""
     ways = [1]
     for rank in range(1, count + 1):
         with_rank = [0] * rank + ways
@@ -111,20 +122,20 @@ def _distribution(count: int) -> tuple[int, ...]:
 
 
 def holm(family: Sequence[Significance], error: float = FAMILY_ERROR) -> list[float]:
-    """The adjusted p of each test: it is an alarm where that is at most `error`."""
+    """The adjusted p of each test; an alarm where it is at most `error`."""
     adjusted = [1.0] * len(family)
     testable = _testable(family, error)
     worst = 0.0
-    for place, index in enumerate(sorted(testable, key=lambda each: family[each].p)):
+    for place, index in enumerate(sorted(testable, key=lambda index: family[index].p)):
         worst = max(worst, min(1.0, (len(testable) - place) * family[index].p))
         adjusted[index] = worst
     return adjusted
 
 
 def _testable(family: Sequence[Significance], error: float) -> list[int]:
-    """The tests that could have been significant in a family of as many as they are."""
+    """The tests that could have been significant in a family of their own size (Tarone)."""
     for size in range(1, len(family) + 1):
-        able = [index for index, each in enumerate(family) if each.least <= error / size]
+        able = [index for index, test in enumerate(family) if test.least <= error / size]
         if len(able) <= size:
             return able
     return []

@@ -1,4 +1,4 @@
-"""What the gate says: sentences for a terminal, Markdown for the summary of a CI job."""
+"""The outcome of the gate: sentences for a terminal, Markdown for the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+# What fits on a terminal beside the rest: the most certain come first, and the Markdown has all of them.
 _MOST_SENTENCES = 12
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gated run came to."""
+    """The result of a gated run."""
 
     compared_with: str
     tests: tuple[HypothesisTest, ...]
@@ -31,8 +32,8 @@ class Outcome:
 
     @property
     def sentences(self) -> list[str]:
-        """What got worse, most certain first."""
-        return [each.sentence for each in alarms(self.tests, self.error)]
+        """A sentence for each thing that got worse, most certain first."""
+        return [alarm.sentence for alarm in alarms(self.tests, self.error)]
 
     @property
     def exit_code(self) -> int:
@@ -40,55 +41,54 @@ class Outcome:
 
     @property
     def headline(self) -> str:
-        found = len(self.sentences)
-        if found:
-            return f"gate: worse ({found} of {len(self.tests)} comparisons)"
+        worse = len(self.sentences)
+        if worse:
+            return f"gate: worse ({worse} of {len(self.tests)} comparisons)"
         if self.inconclusive:
             return "gate: inconclusive"
         return f"gate: not worse ({len(self.tests)} comparisons, family-wise error {self.error:.2g})"
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """For a terminal."""
-    told = outcome.sentences
+    """The outcome for a terminal."""
+    worse = outcome.sentences
     return [
         f"compared with {outcome.compared_with}",
-        *(f"worse: {each}" for each in told[:_MOST_SENTENCES]),
-        *([f"... and {len(told) - _MOST_SENTENCES} more"] if len(told) > _MOST_SENTENCES else []),
-        *(f"inconclusive: {each}" for each in outcome.inconclusive),
-        *(f"note: {each}" for each in outcome.notes),
+        *(f"worse: {sentence}" for sentence in worse[:_MOST_SENTENCES]),
+        *([f"... and {len(worse) - _MOST_SENTENCES} more"] if len(worse) > _MOST_SENTENCES else []),
+        *(f"inconclusive: {reason}" for reason in outcome.inconclusive),
+        *(f"note: {note}" for note in outcome.notes),
         outcome.headline,
     ]
 
 
 def markdown(outcome: Outcome) -> str:
-    """For the summary of a CI job, or a comment on a merge request."""
+    """The outcome for the summary of a CI job, or a comment on a merge request."""
     mark = {0: "✅", 1: "❌", 3: "⚠️"}[outcome.exit_code]
-    told = outcome.sentences
     parts = [f"### {mark} {outcome.headline}", f"Compared with {outcome.compared_with}."]
-    parts += [f"- **worse**: {_escaped(each)}" for each in told]
-    parts += [f"- inconclusive: {_escaped(each)}" for each in outcome.inconclusive]
-    parts += [f"- note: {_escaped(each)}" for each in outcome.notes]
+    parts += [f"- **worse**: {_escaped(sentence)}" for sentence in outcome.sentences]
+    parts += [f"- inconclusive: {_escaped(reason)}" for reason in outcome.inconclusive]
+    parts += [f"- note: {_escaped(note)}" for note in outcome.notes]
     if outcome.observed:
         table = [
             "| case | verdict | effective trials | bad | lazy in requests | first : warm |",
             "| --- | --- | ---: | ---: | ---: | ---: |",
         ]
-        for each in outcome.observed:
-            ratio = f"{statistics.median(each.first_over_warm):.1f}" if each.first_over_warm else ""
+        for counts in outcome.observed:
+            ratio = f"{statistics.median(counts.first_over_warm):.1f}" if counts.first_over_warm else ""
             table.append(
-                f"| {_escaped(each.case)} | {each.verdict} | {each.trials} | {each.bad_trials} | "
-                f"{each.lazy_in_request} | {ratio} |"
+                f"| {_escaped(counts.case)} | {counts.verdict} | {counts.trials} | {counts.bad_trials} | "
+                f"{counts.lazy_in_request} | {ratio} |"
             )
         parts.append("\n".join(table))
     return "\n\n".join(parts) + "\n"
 
 
-def markdown_list(title: str, worse: Sequence[str], told: Sequence[str]) -> str:
-    """A heading, what got worse, and what was looked at."""
+def markdown_list(title: str, worse: Sequence[str], compared: Sequence[str]) -> str:
+    """A heading, what got worse, and what was compared."""
     mark = "❌" if worse else "✅"
-    parts = [f"### {mark} {title}", *(f"- **worse**: {_escaped(each)}" for each in worse)]
-    return "\n".join([*parts, "", *(f"- {_escaped(each)}" for each in told)]) + "\n"
+    parts = [f"### {mark} {title}", *(f"- **worse**: {_escaped(sentence)}" for sentence in worse)]
+    return "\n".join([*parts, "", *(f"- {_escaped(line)}" for line in compared)]) + "\n"
 
 
 def _escaped(text: str) -> str:
@@ -96,7 +96,7 @@ def _escaped(text: str) -> str:
 
 
 def write_summary(text: str, file: Path | None) -> None:
-    """To the file, or (appended) to where the CI service asks for it, or nowhere. Raises BadInput."""
+    """Write to `file`; else append where the CI service asks for a summary; else do nothing. Raises BadInput."""
     where = str(file) if file is not None else os.environ.get(SUMMARY_VARIABLE, "")
     if not where:
         return

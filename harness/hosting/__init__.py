@@ -1,1 +1,1 @@
-"""Where and how a site is hosted. Nothing outside this package may know that it is Apache."""
+"""Where and how a site is hosted. Nothing outside this package may know that the server is Apache."""

@@ -1,7 +1,7 @@
-"""What is alike wherever Apache runs: slots on its process groups, restarts, recordings, logs.
+"""What Apache hosts have in common on every backend: slots, restarts, recordings, logs.
 
-In daemon mode a slot is a process group of one server, chosen by a request header; in embedded mode, where the
-interpreter is httpd's own child, it is a server of its own.
+In daemon mode a slot is a process group of one server, selected by a request header; in embedded mode, where the
+interpreter lives in httpd's own children, each slot is a server of its own.
 """
 
 from __future__ import annotations
@@ -16,32 +16,22 @@ from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.hosting.programs import plan_of, put_programs
 from harness.hosting.server import Server
 from harness.hosting.slot import Slot
-from harness.records import (
-    ProcessId,
-    Schedule,
-)
+from harness.records import ProcessId, Schedule
 
-# Restart methods that hit a whole server.
-OF_SERVER = ("restart", "graceful", "container")
+# Restart methods that can only be applied to a whole server, never to one process group of it.
+SERVER_WIDE = ("restart", "graceful", "container")
 
 
 class ApacheHost(Host):
-    """Hosts one case on one server, or on several. A backend says which, and where their files lie."""
+    """Hosts one case on one server or several. The backend decides which, and where their files are."""
 
     def __init__(
-        self,
-        case: Case,
-        versions: Mapping[str, str],
-        slots: int | None,
-        flights: int,
-        schedules: Sequence[Schedule],
+        self, case: Case, versions: Mapping[str, str], slots: int | None, parallel: int, schedules: Sequence[Schedule]
     ) -> None:
         super().__init__(case, versions, schedules)
-        self._flights = flights
-        self._count = slots or max(4, SLOTS_PER_CORE * (os.cpu_count() or 1))
-        if case.processes > 1 and not slots:
-            self._count = max(2, self._count // case.processes)
-        whole_server = case.restart in OF_SERVER
+        self._parallel = parallel
+        self._count = slots or max(2, SLOTS_PER_CORE * (os.cpu_count() or 1) // case.processes)
+        whole_server = case.restart in SERVER_WIDE
         self.restarts_alone = case.mode == "embedded" if whole_server else case.restart == "respawn"
         self._disturbs = "perturbed" in (schedules or [case.schedule])
         self._servers: list[Server] = []
@@ -56,27 +46,22 @@ class ApacheHost(Host):
                 os.utime(script, ns=times)
 
     def abort(self) -> None:
-        self._each(lambda server: server.stop())
+        self._on_all_servers(lambda server: server.stop())
 
-    def _each(self, do: Callable[[Server], None]) -> None:
-        """Do something with every server, side by side: it is waiting, mostly."""
+    def _on_all_servers(self, action: Callable[[Server], None]) -> None:
+        """Apply `action` to every server in parallel: most of it is waiting."""
         with ThreadPoolExecutor(max(1, len(self._servers))) as pool:
-            for _ in pool.map(do, self._servers):
-                pass
+            list(pool.map(action, self._servers))
 
     def check_alive(self) -> None:
         for server in self._servers:
             server.check_alive()
 
     def recent_log(self) -> list[str]:
-        lines: list[str] = []
-        for server in self._servers:
-            server.read_log()
-            lines += list(server.recent)[-12:]
-        return lines
+        return [line for server in self._servers for line in server.log_tail()]
 
     def server_pids(self) -> list[int]:
-        """The pids of the httpd parents, for CPU accounting."""
+        """The pids of the httpd parent processes, for CPU accounting."""
         return [server.pid for server in self._servers]
 
     def _add_slots(self, server: Server, names: list[str]) -> None:
@@ -84,17 +69,17 @@ class ApacheHost(Host):
         for name in names:
             self._server_of[name] = server
             headers = {"X-Harness-Slot": name} if server.groups else {}
-            self._slots.append(Slot(name, server.address, headers, self._deal()))
+            self._slots.append(Slot(name, server.address, headers, self._next_schedule()))
 
     def _put_programs(self, server: Server, compiled: Mapping[str, bytes], site: PurePath) -> None:
-        """Put what runs inside its processes into a server's directory, when its slots are there."""
+        """Copy what runs inside the processes into a server's directory, once its slots have been added."""
         put_programs(server.directory, compiled, plan_of(self.case, site) if self._disturbs else None)
         for slot in self._slots:
             if self._server_of[slot.name] is server:
                 self._put_schedule(slot)
 
     def _put_schedule(self, slot: Slot) -> None:
-        """Let the slot's next process be of its schedule."""
+        """Tell the slot's next process its schedule: a marker file keeps it from perturbing."""
         if not self._disturbs:
             return
         server = self._server_of[slot.name]
@@ -114,7 +99,7 @@ class ApacheHost(Host):
             for slot in slots:
                 for process in live.get(slot.name, ()):
                     self._server_of[slot.name].kill(process)
-        elif self.case.restart in OF_SERVER:
+        elif self.case.restart in SERVER_WIDE:
             for server in servers:
                 server.make_cold(self.case)
         else:

@@ -1,4 +1,4 @@
-"""Where cases are hosted: private httpds on this machine, or the services of a Compose stack."""
+"""Backends: private httpds on this machine, or the services of a Compose stack."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Choice = Literal["local", "compose", "auto"]
 
 
 class Backend(abc.ABC):
-    """Makes hosts for cases. A context manager around whatever it starts for them."""
+    """Makes hosts for cases; a context manager that ends whatever it has started for them."""
 
     name: BackendName
     note = ""
-    """Which it is and why, for whoever did not choose."""
+    """Why this backend was chosen; shown to the user."""
 
     def __enter__(self) -> Self:
         return self
@@ -36,21 +36,17 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, case: Case) -> None:
-        """Build what a case needs, before any clock runs. Raises MissingRuntime, InfrastructureError."""
+        """Build what a case needs, before anything is timed. Raises MissingRuntime, InfrastructureError."""
 
     @abc.abstractmethod
-    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
-        """A host for a case, or for those that are alike but for these `schedules`; `slots` are as many as suit the
-        machine where none are told.
-
-        Raises:
-            MissingRuntime: this backend has none such; says how to get it.
-            BadInput, InfrastructureError: as the host's own.
-        """
+    def host(self, case: Case, parallel: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
+        """A host for a case, or for cases that differ only in `schedules`. `slots`: by default as many as suit the
+        machine. Raises MissingRuntime: this backend does not have the case's runtime; the message says how to get it;
+        BadInput, InfrastructureError: the script has a syntax error; the stack cannot be used."""
 
 
 class LocalBackend(Backend):
-    """Private httpds."""
+    """Private httpds on this machine."""
 
     name = "local"
 
@@ -66,14 +62,14 @@ class LocalBackend(Backend):
             raise MissingRuntime("restart = 'container' needs the compose backend: docker compose up -d --wait")
         return self._runtime_of(case)
 
-    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
+    def host(self, case: Case, parallel: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
         runtime = self._runtime(case)
         check_syntax(runtime, case.script_path)
-        return LocalHost(case, runtime, slots, flights, schedules)
+        return LocalHost(case, runtime, slots, parallel, schedules)
 
 
 class ComposeBackend(Backend):
-    """Services of a stack. It is started where it is not running, and then ended too."""
+    """Services of a stack, which is started if it is not running, and then stopped at the end."""
 
     name = "compose"
 
@@ -88,13 +84,13 @@ class ComposeBackend(Backend):
 
     def __enter__(self) -> Self:
         try:
-            self._find()
+            self._running_stack()
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def _find(self) -> stack.Stack:
+    def _running_stack(self) -> stack.Stack:
         if self._stack is None:
             self._stack = stack.Stack.find(self._directory)
         if self._stack is None:
@@ -112,22 +108,22 @@ class ComposeBackend(Backend):
             self._started = False
 
     def prepare(self, case: Case) -> None:
-        pass  # a service is what it is
+        pass  # the runtime of a service is part of its image
 
-    def host(self, case: Case, flights: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
-        found = self._find()
+    def host(self, case: Case, parallel: int, slots: int | None = None, schedules: Sequence[Schedule] = ()) -> Host:
+        running = self._running_stack()
         spec = spec_named(case.runtime, self._specs)
-        services = found.services_for(case.mode, spec)
+        services = running.services_for(case.mode, spec)
         if not services:
-            how = f"; start one with `{spec.compose}`" if spec.compose else ""
-            raise MissingRuntime(f"no service has {spec} (there is {found.describe()}){how}")
-        return ComposeHost(case, services, found.versions(services[0]), slots, flights, schedules)
+            hint = f"; start one with `{spec.compose}`" if spec.compose else ""
+            raise MissingRuntime(f"no service runs {spec} (the services run {running.describe()}){hint}")
+        return ComposeHost(case, services, running.versions(services[0]), slots, parallel, schedules)
 
 
 def choose_for(choice: Choice, declared: dict[str, RuntimeSpec], say: Callable[[str], None]) -> Backend:
-    """As `choose`, for somebody in a checkout, who is told what is built and started meanwhile."""
-    known = Runtimes(declared, say)
-    return choose(choice, Path.cwd(), declared, lambda case: known.get(case.runtime), say)
+    """`choose` for the current directory and the declared runtimes; `say` receives what is built and started."""
+    runtimes = Runtimes(declared, say)
+    return choose(choice, Path.cwd(), declared, lambda case: runtimes.get(case.runtime), say)
 
 
 def choose(
@@ -137,19 +133,21 @@ def choose(
     runtime_of: Callable[[Case], ServerRuntime],
     report: Callable[[str], None] = lambda _: None,
 ) -> Backend:
-    """The backend that was asked for; `auto` is the stack of `directory` where one is running, else local.
+    """The backend that was asked for; `auto` is the Compose stack of `directory` if one is running, else local.
 
-    A stack with a broken service counts as running: entering its backend tells.
+    A stack with a broken service counts as running; entering its backend reports the service.
     """
     if choice == "compose":
         return ComposeBackend(directory, specs, report)
     if choice == "local":
         return LocalBackend(runtime_of)
-    without = "not covered: container restarts and what only containers have (the vintage runtimes)"
+    without = "not covered: container restarts, and runtimes that exist only in containers (vintage)"
     try:
         running = stack.is_running(directory)
     except HarnessError as error:
         return LocalBackend(runtime_of, f"{error}; {without}")
     if running:
         return ComposeBackend(directory, specs, report)
-    return LocalBackend(runtime_of, f"no stack of {directory} is running (docker compose up -d --wait); {without}")
+    return LocalBackend(
+        runtime_of, f"no stack is running in {directory} (docker compose up -d --wait starts it); {without}"
+    )

@@ -1,6 +1,6 @@
-"""The Compose backend: a case is served by services of a running stack instead of their own scripts.
+"""The Compose backend: services of a running stack host a case instead of serving their own scripts.
 
-In daemon mode one service does it, with a process group for each slot; in embedded mode a slot is a service.
+In daemon mode one service hosts it, with a process group for each slot; in embedded mode each slot is a service.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
 from harness.hosting.programs import PROGRAMS
 from harness.hosting.server import Server
-from harness.hosting.service import MOUNTED, PYTHON, Service, TakenService, share
+from harness.hosting.service import MOUNTED, PYTHON, ComposeServer, Service, share
 from harness.records import Schedule
 from harness.runtimes.compiling import CHECK_SYNTAX, COMPILE
 
+# The directory of a server's configuration, log and recordings, as the container sees it.
 RUN = MOUNTED / "run"
 
 
 class ComposeHost(ApacheHost):
-    """Hosts one case on services, all of them of one runtime."""
+    """Hosts one case on services that have the same runtime."""
 
     backend = "compose"
 
@@ -35,51 +36,51 @@ class ComposeHost(ApacheHost):
         services: Sequence[Service],
         versions: Mapping[str, str],
         slots: int | None = None,
-        flights: int = 2,
+        parallel: int = 2,
         schedules: Sequence[Schedule] = (),
     ) -> None:
-        super().__init__(case, versions, slots, flights, schedules)
+        super().__init__(case, versions, slots, parallel, schedules)
         self._services = services
 
     def _start(self) -> None:
         names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
-            free = next((each for each in self._services if not each.in_use), self._services[0])
-            self._add_slots(TakenService(free, names, self._script), names)
+            free = next((service for service in self._services if not service.in_use), self._services[0])
+            self._add_slots(ComposeServer(free, names, self._script), names)
         else:
             for name, service in zip(names, self._services, strict=False):
-                self._add_slots(TakenService(service, [], self._script), [name])
-        # One after another, in an order that is the same for every run: two runs never wait for each other. And here,
-        # where Ctrl-C ends the wait.
+                self._add_slots(ComposeServer(service, [], self._script), [name])
+        # Every run locks services in the same order, so two runs cannot deadlock. On this thread, where Ctrl-C ends
+        # the wait.
         for server in self._servers:
-            assert isinstance(server, TakenService)
+            assert isinstance(server, ComposeServer)
             server.take()
-        self._each(self._set_up)
+        self._on_all_servers(self._set_up)
 
     @property
     def _script(self) -> PurePosixPath:
-        """The script, as seen from the site."""
+        """The script's path relative to the site."""
         return PurePosixPath(self.case.script_path.relative_to(self.case.site_dir))
 
     def _set_up(self, server: Server) -> None:
-        assert isinstance(server, TakenService)
+        assert isinstance(server, ComposeServer)
         service = server.service
         server.put_site(self.case.site_dir)
         inside = str(MOUNTED / "site" / self._script)
-        said = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
-        if said:
-            raise BadInput(f"the script has a syntax error: {said.replace(inside, str(self.case.script_path))}")
+        mistake = service.exec(PYTHON, "-c", CHECK_SYNTAX, inside).decode(errors="replace").strip()
+        if mistake:
+            raise BadInput(f"the script has a syntax error: {mistake.replace(inside, str(self.case.script_path))}")
         if not self.case.black_box:
             for source in PROGRAMS:
                 shutil.copyfile(source, server.directory / source.name)
             share(server.directory)
-            described = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
-            compiled = msgspec.json.decode(described, type=dict[str, bytes])
+            output = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
+            compiled = msgspec.json.decode(output, type=dict[str, bytes])
             self._put_programs(server, compiled, MOUNTED / "site")
             share(server.directory)
         text = render(
             self.case,
-            self._flights,
+            self._parallel,
             directory=RUN,
             scratch="/tmp",
             listen="8080",

@@ -1,4 +1,4 @@
-"""The configuration of an Apache that hosts one case."""
+"""Renders the configuration of an httpd that hosts one case."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import jinja2
 
 from harness.cases.case import Case
 
+# What the template needs beside the MPM: the user, access to the script, and the header that selects a slot.
 MODULES = ("unixd", "authz_core", "setenvif")
-# What a fragment of a site's configuration usually needs; it can load others itself.
+# What a fragment of a site's configuration usually needs; it can load other modules itself.
 MODULES_FOR_FRAGMENT = ("alias", "env", "headers", "rewrite")
-# Threads of the front end beyond those that a stampede holds.
+# Threads of the front end beyond those that stampedes hold, for their follow-up requests: one at a time per stampede,
+# and fewer stampedes than this run in parallel.
 SPARE_THREADS = 16
 
 
-def render(case: Case, flights: int, **places: Any) -> str:
-    """The configuration of an httpd that hosts a case, for up to `flights` stampedes at a time.
+def render(case: Case, parallel: int, **places: Any) -> str:
+    """The configuration of an httpd that hosts `case`, for up to `parallel` stampedes at a time.
 
-    `places` are what depends on where it runs, and are paths as httpd sees them: directory, scratch (what need not
-    outlive a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
+    `places` depend on the backend; paths are as httpd sees them: directory, scratch (for files that need not outlive
+    a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
     """
     daemon = case.mode == "daemon"
     template = jinja2.Environment(
@@ -33,7 +35,7 @@ def render(case: Case, flights: int, **places: Any) -> str:
         modules=[f"mpm_{case.mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
         mpm=case.mpm,
         children=1 if daemon else case.processes,
-        threads_per_child=flights * case.users + SPARE_THREADS if daemon else case.threads,
+        threads_per_child=parallel * case.users + SPARE_THREADS if daemon else case.threads,
         application_group=case.application_group,
         processes=case.processes,
         threads=case.threads,
@@ -46,5 +48,5 @@ def render(case: Case, flights: int, **places: Any) -> str:
 
 
 def display_name(group: str) -> str:
-    """How a process group's processes are titled; mod_wsgi cuts it to the length of httpd's own path."""
+    """The title of a process group's processes; mod_wsgi truncates it to the length of httpd's own path."""
     return f"wsgi:{group}"

@@ -10,9 +10,9 @@ from harness.runtimes.building import Runtime
 
 
 def environment_of(case: Case, runtime: Runtime, user: str) -> dict[str, str]:
-    """The environment of a server on this machine that runs as `user` (empty: as this process)."""
-    # The unprivileged server user can seldom write beside the sources. Bytecode in a cache of the harness keeps a
-    # cold start from compiling the site each time, and the user's tree as it was.
+    """The environment of a server that runs as `user` (empty: as this process)."""
+    # The unprivileged server user can seldom write beside the sources. With a bytecode cache of the harness's own no
+    # cold start compiles the site again, and the user's tree stays as it was.
     cache = runtime.bytecode
     cache.mkdir(parents=True, exist_ok=True)
     if user:

@@ -1,4 +1,4 @@
-"""Reads what the probe recorded: see harness/inside/probe.py for the format."""
+"""Reads the probe's recordings; harness/inside/probe.py describes their format."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _decode = msgspec.json.Decoder(list[Any]).decode
 
 
 def read(path: Path, process: ProcessId, since: float = 0.0) -> Inside | None:
-    """The recording of one process, from a moment on; None where there is none."""
+    """The recording of one process from the moment `since` on; None if there is none."""
     chunks = []
     try:
         with path.open("rb", buffering=0) as stream:
-            # Pieces are handed out in order, so the first empty one is the end of a sparse file.
+            # Chunks are handed out in order, so the first empty one is the end of a sparse file.
             while (chunk := stream.read(CHUNK)) and chunk[0]:
                 chunks.append(chunk)
             stream.seek(-LOST, os.SEEK_END)
@@ -32,10 +32,10 @@ def read(path: Path, process: ProcessId, since: float = 0.0) -> Inside | None:
 
 
 def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost: int = 0) -> Inside:
-    """The recording in `chunks`, each one complete lines followed by zero bytes."""
+    """The recording in `chunks`, each of them whole lines followed by zero bytes."""
     events: list[list[Any]] = []
     for chunk in chunks:
-        # What follows the last newline is zero bytes, or a line still in the writing.
+        # After the last newline there are zero bytes, or a line that was still being written.
         for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]:
             try:
                 events.append(_decode(line))
@@ -98,18 +98,13 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
 
 
 def _with_script_end(spans: list[Span]) -> list[Span]:
-    """The script's import ends, on its thread, before the next request there begins."""
-    done = []
-    for span in spans:
-        if span.kind == "script":
-            after = [
-                each.begin
-                for each in spans
-                if each.kind == "request" and each.thread == span.thread and each.begin >= span.begin
-            ]
-            span = msgspec.structs.replace(span, end=min(after, default=None))  # noqa: PLW2901
-        done.append(span)
-    return done
+    """Let the script's import end when the next request on its thread begins: its end is not recorded."""
+
+    def end_of(script: Span) -> float | None:
+        requests = (span for span in spans if span.kind == "request" and span.thread == script.thread)
+        return min((request.begin for request in requests if request.begin >= script.begin), default=None)
+
+    return [msgspec.structs.replace(span, end=end_of(span)) if span.kind == "script" else span for span in spans]
 
 
 def _wall_to_monotonic() -> float:

@@ -15,11 +15,19 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.server import Server
-from harness.proc import dies_with_us
+from harness.proc import pdeathsig_prefix
 from harness.records import ProcessId
 
+# Well-known services and development servers listen below it.
 LOWEST_PORT = 10240
+# Ports that httpd has yet to bind must not be handed out twice; of 500 the oldest has long been bound, or given up.
 _handed_out: deque[int] = deque(maxlen=500)
+# Enough to meet a free port, if there is any, even where nine in ten are taken.
+PORT_ATTEMPTS = 1000
+# How long httpd may take to end: a fraction of a second, since its children are killed.
+STOP_SECONDS = 10.0
+# httpd's complaint about a configuration takes a line or two; warnings may stand before it.
+STARTUP_LINES = 8
 
 
 class Httpd(Server):
@@ -45,18 +53,11 @@ class Httpd(Server):
 
     def start(self, case: Case) -> None:
         self._fragment = case.apache_conf
+        where = ["-d", str(self.directory), "-f", str(self.directory / "httpd.conf")]
         with (self.directory / "startup.log").open("wb") as output:
             self._process = subprocess.Popen(
-                [
-                    *dies_with_us(),
-                    self._binary,
-                    "-d",
-                    self.directory,
-                    "-f",
-                    self.directory / "httpd.conf",
-                    "-DFOREGROUND",
-                ],
-                cwd="/",  # as a system's own httpd: a site that counts on another directory is to be found out
+                [*pdeathsig_prefix(), self._binary, *where, "-DFOREGROUND"],
+                cwd="/",  # as the httpd of a system: a site that relies on another directory must fail here too
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -68,23 +69,23 @@ class Httpd(Server):
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
-        # A hung interpreter would hold the shutdown up for seconds.
-        for child in self.processes():
-            self.kill(child)
+        self._kill_children()  # a hung interpreter would hold the shutdown up for seconds
         try:
-            self._process.wait(10)
+            self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            for child in self.processes():
-                self.kill(child)
+            self._kill_children()
             self._process.kill()
             self._process.wait()
 
+    def _kill_children(self) -> None:
+        for child in self.processes():
+            self.kill(child)
+
     def check_alive(self) -> None:
-        """Raises BadInput too: where httpd names the user's fragment."""
+        """Raises InfrastructureError: it has ended. Raises BadInput: it refuses the user's configuration fragment."""
         if self._process is not None and self._process.poll() is not None:
-            self.read_log()
-            lines = (self.directory / "startup.log").read_text(errors="replace").splitlines()[-8:]
-            text = "\n  ".join([*lines, *list(self.recent)[-12:]])
+            lines = (self.directory / "startup.log").read_text(errors="replace").splitlines()[-STARTUP_LINES:]
+            text = "\n  ".join([*lines, *self.log_tail()])
             if self._fragment and self._fragment in text:
                 raise BadInput(f"httpd refuses the configuration fragment:\n  {text}")
             if "could not bind" in text:
@@ -103,14 +104,14 @@ class Httpd(Server):
 
 
 def free_port() -> int:
-    """A loopback TCP port that is free, and that neither this process nor an outgoing connection will take.
+    """A free loopback TCP port outside the ephemeral range, which this function has not returned lately.
 
-    Linux gives outgoing connections ports of its ephemeral range; one chosen there could be gone before httpd binds
-    it, because Locust opens many connections meanwhile.
+    Linux takes the ports of outgoing connections from that range, and Locust opens many of them: one chosen there
+    could be taken before httpd binds it. Raises InfrastructureError: no port is free.
     """
     limits = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first_ephemeral = int(limits.read_text().split()[0]) if limits.exists() else 32768
-    for _ in range(1000):
+    for _ in range(PORT_ATTEMPTS):
         port = random.randrange(LOWEST_PORT, max(first_ephemeral, LOWEST_PORT + 1000))
         if port in _handed_out:
             continue

@@ -1,4 +1,4 @@
-"""Asks a process what it is doing and what state it is in: see harness/inside/listener.py for the other end."""
+"""Asks a process for its stacks and its state; harness/inside/listener.py is the other end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import msgspec
 
 from harness.records import ProcessId, State, ThreadStack
 
+# A process that can answer does so in milliseconds, and in seconds on a machine with nothing to spare.
 ANSWER_SECONDS = 10.0
+# Between two questions the listener's pipe is closed for a moment; after a second nobody is there to open it.
 LISTEN_SECONDS = 1.0
+# Short beside an answer, which takes some milliseconds.
 POLL_SECONDS = 0.002
 
 
 class StateReport(msgspec.Struct):
-    """A process's state as it tells it."""
+    """A process's state as the process reports it."""
 
     state: dict[str, str | int]
     failed: list[str]
@@ -28,7 +31,7 @@ class StateReport(msgspec.Struct):
 
 
 def ask(recording: Path, question: str) -> bytes | None:
-    """The answer of the process that writes this recording; None when it does not answer in time."""
+    """The answer of the process that writes this recording; None if it does not answer in time."""
     answer = recording.with_name(f"{recording.name}.{question.partition(' ')[0]}")
     descriptor = _open(recording.with_name(f"{recording.name}.ask"))
     if descriptor is None:
@@ -48,7 +51,7 @@ def ask(recording: Path, question: str) -> bytes | None:
 
 
 def _open(pipe: Path) -> int | None:
-    """The pipe, to write to; None where there is none, or nobody listens for longer than an answer may take."""
+    """The pipe, opened for writing; None if there is none, or nobody listens to it."""
     deadline = time.monotonic() + LISTEN_SECONDS
     while True:
         try:
@@ -56,27 +59,27 @@ def _open(pipe: Path) -> int | None:
         except OSError as error:
             if error.errno != errno.ENXIO or time.monotonic() > deadline:
                 return None
-            time.sleep(POLL_SECONDS)  # between two questions nobody has it open
+            time.sleep(POLL_SECONDS)  # the listener has it closed between two questions
 
 
 def stacks(recording: Path, process: ProcessId) -> tuple[ThreadStack, ...]:
-    """The stacks of all its threads; none when it does not answer."""
+    """The stacks of all its threads; empty if it does not answer."""
     text = ask(recording, "stacks")
     if text is None:
         return ()
-    told = msgspec.json.decode(text, type=list[ThreadStack])
-    return tuple(msgspec.structs.replace(each, process=process) for each in told)
+    threads = msgspec.json.decode(text, type=list[ThreadStack])
+    return tuple(msgspec.structs.replace(thread, process=process) for thread in threads)
 
 
 def state(recording: Path, process: ProcessId, invariant: str) -> State:
-    """The state it is in; `invariant` is the site's own function, `module:function`, or nothing."""
+    """The state of the process; `invariant` is a function of the site, `module:function`, or ""."""
     text = ask(recording, f"state {invariant}".strip())
     if text is None:
-        return State(process=process, entries={}, failed=("the process did not tell its state",))
+        return State(process=process, entries={}, failed=("the process did not report its state",))
     return msgspec.json.decode(text, type=StateReport).of(process)
 
 
 def forget(recording: Path) -> None:
-    """Delete what a process has left beside its recording."""
+    """Delete the files that a process has left beside its recording."""
     for word in ("ask", "state", "stacks", "state.part", "stacks.part"):
         recording.with_name(f"{recording.name}.{word}").unlink(missing_ok=True)

@@ -30,20 +30,20 @@ class LocalHost(ApacheHost):
         case: Case,
         runtime: ServerRuntime,
         slots: int | None = None,
-        flights: int = 2,
+        parallel: int = 2,
         schedules: Sequence[Schedule] = (),
         *,
         recorder: Path | None = None,
     ) -> None:
-        """`recorder` is a program that the server imports before the script, in place of the probe."""
-        super().__init__(case, runtime.versions, slots, flights, schedules)
+        """`recorder`: a program that the server imports before the script, instead of the probe."""
+        super().__init__(case, runtime.versions, slots, parallel, schedules)
         self.runtime = runtime
         self._recorder = recorder
         self._user, self._group = proc.server_user()
         self._directory: Path | None = None
 
     def _start(self) -> None:
-        # Short, because the path of a Unix socket may have 107 bytes.
+        # A short path, because that of a Unix socket may have at most 107 bytes.
         self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-"))
         directory.chmod(0o755)
         self._check_reachable(directory)
@@ -57,7 +57,7 @@ class LocalHost(ApacheHost):
             compiled = compiled_by(self.runtime.python, PROGRAMS)
             for server in self._servers:
                 self._put_programs(server, compiled, self.case.site_dir)
-        # By this thread: a process that is to end with its parent ends with the very thread that started it.
+        # On this thread: a process that ends with its parent ends with the very thread that started it.
         for server in self._servers:
             server.start(self.case)
 
@@ -73,7 +73,7 @@ class LocalHost(ApacheHost):
             barred = proc.barred_directory(path, self._user)
             if barred:
                 raise BadInput(
-                    f"httpd runs as {self._user} when started by root, and {self._user} cannot pass "
+                    f"httpd runs as {self._user} when started by root, and {self._user} cannot enter "
                     f"{barred} on the way to {path}: run as an ordinary user, or chmod o+rx {barred}"
                 )
 
@@ -81,17 +81,12 @@ class LocalHost(ApacheHost):
         (directory / "events").mkdir(parents=True)
         if self._user:
             shutil.chown(directory / "events", self._user)
-        server = Httpd(
-            self.runtime.httpd,
-            directory,
-            groups,
-            environment_of(self.case, self.runtime, self._user),
-            self.case.script_path,
-        )
+        environment = environment_of(self.case, self.runtime, self._user)
+        server = Httpd(self.runtime.httpd, directory, groups, environment, self.case.script_path)
         host, port = server.address
         text = render(
             self.case,
-            self._flights,
+            self._parallel,
             directory=directory,
             scratch=directory,
             listen=f"{host}:{port}",

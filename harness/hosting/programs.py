@@ -1,4 +1,4 @@
-"""What is put inside a server's processes: the probe and its companions, and how threads are to be disturbed."""
+"""What runs inside a server's processes: the probe and its companions, and the plan by which threads are perturbed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from harness.cases.case import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
-# What is put into a server's directory, compiled for its interpreter; see harness/inside/boot.wsgi.
+# Copied into a server's directory, compiled for its interpreter; harness/inside/boot.wsgi runs them.
 PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
 
 
 def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
-    """Put what runs inside a server's processes into its directory; with a `plan` threads are disturbed."""
+    """Copy what runs inside a server's processes into its directory; with a `plan`, threads are perturbed."""
     shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
     if plan is not None:
-        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a form that Python 2.7 and 3 can read
+        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a format that Python 2.7 and 3 can read
     for name, code in compiled.items():
         (directory / f"{name}.marshal").write_bytes(code)
 
 
 def plan_of(case: Case, site: PurePath) -> dict[str, Any]:
-    """How threads are to be disturbed; `site` is its directory as the server sees it."""
+    """How threads are to be perturbed; `site` is the site's directory as the server sees it."""
     perturb = case.perturb
     packages = [f"/{name.replace('.', '/')}" for name in perturb.packages] or ["/django/", f"{site}/"]
     return {

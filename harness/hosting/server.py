@@ -1,4 +1,4 @@
-"""One Apache: its processes, as the kernel shows them, and its log."""
+"""One Apache: its processes as the kernel shows them, its recordings and its log."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
 
 # What mod_wsgi logs when a touched script is imported again in embedded mode.
 RELOADED = "Reloading WSGI script"
+# How much of its log an error message quotes: the end of a traceback, and what led to it.
+LOG_LINES = 12
+# Beyond these, what is remembered of processes is dropped: they are gone after many cold starts, and a title costs one
+# read of /proc to learn again; lines of processes that nobody asks for (httpd's own workers) must not pile up.
+MAX_TITLES = 1000
+MAX_LOGGING_PIDS = 200
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 
 
 class Server(Observer):
-    """An Apache that hosts a case. Process identities are those that the server's own processes give themselves."""
+    """An Apache that hosts a case. A process is identified by the pid that it has for itself (see `_outside`)."""
 
     def __init__(self, directory: Path, groups: list[str], address: tuple[str, int], script: Path) -> None:
         self.directory = directory
@@ -31,7 +37,7 @@ class Server(Observer):
         self.groups = groups
         self.address = address
         self.script = script
-        self.recent: deque[str] = deque(maxlen=40)
+        self._tail: deque[str] = deque(maxlen=LOG_LINES)
         self._log_offset = 0
         self._log_rest = b""
         self._lines: dict[int, list[LogLine]] = {}
@@ -43,24 +49,24 @@ class Server(Observer):
     @property
     @abc.abstractmethod
     def pid(self) -> int:
-        """httpd's parent process, as this process sees it."""
+        """The pid of httpd's parent process, as this process sees it."""
 
     @property
     @abc.abstractmethod
     def own_pid(self) -> int:
-        """httpd's parent process, as its log names it."""
+        """The pid of httpd's parent process, as its log names it."""
 
     @abc.abstractmethod
     def start(self, case: Case) -> None:
-        """Start with the configuration that lies in its directory. Raises InfrastructureError."""
+        """Start with the configuration in its directory. Raises InfrastructureError: it does not start."""
 
     @abc.abstractmethod
     def stop(self) -> None:
-        """End it and every process it started; waits until they are gone."""
+        """End it and every process it started, and wait until they are gone."""
 
     @abc.abstractmethod
     def check_alive(self) -> None:
-        """Raises InfrastructureError, with the last log lines, when it has ended."""
+        """Raises InfrastructureError: it has ended; the message has its last log lines."""
 
     @abc.abstractmethod
     def make_cold(self, case: Case) -> None:
@@ -68,20 +74,20 @@ class Server(Observer):
 
     @abc.abstractmethod
     def kill(self, process: ProcessId) -> None:
-        """SIGKILL one of its processes, if it is still that one."""
+        """SIGKILL one of its processes, unless another one has its pid by now."""
 
     # -- processes -----------------------------------------------------------------------------------
 
     def processes(self) -> list[ProcessId]:
         """All live children."""
-        return [found for pid in proc.children(self.pid) if (found := self._identify(pid))]
+        return [process for pid in proc.children(self.pid) if (process := self._identify(pid))]
 
     def processes_by_group(self) -> dict[str, list[ProcessId]]:
         """The live processes of each process group; in embedded mode, all of them under the empty name."""
-        found: dict[str, list[ProcessId]] = {}
+        by_group: dict[str, list[ProcessId]] = {}
         for process in self.processes():
-            found.setdefault(self._group_of(process), []).append(process)
-        return found
+            by_group.setdefault(self._group_of(process), []).append(process)
+        return by_group
 
     def cpu_seconds(self, process: ProcessId) -> float | None:
         """CPU time of one of its processes so far, in seconds; None when it is gone."""
@@ -92,22 +98,22 @@ class Server(Observer):
         return proc.resident_mib(self._outside(process))
 
     def touch(self) -> None:
-        """Let its script look changed."""
+        """Make its script look changed."""
         os.utime(self.script)
 
     def _identify(self, pid: int) -> ProcessId | None:
         return proc.identify(pid)
 
     def _outside(self, process: ProcessId) -> ProcessId:
-        """A process of its own as this process sees it."""
+        """One of its processes by the pid that it has here: another one, where the server runs in a container."""
         return process
 
     def _group_of(self, process: ProcessId) -> str:
         if not self.groups:
             return ""
         title = self._titles.get(process, "")
-        if not title.startswith(display_name("")):  # it is set soon after the fork
-            if len(self._titles) > 1000:
+        if not title.startswith(display_name("")):  # the title is set soon after the fork
+            if len(self._titles) > MAX_TITLES:
                 self._titles.clear()
             title = self._titles[process] = proc.title(self._outside(process).pid)
         return title.removeprefix(display_name(""))
@@ -137,7 +143,7 @@ class Server(Observer):
     # -- log -----------------------------------------------------------------------------------------
 
     def read_log(self) -> None:
-        """Take in what the error log has gained."""
+        """Read what was appended to the error log."""
         with self._log_lock:
             try:
                 with (self.directory / "error.log").open("rb") as stream:
@@ -149,22 +155,28 @@ class Server(Observer):
             *lines, self._log_rest = (self._log_rest + gained).split(b"\n")
             for raw in lines:
                 line = raw.decode("utf-8", "replace")
-                self.recent.append(line)
+                self._tail.append(line)
                 if match := _LOG_LINE.match(line):
                     pid = int(match[1])
                     self._lines.setdefault(pid, []).append(LogLine(pid, match[2]))
 
+    def log_tail(self) -> list[str]:
+        """The last lines of the error log."""
+        with self._log_lock:
+            self.read_log()
+            return list(self._tail)
+
     def log(self, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
-        """The lines of these processes since they were last asked for, and httpd's own about them."""
+        """New log lines of these processes, and those of httpd itself about them."""
         with self._log_lock:
             self.read_log()
             pids = [process.pid for process in processes]
             lines = [line for pid in pids for line in self._lines.pop(pid, [])]
             own = self._lines.pop(self.own_pid, [])
             lines += [line for line in own if any(f"pid {pid} " in line.text for pid in pids)]
-            if len(self._lines) > 200:
+            if len(self._lines) > MAX_LOGGING_PIDS:
                 self._lines.clear()
             return tuple(lines)
 
-    def tells_reload(self, log: Sequence[LogLine]) -> bool:
+    def is_reload(self, log: Sequence[LogLine]) -> bool:
         return any(RELOADED in line.text for line in log)

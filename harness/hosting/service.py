@@ -1,4 +1,4 @@
-"""A service of the Compose stack: a container whose one process is httpd, and a directory mounted into it."""
+"""A service of the Compose stack: a container that runs httpd, with a directory of this machine mounted into it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
@@ -18,29 +18,31 @@ from docker.models.containers import Container
 from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting.server import Server
+from harness.hosting.server import LOG_LINES, MAX_TITLES, Server
 from harness.records import Mode, ProcessId
 
+# Places that docker/ and docker-compose.yml give to every service.
 MOUNTED = PurePosixPath("/harness")
 PYTHON = "/opt/runtime/bin/python"
 PORT = "8080/tcp"
 # What a run puts into the mounted directory: the configuration, what the server writes, the site.
 FILES = ("conf", "run", "site")
-LOG_LINES = 12
-# How long another run may hold a service before this one gives up on it.
+# How long to wait for another run that has locked a service: a case there takes some minutes.
 LOCK_SECONDS = 600.0
-# How long Docker may take to notice that a container has ended.
+# How long Docker may take to notice that a container has ended: usually a fraction of a second.
 NOTICE_SECONDS = 10.0
+# How often Docker, or a lock, is asked again: each question to Docker costs some milliseconds of its CPU.
+POLL_SECONDS = 0.05
 
 
 class Service:
-    """A service that was found: what it is, and what can be asked of it while it serves its own script."""
+    """A service as it was found: its properties, and what it answers while it serves its own script."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
         self.name: str = container.labels["com.docker.compose.service"]
         config: dict[str, Any] = container.attrs["Config"]
-        self.environment: dict[str, str] = dict(each.partition("=")[::2] for each in config["Env"])
+        self.environment: dict[str, str] = dict(variable.partition("=")[::2] for variable in config["Env"])
 
     @property
     def mode(self) -> Mode:
@@ -53,20 +55,32 @@ class Service:
     @property
     def state(self) -> dict[str, Any]:
         """Docker's own record of it, as of the last `reload`."""
-        found: dict[str, Any] = self.container.attrs["State"]
-        return found
+        state: dict[str, Any] = self.container.attrs["State"]
+        return state
+
+    @property
+    def health(self) -> str:
+        """`healthy`, `unhealthy` or `starting`; "" if it does not run or has no health check."""
+        return str(self.state.get("Health", {}).get("Status", "")) if self.state["Running"] else ""
+
+    @property
+    def is_broken(self) -> bool:
+        """Is it neither well nor stopped on purpose?"""
+        if self.state["Status"] in ("exited", "created"):  # a failed start leaves its exit code as well
+            return bool(self.state["ExitCode"])
+        return self.state["Status"] != "running" or self.health in ("unhealthy", "starting")
 
     @property
     def mount(self) -> Path:
-        """The mounted directory as this process sees it. Raises InfrastructureError."""
-        for each in self.container.attrs["Mounts"]:
-            if each["Destination"] == str(MOUNTED):
-                return Path(each["Source"])
+        """The mounted directory as this process sees it. Raises InfrastructureError: nothing is mounted."""
+        for mount in self.container.attrs["Mounts"]:
+            if mount["Destination"] == str(MOUNTED):
+                return Path(mount["Source"])
         raise InfrastructureError(f"service {self.name}: nothing is mounted as {MOUNTED}; see docker-compose.yml")
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it is published. Raises InfrastructureError unless that is on the loopback interface."""
+        """Its published address. Raises InfrastructureError: that is not on the loopback interface."""
         published = self.container.attrs["NetworkSettings"]["Ports"].get(PORT)
         if not published:
             raise InfrastructureError(f"service {self.name}: port 8080 is not published on 127.0.0.1")
@@ -79,15 +93,21 @@ class Service:
         return host, port
 
     def reload(self) -> None:
-        with _explained(self.name):
+        """Update `state`. Raises InfrastructureError: Docker fails, or the container is gone."""
+        with _docker_errors(self.name):
             self.container.reload()
 
-    def try_lock(self) -> TextIO | None:
-        """Keep other runs away until the returned file is closed; None where one of them has it.
+    def wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Update `state` until it no longer meets the condition, for `seconds` at most. Raises as `reload`."""
+        deadline = time.monotonic() + seconds
+        self.reload()
+        while condition() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            self.reload()
 
-        Raises:
-            InfrastructureError: the mounted directory cannot be written.
-        """
+    def try_lock(self) -> TextIO | None:
+        """Lock it against other runs until the returned file is closed; None if one of them has locked it. Raises
+        InfrastructureError: the mounted directory cannot be written."""
         try:
             file = (self.mount / "lock").open("w")
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,56 +116,57 @@ class Service:
             return None
         except OSError as error:
             raise InfrastructureError(
-                f"{error.filename}: {error.strerror}: in the directory that is mounted into {self.name}"
+                f"{error.filename}: {error.strerror} (in the directory that is mounted into {self.name})"
             ) from error
         return file
 
     def lock(self) -> TextIO:
-        """As `try_lock`, after waiting for the other run. Raises InfrastructureError."""
+        """Like `try_lock`, but waits. Raises InfrastructureError: as that, or the other run keeps it for too long."""
         deadline = time.monotonic() + LOCK_SECONDS
         while (file := self.try_lock()) is None:
             if time.monotonic() > deadline:
                 raise InfrastructureError(
                     f"service {self.name} has been in use by another run for {LOCK_SECONDS:.0f} s"
                 )
-            time.sleep(0.2)
+            time.sleep(POLL_SECONDS)
         return file
 
     @property
     def in_use(self) -> bool:
-        """Has another run (or another case of this one) locked it?"""
+        """Has another run, or another case of this one, locked it?"""
         file = self.try_lock()
         if file is not None:
             file.close()
         return file is None
 
     def exec(self, *command: str) -> bytes:
-        """Standard output of a command in the container. Raises InfrastructureError, with what it said."""
-        with _explained(self.name):
+        """Run a command in the container, and return its output. Raises InfrastructureError: it fails."""
+        with _docker_errors(self.name):
             done: Any = self.container.exec_run(list(command), demux=True)
         out: bytes | None = done.output[0]
         err: bytes | None = done.output[1]
         if done.exit_code:
-            said = (err or out or b"").decode(errors="replace").strip().splitlines()
-            raise InfrastructureError(f"service {self.name}: {command[0]}: {' / '.join(said[-3:])}")
+            lines = (err or out or b"").decode(errors="replace").strip().splitlines()
+            # The last of three lines is the error, as a rule; with all of them the message is still one sentence.
+            raise InfrastructureError(f"service {self.name}: {command[0]}: {' / '.join(lines[-3:])}")
         return out or b""
 
-    def last_words(self) -> str:
-        """Why it could not be started, and the end of its log since it last was: indented lines."""
+    def log_tail(self) -> str:
+        """Docker's error, if it could not be started, and the end of its log since its last start: indented lines."""
         lines: list[str] = []
-        with contextlib.suppress(docker.errors.DockerException, OSError):  # somebody may be removing it
+        with contextlib.suppress(docker.errors.DockerException, OSError):  # the container may be being removed
             lines = self.container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
-        begins = [number for number, line in enumerate(lines) if line.startswith("serve: ")]
+        starts = [number for number, line in enumerate(lines) if line.startswith("serve: ")]
         error = [self.state["Error"]] if self.state.get("Error") else []
-        return "\n  ".join([*error, *lines[begins[-1] if begins else 0 :]])
+        return "\n  ".join([*error, *lines[starts[-1] if starts else 0 :]])
 
 
-class TakenService(Server):
-    """A service that serves one case instead of its own script, until it is stopped (that is, given back)."""
+class ComposeServer(Server):
+    """A service that hosts a case; `stop` gives it back, and it serves its own script again."""
 
     def __init__(self, service: Service, groups: list[str], script: PurePosixPath) -> None:
         """`script` is relative to the site, which is copied into the mounted directory."""
-        self._service = service
+        self.service = service
         self._mount = service.mount
         super().__init__(self._mount / "run", groups, service.address, self._mount / "site" / script)
         self.site = self._mount / "site"
@@ -154,10 +175,6 @@ class TakenService(Server):
         self._main: ProcessId | None = None
         self._insides: dict[ProcessId, ProcessId] = {}
         self._outsides: dict[ProcessId, ProcessId] = {}
-
-    @property
-    def service(self) -> Service:
-        return self._service
 
     @property
     def pid(self) -> int:
@@ -171,11 +188,11 @@ class TakenService(Server):
     # -- files ---------------------------------------------------------------------------------------
 
     def take(self) -> None:
-        """Lock the mounted directory against other runs, and empty it. Raises InfrastructureError."""
-        self._lock = self._service.lock()
-        self._service.reload()
-        if not self._service.state["Running"]:
-            raise self._ended(f"has ended (exit code {self._service.state['ExitCode']})")
+        """Lock the service, and empty its mounted directory. Raises InfrastructureError: it cannot be had."""
+        self._lock = self.service.lock()
+        self.service.reload()
+        if not self.service.state["Running"]:
+            raise self._end_error(f"has ended (exit code {self.service.state['ExitCode']})")
         try:
             self._empty()
             (self.directory / "events").mkdir(parents=True)
@@ -183,22 +200,22 @@ class TakenService(Server):
             self._mount.chmod(self._mount.stat().st_mode | 0o555)
         except OSError as error:
             raise InfrastructureError(
-                f"{error.filename}: {error.strerror}: the directory that is mounted into {self._service.name}"
+                f"{error.filename}: {error.strerror} (in the directory that is mounted into {self.service.name})"
             ) from error
 
     def put_site(self, source: Path) -> None:
-        """Copy a site here and compile it in the container, so that no cold start has to. Raises BadInput."""
+        """Copy a site here, and compile it, so that no cold start has to. Raises BadInput: a file cannot be copied."""
         try:
-            shutil.copytree(source, self.site, ignore=_left_out)
+            shutil.copytree(source, self.site, ignore=_ignored)
         except shutil.Error as error:
             path, _, why = error.args[0][0]
-            raise BadInput(f"{path}: cannot be copied for service {self._service.name}: {why}") from error
+            raise BadInput(f"{path}: cannot be copied for service {self.service.name}: {why}") from error
         share(self.site)
-        # Made by the server's user, to be deleted by us. A file that cannot be compiled need not be one that is used.
-        self._service.exec("sh", "-c", f"umask 0; {PYTHON} -m compileall -q {MOUNTED}/site || true")
+        # The server's user makes the bytecode, and we delete it. A file that does not compile may never be imported.
+        self.service.exec("sh", "-c", f"umask 0; {PYTHON} -m compileall -q {MOUNTED}/site || true")
 
     def configure(self, text: str, environment: Mapping[str, str]) -> None:
-        """Write what `docker/serve` looks for."""
+        """Write the files that `docker/serve` looks for."""
         conf = self._mount / "conf"
         conf.mkdir()
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
@@ -215,18 +232,17 @@ class TakenService(Server):
     # -- life ----------------------------------------------------------------------------------------
 
     def start(self, case: Case) -> None:
-        with _explained(self._service.name):
-            # At once: it is somebody's test service, and what it is serving need not end well.
-            self._service.container.restart(timeout=0)
-        self._service.reload()
-        self._hang_up()
-        pid = int(self._service.state["Pid"])
+        with _docker_errors(self.service.name):
+            self.service.container.restart(timeout=0)  # a test service: its requests need not be completed
+        self.service.reload()
+        self._close_shell()
+        pid = int(self.service.state["Pid"])
         main = proc.identify(pid) if pid else None
         if main is None:
-            raise self._ended("ended as soon as it was started")
+            raise self._end_error("ended as soon as it was started")
         if proc.namespace_pid(pid) != 1:
             raise InfrastructureError(
-                "the processes of the containers cannot be seen from here (Docker in a virtual machine?): "
+                "the processes of the containers are not visible here (does Docker run in a virtual machine?): "
                 "the compose backend needs a Docker engine on this same Linux; --backend local needs none"
             )
         self._main = main
@@ -235,14 +251,14 @@ class TakenService(Server):
         """Give the service back: it serves its own script again."""
         if self._lock is None:
             return
-        self._hang_up()
-        # The configuration first, so that the restart finds none; the rest afterwards, when nobody writes to it.
+        self._close_shell()
+        # The configuration first, so that the restart finds none; the rest afterwards, when nothing writes to it.
         shutil.rmtree(self._mount / "conf", ignore_errors=True)
-        # Gone altogether, if somebody took the stack down meanwhile.
+        # The container is gone if somebody has taken the stack down meanwhile.
         with contextlib.suppress(docker.errors.DockerException, OSError):
-            self._service.container.restart(timeout=0)
+            self.service.container.restart(timeout=0)
         for name in FILES:
-            # A trial that is cut off deletes its recordings at this very moment: what is gone already is no error.
+            # An interrupted trial may be deleting its recordings at this moment: a missing file is no error.
             shutil.rmtree(self._mount / name, ignore_errors=True)
         self._lock.close()
         self._lock = None
@@ -250,41 +266,37 @@ class TakenService(Server):
     def check_alive(self) -> None:
         if self._main is None or proc.alive(self._main):
             return
-        deadline = time.monotonic() + NOTICE_SECONDS
-        self._service.reload()
-        while self._service.state["Pid"] == self._main.pid and time.monotonic() < deadline:
-            time.sleep(0.05)
-            self._service.reload()
-        state = self._service.state
+        main = self._main
+        self.service.wait_while(lambda: self.service.state["Pid"] == main.pid, NOTICE_SECONDS)
+        state = self.service.state
         how = "was restarted by somebody else" if state["Running"] else f"ended (exit code {state['ExitCode']})"
-        raise self._ended(how)
+        raise self._end_error(how)
 
-    def _ended(self, how: str) -> InfrastructureError:
-        self.read_log()
-        log = [self._service.last_words(), *list(self.recent)[-LOG_LINES:]]
-        return InfrastructureError(f"service {self._service.name} {how}; its log ends:\n  " + "\n  ".join(log))
+    def _end_error(self, how: str) -> InfrastructureError:
+        log = [self.service.log_tail(), *self.log_tail()]
+        return InfrastructureError(f"service {self.service.name} {how}; its log ends:\n  " + "\n  ".join(log))
 
     def make_cold(self, case: Case) -> None:
         if case.restart == "container":
             self.start(case)
         else:
-            self._tell(f"kill -{'HUP' if case.restart == 'restart' else 'USR1'} 1")
+            self._run_in_shell(f"kill -{'HUP' if case.restart == 'restart' else 'USR1'} 1")
 
     def kill(self, process: ProcessId) -> None:
         if proc.alive(self._outside(process)):
-            self._tell(f"kill -KILL {process.pid}")
+            self._run_in_shell(f"kill -KILL {process.pid}")
 
-    def _tell(self, command: str) -> None:
-        """Let one shell, kept open in the container, run a command: starting one for each takes 50 ms of both cores."""
-        with _explained(self._service.name):
+    def _run_in_shell(self, command: str) -> None:
+        """Run a command in a shell that stays open in the container: a shell for each would cost 50 ms of two cores."""
+        with _docker_errors(self.service.name):
             if self._shell is None:
-                assert self._service.container.client is not None
-                api = self._service.container.client.api
-                made = api.exec_create(self._service.container.id, ["sh"], stdin=True, stdout=False, stderr=False)
-                self._shell = api.exec_start(made["Id"], socket=True)
+                assert self.service.container.client is not None
+                api = self.service.container.client.api
+                shell = api.exec_create(self.service.container.id, ["sh"], stdin=True, stdout=False, stderr=False)
+                self._shell = api.exec_start(shell["Id"], socket=True)
             self._shell._sock.sendall(command.encode() + b" 2>/dev/null\n")
 
-    def _hang_up(self) -> None:
+    def _close_shell(self) -> None:
         if self._shell is not None:
             with contextlib.suppress(OSError):
                 self._shell._sock.shutdown(socket.SHUT_RDWR)
@@ -301,7 +313,7 @@ class TakenService(Server):
             inside = proc.namespace_pid(pid)
             if inside is None:
                 return None
-            if len(self._insides) > 1000:
+            if len(self._insides) > MAX_TITLES:
                 self._insides.clear()
                 self._outsides.clear()
             self._insides[outside] = ProcessId(inside, outside.start)
@@ -309,27 +321,27 @@ class TakenService(Server):
         return self._insides[outside]
 
     def _outside(self, process: ProcessId) -> ProcessId:
-        # One that was forgotten is long gone, and no pid is below zero.
+        # A process that was dropped is long gone: give a pid that none has.
         return self._outsides.get(process, ProcessId(-1, process.start))
 
 
-def _left_out(directory: str, names: Sequence[str]) -> set[str]:
-    """What is not copied: bytecode, and links to nothing. (shutil looks for what a relative link names in the caller's
-    directory, and would leave out good ones too.)"""
-    here = Path(directory)
-    dangling = {name for name in names if (here / name).is_symlink() and not (here / name).exists()}
+def _ignored(directory: str, names: Sequence[str]) -> set[str]:
+    """What copytree leaves out: bytecode and dangling links. (Its own option for these resolves a relative link from
+    the working directory, and would leave out good ones too.)"""
+    paths = (Path(directory, name) for name in names)
+    dangling = {path.name for path in paths if path.is_symlink() and not path.exists()}
     return dangling | shutil.ignore_patterns("__pycache__", "*.pyc")(directory, list(names))
 
 
 def share(top: Path) -> None:
-    """Let the server's user, who is another one than ours, read what is in a directory, and write new files into it."""
+    """Let the server's user read the files in a directory, and write new ones into it."""
     for path in (top, *top.rglob("*")):
         path.chmod(path.stat().st_mode | (0o777 if path.is_dir() else 0o444))
 
 
 @contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Docker's errors as ours."""
+def _docker_errors(name: str) -> Iterator[None]:
+    """Raises InfrastructureError: Docker fails in the block, or the container is gone."""
     try:
         yield
     except docker.errors.NotFound as error:

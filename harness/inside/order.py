@@ -1,10 +1,10 @@
-"""The order in which threads pass the points of perturb.py: kept, so that a trial can be done again, or enforced.
+"""The order in which threads pass the points of perturb.py: recorded, so that a trial can be repeated, or enforced.
 
-For the snapshot lane, where all threads of a trial are known. A step is a thread that goes on from a line or an
-initialisation point, after whatever delay it had there; an order is a list of runs, [request, steps]. Enforced, a
-thread goes on only when it is its turn, and the turn passes on when the thread has come to its next point: so what is
-between two points is done by one thread at a time, as far as threads do not wait for each other in between. What two
-points do not separate is left to the interpreter.
+For the snapshot lane, where all threads of a trial are known. A step is made by a thread that leaves a line or an
+initialisation point, after whatever delay it had there; an order is a list of runs, [request, steps]. When an order is
+enforced, a thread leaves a point only in its turn, and the turn passes on when the thread reaches its next point: so
+the code between two points is run by one thread at a time, unless threads wait for each other in between. What no
+point separates is left to the interpreter.
 
 Python 2.7 and 3.x, standard library only.
 """
@@ -16,7 +16,7 @@ except ImportError:
 
 
 class OrderRecorder(object):
-    """Notes each step."""
+    """Records each step."""
 
     enforces = False
 
@@ -41,7 +41,7 @@ class OrderRecorder(object):
         pass
 
     def told(self):
-        """The order, as runs."""
+        """What was recorded: the order as runs."""
         runs = []
         for request in list(self._steps):
             if runs and runs[-1][0] == request:
@@ -52,18 +52,18 @@ class OrderRecorder(object):
 
 
 class OrderEnforcer(OrderRecorder):
-    """Lets each thread go on when the order says so.
+    """Lets each thread go on when it is its turn by the order.
 
-    A thread that has made the steps of its run and does not come to its next point waits for something, perhaps for a
-    lock that another one holds: after SHORT ticks the turn passes on. One that does not come in the middle of its run
-    is slow, or waits for a lock that another one took between two points, which no order shows: after LONG ticks the
-    one whose turn is next makes a step ahead of its time, and another with each tick, until the first one moves. A
+    A thread that has made the steps of its run and does not reach its next point waits for something, perhaps for a
+    lock that another one holds: after SHORT ticks the turn passes on. A thread that stops in the middle of its run is
+    slow, or waits for a lock that another one took between two points, which no order shows: after LONG ticks the
+    thread whose turn is next makes a step ahead of its time, and one more with each tick, until the first one moves. A
     tick is a millisecond.
     """
 
     enforces = True
-    SHORT = 3
-    LONG = 30
+    SHORT = 3  # ticks: a thread that does not wait reaches its next point well within them
+    LONG = 30  # ticks: a slow thread is rarely kept from the processor for longer
 
     def __init__(self, runs):
         OrderRecorder.__init__(self)
@@ -82,7 +82,7 @@ class OrderEnforcer(OrderRecorder):
         return self._at >= len(self._runs)
 
     def _pass_on(self):
-        """To the next run that still has a thread and steps to make. The mutex is held."""
+        """Pass the turn to the next run whose thread still has steps to make. The mutex is held."""
         self._left = self._idle = 0
         while not self._left and not self._is_over():
             self._at += 1
@@ -100,7 +100,7 @@ class OrderEnforcer(OrderRecorder):
             gate.release()
 
     def _lend(self):
-        """A step for the waiting thread that comes next. The mutex is held."""
+        """Give a step to the waiting thread whose turn comes next. The mutex is held."""
         for index in range(self._at + 1, len(self._runs)):
             request = self._runs[index][0]
             if request in self._waiting:
@@ -141,7 +141,7 @@ class OrderEnforcer(OrderRecorder):
                 self._moved += 1
 
     def tick(self):
-        """Called once a millisecond by a thread that is none of these: sees to it that something moves."""
+        """Called once a millisecond by a thread outside the order: passes the turn on when nothing moves."""
         with self._mutex:
             self._idle = 0 if self._moved != self._seen else self._idle + 1
             self._seen = self._moved
@@ -157,5 +157,5 @@ class OrderEnforcer(OrderRecorder):
 
 
 def install(runs):
-    """What keeps the order, or enforces the one that is given."""
+    """A recorder of the order; or its enforcer, where an order is given."""
     return OrderEnforcer(runs) if runs else OrderRecorder()

@@ -1,1 +1,1 @@
-"""Load, made by Locust. Importing Locust patches gevent into a process, so it stays in a subprocess."""
+"""Load made by Locust, in a subprocess of its own because Locust patches its process with gevent."""

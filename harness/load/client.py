@@ -1,7 +1,8 @@
-"""The harness' side of the Locust subprocess."""
+"""The harness's side of the Locust subprocess."""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
 import socket
@@ -16,20 +17,28 @@ from typing import Any, Self
 import msgspec
 
 from harness.errors import BadInput, InfrastructureError
-from harness.load.exchange import RequestResult, answer_of, described
+from harness.load.exchange import RequestResult, answer_of, message_of
 from harness.records import Answer, Request
 
+# Importing Locust and gevent takes a few seconds, on a busy machine many.
 START_SECONDS = 60.0
+# How long Locust may take to end its open requests, and to end itself: both are done in milliseconds.
+ABANDON_SECONDS = 10.0
+STOP_SECONDS = 5.0
+# The end of its log that an error quotes: the exception, and the line that raised it.
+LOG_LINES = 4
 
 
 class WorkerReport(msgspec.Struct):
+    """One message of the subprocess."""
+
     order: int = -1
     ready: bool = False
     results: list[RequestResult] = []
 
 
 class PendingAnswers:
-    """Requests under way; `wait` for their answers."""
+    """Requests that are under way; `wait` returns their answers."""
 
     def __init__(self, client: LocustClient, number: int, requests: Sequence[int]) -> None:
         self._client = client
@@ -38,7 +47,7 @@ class PendingAnswers:
         self.future: Future[list[RequestResult]] = Future()
 
     def wait(self, seconds: float) -> tuple[Answer, ...] | None:
-        """The answers, in the order of the users; None while some are still open after `seconds`."""
+        """The answers in the order of the users; None if some are still open after `seconds`."""
         try:
             results = self.future.result(seconds)
         except TimeoutError:
@@ -49,16 +58,16 @@ class PendingAnswers:
         )
 
     def abandon(self) -> tuple[Answer, ...]:
-        """End what is open. Raises InfrastructureError if Locust does not react."""
+        """End the requests that are open, and return all answers. Raises InfrastructureError: Locust does not react."""
         self._client.send({"abandon": self._number})
-        answers = self.wait(10.0)
+        answers = self.wait(ABANDON_SECONDS)
         if answers is None:
             raise InfrastructureError("the Locust subprocess does not react")
         return answers
 
 
 class LocustClient:
-    """Starts the subprocess, hands it orders from any thread, and ends it. A context manager."""
+    """Starts the subprocess, gives it orders from any thread, and ends it. A context manager."""
 
     def __init__(self, users: int, log: Path) -> None:
         self._users = users
@@ -95,11 +104,11 @@ class LocustClient:
     def __exit__(self, *_: object) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         try:
-            self._process.wait(5)
+            self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join(5)
+        self._reader.join(STOP_SECONDS)
         self._stream.close()
         self._socket.close()
 
@@ -108,7 +117,7 @@ class LocustClient:
         return self._process.pid
 
     def _command(self, descriptor: int) -> list[str]:
-        """The module of the subprocess, and its arguments."""
+        """The module that the subprocess runs, and its arguments."""
         return ["harness.load.worker", str(descriptor), str(self._users)]
 
     def order(
@@ -118,25 +127,25 @@ class LocustClient:
         chosen: Sequence[int],
         headers: list[dict[str, str]],
     ) -> PendingAnswers:
-        """Send `requests[i]` for each i in `chosen`, all at one moment, with these extra headers each."""
-        if len(chosen) > self._users:
-            # They would wait for each other for ever.
-            raise InfrastructureError(f"{len(chosen)} users were asked for, and Locust was started with {self._users}")
-        wanted = [described(requests[index], extra) for index, extra in zip(chosen, headers, strict=True)]
-        return self._begin(address, chosen, {"requests": wanted})
+        """Send `requests[i]` for each i in `chosen`, all at one moment, each with its own extra headers. Raises
+        BadInput, InfrastructureError: the address is not on this machine; Locust has ended, or has too few users."""
+        if len(chosen) > self._users:  # they would wait for each other forever
+            raise InfrastructureError(f"{len(chosen)} users are needed, but Locust was started with {self._users}")
+        messages = [message_of(requests[index], extra) for index, extra in zip(chosen, headers, strict=True)]
+        return self._begin(address, chosen, {"requests": messages})
 
-    def _begin(self, address: tuple[str, int], chosen: Sequence[int], what: dict[str, Any]) -> PendingAnswers:
-        """Give an order. Raises BadInput for an address that is not this machine's own."""
+    def _begin(self, address: tuple[str, int], chosen: Sequence[int], order: dict[str, Any]) -> PendingAnswers:
         if not ipaddress.ip_address(address[0]).is_loopback:
-            raise BadInput(f"{address[0]} is not this machine: load goes to 127.0.0.1 only")
+            raise BadInput(f"{address[0]} is not on this machine: load goes to 127.0.0.1 only")
         number = next(self._numbers)
-        order = PendingAnswers(self, number, chosen)
+        pending = PendingAnswers(self, number, chosen)
         with self._lock:
-            self._open[number] = order
-        self.send({"order": number, "address": list(address), **what})
-        return order
+            self._open[number] = pending
+        self.send({"order": number, "address": list(address), **order})
+        return pending
 
     def send(self, message: dict[str, Any]) -> None:
+        """Raises InfrastructureError: Locust has ended; the message has its last lines."""
         try:
             with self._lock:
                 self._stream.write(msgspec.json.encode(message) + b"\n")
@@ -153,30 +162,30 @@ class LocustClient:
                     ready.set_result(None)
                     continue
                 with self._lock:
-                    order = self._open.pop(report.order)
-                order.future.set_result(report.results)
+                    pending = self._open.pop(report.order)
+                pending.future.set_result(report.results)
         except (OSError, ValueError):
             pass
         ended = InfrastructureError(f"the Locust subprocess has ended: {self._last_lines()}")
         if not ready.done():
             ready.set_exception(ended)
         with self._lock:
-            for order in self._open.values():
-                order.future.set_exception(ended)
+            for pending in self._open.values():
+                pending.future.set_exception(ended)
             self._open.clear()
 
     def _last_lines(self) -> str:
-        try:
-            return " / ".join(self._log.read_text(errors="replace").splitlines()[-4:]) or "no output"
-        except OSError:
-            return "no output"
+        lines: list[str] = []
+        with contextlib.suppress(OSError):
+            lines = self._log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        return " / ".join(lines) or "no output"
 
 
 class SteadyClient(LocustClient):
-    """A constant arrival rate, by one Locust process or (`workers`) by a Locust master and its workers."""
+    """A constant arrival rate, made by one Locust process or by a Locust master and its `workers`."""
 
     def __init__(self, users: int, log: Path, workers: int = 0) -> None:
-        """`users`: how many requests may be open at a time."""
+        """`users`: how many requests can be open at a time."""
         super().__init__(users, log)
         self._workers = workers
 
@@ -193,7 +202,8 @@ class SteadyClient(LocustClient):
         rate: float,
         count: int,
     ) -> PendingAnswers:
-        """Send `count` requests, the mix dealt round, `rate` a second from `begin` (CLOCK_MONOTONIC) on."""
-        wanted = [described(request, headers) for request in requests]
+        """Send `count` requests, the mix round robin, `rate` a second from `begin` (CLOCK_MONOTONIC) on. Raises
+        BadInput, InfrastructureError: the address is not on this machine; Locust has ended."""
+        messages = [message_of(request, headers) for request in requests]
         chosen = [number % len(requests) for number in range(count)]
-        return self._begin(address, chosen, {"requests": wanted, "begin": begin, "rate": rate, "count": count})
+        return self._begin(address, chosen, {"requests": messages, "begin": begin, "rate": rate, "count": count})

@@ -1,4 +1,4 @@
-"""One HTTP exchange: what is sent, what is kept of the answer, and whose answer it was."""
+"""One HTTP exchange: what is sent, what is kept of the answer, and which process answered."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import requests
 from harness.load.headers import KEPT_HEADERS
 from harness.records import Answer, Failure, ProcessId, Request
 
-# What every client of the harness sends, so that the control and the stampede ask the same question.
+# What every client of the harness sends, so that controls and stampedes differ in nothing else.
 COMMON_HEADERS = {"User-Agent": "restart-harness", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 class RequestResult(msgspec.Struct):
-    """One request as the worker reports it."""
+    """One request as the worker reports it, or `exchange`."""
 
     intended: float = 0.0
     sent: float | None = None
@@ -30,11 +30,11 @@ class RequestResult(msgspec.Struct):
 
 
 def exchange(address: tuple[str, int], request: Request, headers: Mapping[str, str], timeout: float) -> RequestResult:
-    """Send a request alone, and wait up to `timeout` seconds for its answer; the same record as of a Locust user."""
+    """Send a single request, and wait up to `timeout` seconds for its answer; recorded as Locust's users record it."""
     result = RequestResult(intended=time.monotonic())
     result.sent = result.intended
     with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and our own server
+        session.trust_env = False  # no proxy between the harness and its own server
         session.headers.clear()
         try:
             response = session.request(
@@ -59,8 +59,8 @@ def exchange(address: tuple[str, int], request: Request, headers: Mapping[str, s
     return result
 
 
-def described(request: Request, extra: dict[str, str]) -> dict[str, Any]:
-    """A request as the subprocess takes it."""
+def message_of(request: Request, extra: dict[str, str]) -> dict[str, Any]:
+    """A request in the form that the subprocess reads."""
     return {
         "method": request.method,
         "path": request.path,
@@ -70,7 +70,7 @@ def described(request: Request, extra: dict[str, str]) -> dict[str, Any]:
 
 
 def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
-    """What is sent: common headers, the harness' own, then the request's, which win (Host among them)."""
+    """The headers of a request: the common ones, then `extra`, then its own, which override the others (Host too)."""
     headers = {**COMMON_HEADERS, **extra}
     if request.body and not any(name.lower() == "content-type" for name in request.headers):
         headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -78,27 +78,15 @@ def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
 
 
 def answer_of(result: RequestResult, user: int, request: int) -> Answer:
-    """A worker's result as an answer, with the probe's proof taken out of its headers."""
-    headers = dict(result.headers)
+    """A worker's result as an answer; which process gave it is taken from the probe's headers."""
+    fields = msgspec.structs.asdict(result)
+    fields["headers"] = headers = dict(result.headers)
     process, count = proof_of(headers)
-    return Answer(
-        user=user,
-        request=request,
-        intended=result.intended,
-        sent=result.sent,
-        first_byte=result.first_byte,
-        last_byte=result.last_byte,
-        status=result.status,
-        failure=result.failure,
-        headers=headers,
-        body=result.body,
-        process=process,
-        count=count,
-    )
+    return Answer(user=user, request=request, process=process, count=count, **fields)
 
 
 def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
-    """Take the probe's proof out of (lower-case) headers."""
+    """Remove the probe's headers (in lower case): which process answered, and its request count."""
     process, count = headers.pop("x-harness-process", None), headers.pop("x-harness-count", None)
     if process is None or count is None:
         return None, None

@@ -1,11 +1,11 @@
 """The stampede as a Locust user class.
 
-The harness drives it through `harness.load.worker`. With the `locust` command alone it repeats a rendezvous
-of all users, round after round, against a server you started yourself:
+The harness runs it through `harness.load.worker`. With the `locust` command alone it repeats a rendezvous of all
+users, round after round, against a server that you have started:
 
     locust -f harness/load/locustfile.py --headless -u 15 -r 15 -t 10s --host http://127.0.0.1:8000
 
-Each user opens its connection, waits until all others have theirs, and all are released at one moment.
+Each user opens its connection and waits until all others have opened theirs; then all are released at one moment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from gevent.event import AsyncResult, Event
@@ -25,6 +25,7 @@ from locust import User, constant, events, task
 from harness.load.headers import KEPT_HEADERS
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# A server on this machine accepts at once, unless its backlog is full; then it is not going to in the next seconds.
 CONNECT_SECONDS = 10.0
 
 
@@ -49,7 +50,7 @@ class Gate:
 
 @dataclass
 class Ticket:
-    """One request of a stampede, and what became of it. Times: CLOCK_MONOTONIC seconds."""
+    """One request of a stampede, and its result. Times are CLOCK_MONOTONIC seconds."""
 
     address: tuple[str, int]
     method: str
@@ -63,8 +64,22 @@ class Ticket:
     connection: http.client.HTTPConnection | None = None
     abandoned: bool = False
 
+    @classmethod
+    def of(cls, order: dict[str, Any], request: dict[str, Any], gate: Gate, done: Callable[[Ticket], None]) -> Self:
+        """A ticket for one request of an order of the harness."""
+        return cls(
+            address=(order["address"][0], order["address"][1]),
+            method=request["method"],
+            path=request["path"],
+            headers=request["headers"],
+            body=request["body"].encode(),
+            gate=gate,
+            done=done,
+            name=request["method"] + " " + request["path"],
+        )
+
     def run(self, environment: Any) -> None:
-        """Connect, wait for the others, send, and record the answer."""
+        """Connect, wait for the other users, send the request, and record the answer."""
         result = self.result
         error: Exception | None = None
         try:
@@ -74,7 +89,7 @@ class Ticket:
             result["intended"] = self.gate.opened_at
             if "failure" not in result:
                 self._exchange()
-        except Exception as caught:  # noqa: BLE001 - whatever a socket or a parser raises is a lost answer
+        except Exception as caught:  # noqa: BLE001 - whatever a socket or a parser raises, the answer is lost
             error = caught
             result["failure"] = "open" if self.abandoned else "reset"
             result["body"] = f"{type(caught).__name__}: {caught}"
@@ -106,7 +121,7 @@ class Ticket:
             self.result["failure"] = "refused"
             self.result["body"] = str(error)
             return
-        connection.sock.settimeout(None)  # how long to wait for the answer is for the one who judges it
+        connection.sock.settimeout(None)  # the harness decides how long to wait for the answer
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _exchange(self) -> None:
@@ -126,13 +141,12 @@ class Ticket:
         body = response.read()
         result["last_byte"] = time.monotonic()
         result["status"] = response.status
-        result["headers"] = {
-            name: value for name, value in ((k.lower(), v) for k, v in response.getheaders()) if name in KEPT_HEADERS
-        }
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        result["headers"] = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
         result["body"] = body.decode("utf-8", "backslashreplace")
 
     def abandon(self) -> None:
-        """Give up on an answer that is still open."""
+        """End the request if its answer is still open."""
         if not self.result.get("last_byte"):
             self.abandoned = True
             if self.connection is not None and self.connection.sock is not None:
@@ -143,7 +157,7 @@ class Ticket:
 
 
 class StampedeUser(User):
-    """Takes one ticket at a time from the environment's stampede and runs it."""
+    """Takes one ticket after another from the environment's stampede, and runs it."""
 
     wait_time = constant(0)
 
@@ -155,7 +169,7 @@ class StampedeUser(User):
 
 
 class QueuedStampede:
-    """Tickets come from the harness, through a queue."""
+    """Tickets that the harness puts into a queue."""
 
     def __init__(self) -> None:
         self._tickets: Queue = Queue()
@@ -168,7 +182,7 @@ class QueuedStampede:
 
 
 class RepeatingStampede:
-    """All users of a plain `locust` run meet again and again."""
+    """Tickets of a plain `locust` run, in which all users meet again and again."""
 
     def __init__(self, host: str, users: int) -> None:
         parts = urlsplit(host)

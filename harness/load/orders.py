@@ -1,4 +1,4 @@
-"""The socket between the harness and a Locust subprocess: orders come in, reports go out, JSON, one object a line."""
+"""The socket on which a Locust subprocess receives orders and sends reports: JSON, one object a line."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import gevent.lock
 import gevent.socket
 
 
-class Line:
-    """The end that takes orders."""
+class OrderSocket:
+    """The subprocess's end of the socket."""
 
     def __init__(self, descriptor: int) -> None:
         self._connection = gevent.socket.socket(fileno=descriptor)
-        # Two reports may be due at one moment, and one that does not fit into the socket waits in its middle.
+        # Two reports may be due at one moment, and one that does not fit into the socket's buffer is sent in parts.
         self._sending = gevent.lock.Semaphore()
 
     def send(self, report: dict[str, Any]) -> None:
         with self._sending:
             self._connection.sendall(json.dumps(report).encode() + b"\n")
 
-    def obey(self, start: Callable[[dict[str, Any]], None], abandon: Callable[[int], None]) -> None:
-        """Until the harness closes its end, however it ended. What fails is told on standard error, the log whose last
-        lines the harness quotes."""
+    def serve(self, start: Callable[[dict[str, Any]], None], abandon: Callable[[int], None]) -> None:
+        """Handle orders until the harness closes its end, or is gone. Errors go to standard error: to the log whose
+        last lines the harness quotes."""
         self.send({"ready": True})
         try:
             for line in self._connection.makefile("rb"):

@@ -1,14 +1,14 @@
-"""A constant arrival rate, by Locust: requests leave at their intended moments, whether or not others are answered.
+"""A constant arrival rate by Locust: requests are sent at their intended moments, whether or not others are answered.
 
     python -m harness.load.steady DESCRIPTOR USERS WORKERS
 
-takes orders from the harness over a socket, as `harness.load.worker` does. An order is `{"order": n, "address": [host,
-port], "requests": [...], "begin": CLOCK_MONOTONIC seconds, "rate": requests a second, "count": how many}`; its report
-`{"order": n, "results": [...]}` follows when the last of them has ended. `{"abandon": n}` ends those still open.
+receives orders over a socket, as `harness.load.worker` does. An order is `{"order": n, "address": [host, port],
+"requests": [...], "begin": CLOCK_MONOTONIC seconds, "rate": requests a second, "count": number of requests}`; its
+report `{"order": n, "results": [...]}` is sent when the last request has ended. `{"abandon": n}` ends open requests.
 
-With WORKERS this process is a Locust master, and deals the arrivals round to so many Locust workers, which it starts
-on this machine: one clock serves all of them. A worker that dies takes the load with it: a rate that is no longer kept
-must not look like a quiet server.
+With WORKERS this process is a Locust master, which starts that many Locust workers on this machine, where all read the
+same clock, and shares the arrivals among them. If a worker dies, the load ends: a rate that is no longer kept must not
+look like a quiet server.
 """
 
 from __future__ import annotations
@@ -29,16 +29,20 @@ from locust import User, constant, task
 from locust.env import Environment
 
 from harness.load.locustfile import Gate, Ticket
-from harness.load.orders import Line
+from harness.load.orders import OrderSocket
 
+# Importing Locust takes a worker a few seconds, on a busy machine many.
 START_SECONDS = 30.0
-LOOK_SECONDS = 0.2
+# How often workers are looked at: the harness should hear of a dead one within a second.
+WATCH_SECONDS = 0.2
+# How often it is checked whether all workers or users are there.
+POLL_SECONDS = 0.02
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass
 class ArrivalGate(Gate):
-    """Opens at an intended moment, for one, who is not early."""
+    """The gate of one arrival, which comes at its intended moment and is not held up."""
 
     def arrive(self) -> None:
         pass
@@ -49,8 +53,8 @@ class ArrivalGate(Gate):
 
 @dataclass
 class Arrival(Ticket):
-    """A request whose moment has come. It counts as sent when a user takes it: a connection that has to wait for the
-    server is the server's doing, an arrival that has to wait for a user is ours."""
+    """A request that is due. It counts as sent when a user takes it: the time that a connection waits is the server's,
+    the time that an arrival waits for a user is the generator's."""
 
     def run(self, environment: Any) -> None:
         self.result["begun"] = time.monotonic()
@@ -58,7 +62,7 @@ class Arrival(Ticket):
 
 
 class SteadyUser(User):
-    """Takes one arrival at a time, whichever is next."""
+    """Takes one arrival after another."""
 
     wait_time = constant(0)
 
@@ -68,42 +72,33 @@ class SteadyUser(User):
 
 
 @dataclass
-class Part:
-    """What one process does of the plans: its share of the arrivals of each."""
+class ArrivalSender:
+    """Sends one process's share of the arrivals of each order."""
 
     environment: Any
     open: dict[int, list[Arrival]] = field(default_factory=dict)
 
-    def start(self, plan: dict[str, Any]) -> None:
-        gevent.spawn(self._send, plan)
+    def start(self, order: dict[str, Any]) -> None:
+        gevent.spawn(self._send, order)
 
-    def _send(self, plan: dict[str, Any]) -> None:
-        first, step = plan["share"]
-        numbers = range(first, plan["count"], step)
+    def _send(self, order: dict[str, Any]) -> None:
+        first, step = order["share"]
+        numbers = range(first, order["count"], step)
         results: dict[int, dict[str, Any]] = {}
-        arrivals = self.open[plan["order"]] = []
+        arrivals = self.open[order["order"]] = []
 
         def done(number: int, ticket: Ticket) -> None:
             results[number] = {**ticket.result, "sent": ticket.result.pop("begun", None)}
             if len(results) == len(numbers):
-                del self.open[plan["order"]]
-                self.environment.runner.send_message(
-                    "results", {"order": plan["order"], "results": sorted(results.items())}
-                )
+                del self.open[order["order"]]
+                share = {"order": order["order"], "results": sorted(results.items())}
+                self.environment.runner.send_message("results", share)
 
         for number in numbers:
-            request = plan["requests"][number % len(plan["requests"])]
-            due = plan["begin"] + number / plan["rate"]
-            arrival = Arrival(
-                address=(plan["address"][0], plan["address"][1]),
-                method=request["method"],
-                path=request["path"],
-                headers={**request["headers"], "X-Harness-Request": f"{plan['order']}.{number}"},
-                body=request["body"].encode(),
-                gate=ArrivalGate(1, opened_at=due),
-                done=functools.partial(done, number),
-                name=request["method"] + " " + request["path"],
-            )
+            request = order["requests"][number % len(order["requests"])]
+            due = order["begin"] + number / order["rate"]
+            arrival = Arrival.of(order, request, ArrivalGate(1, opened_at=due), functools.partial(done, number))
+            arrival.headers = {**arrival.headers, "X-Harness-Request": f"{order['order']}.{number}"}
             gevent.sleep(max(0.0, due - time.monotonic()))
             arrivals.append(arrival)
             self.environment.arrivals.put(arrival)
@@ -113,8 +108,8 @@ class Part:
             arrival.abandon()
 
 
-class Plans:
-    """The plans under way, as the one process that talks to the harness sees them."""
+class Coordinator:
+    """Shares orders among the processes that send them, and puts their results together for the harness."""
 
     def __init__(self, environment: Any, send: Callable[[dict[str, Any]], None]) -> None:
         self._runner = environment.runner
@@ -122,22 +117,22 @@ class Plans:
         self._results: dict[int, dict[int, Any]] = {}
         self._counts: dict[int, int] = {}
 
-    def start(self, plan: dict[str, Any]) -> None:
-        self._results[plan["order"]], self._counts[plan["order"]] = {}, plan["count"]
+    def start(self, order: dict[str, Any]) -> None:
+        self._results[order["order"]], self._counts[order["order"]] = {}, order["count"]
         workers: list[str | None] = sorted(getattr(self._runner, "clients", ())) or [None]
-        for share, worker in enumerate(workers):
-            self._runner.send_message("plan", {**plan, "share": [share, len(workers)]}, worker)
+        for index, worker in enumerate(workers):
+            self._runner.send_message("order", {**order, "share": [index, len(workers)]}, worker)
 
     def abandon(self, order: int) -> None:
         self._runner.send_message("abandon", {"order": order})
 
-    def take(self, part: dict[str, Any]) -> None:
-        order = part["order"]
-        found = self._results[order]
-        found.update(dict(part["results"]))
-        if len(found) == self._counts[order]:
+    def receive(self, share: dict[str, Any]) -> None:
+        order = share["order"]
+        results = self._results[order]
+        results.update(dict(share["results"]))
+        if len(results) == self._counts[order]:
             del self._results[order], self._counts[order]
-            self._send({"order": order, "results": [found[number] for number in sorted(found)]})
+            self._send({"order": order, "results": [results[number] for number in sorted(results)]})
 
 
 def make_environment() -> Any:
@@ -147,14 +142,14 @@ def make_environment() -> Any:
 
 
 def listen(environment: Any) -> None:
-    """Do one's part of the plans that are told."""
-    part = Part(environment)
-    environment.runner.register_message("plan", lambda msg, **_: part.start(msg.data))
-    environment.runner.register_message("abandon", lambda msg, **_: part.abandon(msg.data["order"]))
+    """Send this process's share of each order."""
+    sender = ArrivalSender(environment)
+    environment.runner.register_message("order", lambda msg, **_: sender.start(msg.data))
+    environment.runner.register_message("abandon", lambda msg, **_: sender.abandon(msg.data["order"]))
 
 
 def be_worker(port: int) -> None:
-    """A Locust worker, until its master is gone."""
+    """Be a Locust worker until the master is gone."""
     environment = make_environment()
     environment.create_worker_runner(LOOPBACK, port)
     listen(environment)
@@ -163,30 +158,30 @@ def be_worker(port: int) -> None:
 
 
 def start_workers(environment: Any, count: int) -> list[subprocess.Popen[bytes]]:
-    """Become a Locust master, and start so many workers. Raises RuntimeError when they do not come."""
+    """Become a Locust master, and start `count` workers. Raises RuntimeError: they do not connect."""
     runner = environment.create_master_runner(LOOPBACK, 0)
     command = [sys.executable, "-m", "harness.load.steady", "worker", str(runner.server.port)]
     workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(count)]
     deadline = time.monotonic() + START_SECONDS
     while len(runner.clients) < count:
-        if time.monotonic() > deadline or any(each.poll() is not None for each in workers):
-            raise RuntimeError(f"{len(runner.clients)} of {count} Locust workers have come")
-        gevent.sleep(0.02)
+        if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
+            raise RuntimeError(f"only {len(runner.clients)} of {count} Locust workers have connected")
+        gevent.sleep(POLL_SECONDS)
     return workers
 
 
 def guard(workers: list[subprocess.Popen[bytes]]) -> None:
-    """End with the first worker that ends."""
+    """End the load when a worker ends."""
     while True:
         for number, worker in enumerate(workers, 1):
             if worker.poll() is not None:
                 sys.stderr.write(f"Locust worker {number} of {len(workers)} ended with code {worker.returncode}\n")
                 finish(workers)
-        gevent.sleep(LOOK_SECONDS)
+        gevent.sleep(WATCH_SECONDS)
 
 
 def finish(workers: list[subprocess.Popen[bytes]]) -> None:
-    """End at once, and leave nothing running. Not runner.quit(): it waits for users, and those may wait for ever."""
+    """End at once, and leave nothing running. Not runner.quit(): it waits for users, which may wait forever."""
     for worker in workers:
         worker.kill()
     sys.stderr.flush()
@@ -196,8 +191,8 @@ def finish(workers: list[subprocess.Popen[bytes]]) -> None:
 def main() -> None:
     if sys.argv[1] == "worker":
         be_worker(int(sys.argv[2]))
-    descriptor, users, count = (int(each) for each in sys.argv[1:])
-    line = Line(descriptor)
+    descriptor, users, count = map(int, sys.argv[1:])
+    orders = OrderSocket(descriptor)
     environment = make_environment()
     workers: list[subprocess.Popen[bytes]] = []
     try:
@@ -207,13 +202,13 @@ def main() -> None:
         else:
             environment.create_local_runner()
             listen(environment)
-        plans = Plans(environment, line.send)
-        environment.runner.register_message("results", lambda msg, **_: plans.take(msg.data))
+        coordinator = Coordinator(environment, orders.send)
+        environment.runner.register_message("results", lambda msg, **_: coordinator.receive(msg.data))
         environment.runner.start(user_count=users, spawn_rate=users)
         while environment.runner.user_count < users:
-            gevent.sleep(0.02)
-        line.obey(plans.start, plans.abandon)
-    except Exception:  # noqa: BLE001 - told in the log, whose last lines the harness quotes
+            gevent.sleep(POLL_SECONDS)
+        orders.serve(coordinator.start, coordinator.abandon)
+    except Exception:  # noqa: BLE001 - goes to the log, whose last lines the harness quotes
         traceback.print_exc()
     finally:
         finish(workers)

@@ -1,8 +1,8 @@
-"""The Locust subprocess: takes orders from the harness over a socket and sends back what was recorded.
+"""The Locust subprocess: receives orders from the harness over a socket, and sends back what was recorded.
 
-An order is `{"order": n, "address": [host, port], "requests":
-[{"method", "path", "headers", "body"}, ...]}`; a report is `{"order": n, "results": [...]}`, sent when every
-request of the order has ended. `{"abandon": n}` ends those that are still open.
+An order is `{"order": n, "address": [host, port], "requests": [{"method", "path", "headers", "body"}, ...]}`; a report
+is `{"order": n, "results": [...]}`, sent when every request of the order has ended. `{"abandon": n}` ends open
+requests.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from locust.env import Environment
 
 from harness.load.locustfile import Gate, QueuedStampede, StampedeUser, Ticket
-from harness.load.orders import Line
+from harness.load.orders import OrderSocket
 
 
-class Orders:
-    """The orders under way."""
+class Dispatcher:
+    """Makes each order a stampede, and reports its results."""
 
     def __init__(self, stampede: QueuedStampede, send: Callable[[dict[str, Any]], None]) -> None:
         self._stampede = stampede
@@ -37,19 +37,7 @@ class Orders:
                 tickets = self._open.pop(number)
                 self._send({"order": number, "results": [ticket.result for ticket in tickets]})
 
-        self._open[number] = [
-            Ticket(
-                address=(order["address"][0], order["address"][1]),
-                method=request["method"],
-                path=request["path"],
-                headers=request["headers"],
-                body=request["body"].encode(),
-                gate=gate,
-                done=done,
-                name=request["method"] + " " + request["path"],
-            )
-            for request in requests
-        ]
+        self._open[number] = [Ticket.of(order, request, gate, done) for request in requests]
         for ticket in list(self._open[number]):
             self._stampede.put(ticket)
 
@@ -64,10 +52,10 @@ def main() -> None:
     environment.stampede = stampede = QueuedStampede()
     runner = environment.create_local_runner()
     runner.start(user_count=users, spawn_rate=users)
-    line = Line(descriptor)
-    orders = Orders(stampede, line.send)
+    orders = OrderSocket(descriptor)
+    dispatcher = Dispatcher(stampede, orders.send)
     try:
-        line.obey(orders.start, orders.abandon)
+        orders.serve(dispatcher.start, dispatcher.abandon)
     finally:
         # Not runner.quit(): it waits for users, and one may be waiting for an answer that never comes.
         os._exit(0)

@@ -1,1 +1,1 @@
-"""A site under the development server and under Apache/mod_wsgi, compared: what each does before the first request."""
+"""Compares how a site is set up by the development server and by its script under Apache/mod_wsgi."""

@@ -1,4 +1,4 @@
-"""The comparison itself: two observations in, rows out. No input or output here."""
+"""The comparison itself: two observations in, rows out, no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.records import Mode, Record
 
 
 class ParityComparison(Record, frozen=True):
-    """A site under the development server and under mod_wsgi."""
+    """A site's set-up under the development server and under mod_wsgi, row by row."""
 
     site: str
     directory: str
@@ -28,7 +28,7 @@ class ParityComparison(Record, frozen=True):
 
     @property
     def differing(self) -> tuple[ParityRow, ...]:
-        """What differs and may not."""
+        """Rows that differ and are not accepted."""
         return tuple(row for row in self.rows if not row.same and not row.accepted)
 
     @property
@@ -37,7 +37,7 @@ class ParityComparison(Record, frozen=True):
 
 
 def check_keys(accepted: Sequence[str]) -> None:
-    """Raises BadInput: a key that no row has."""
+    """Raises BadInput: a key of no row."""
     for key in accepted:
         if key not in ROWS:
             known = listing("rows", list(ROWS))

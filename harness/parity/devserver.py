@@ -1,4 +1,4 @@
-"""Django's development server, as a developer starts it: `manage.py runserver`, with its reloader."""
+"""Django's development server as a developer starts it: `manage.py runserver`, with its reloader."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ import requests
 
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.httpd import free_port
-from harness.proc import dies_with_us
+from harness.proc import pdeathsig_prefix
 
+# Django 1.1 on Python 2.7 listens within seconds even on a busy machine; a site may do as much again many times over.
 START_SECONDS = 60.0
+# Often enough that waiting adds nothing that a user would notice, rarely enough to leave the CPU to the server.
 POLL_SECONDS = 0.02
-# A reloader outlives a server that cannot start and waits for the source to change: an error in the output that
-# nothing follows for this long is the end of it.
+# A reloader outlives a server that cannot start and waits for the source to change: if nothing follows an error in the
+# output for this long, the server has failed.
 QUIET_SECONDS = 3.0
+# For the server and its reloader to end after SIGTERM; SIGKILL follows.
+EXIT_SECONDS = 5
+OUTPUT_LINES = 8  # the end of a traceback
 _ERROR = re.compile(r"^(Traceback|Error:|CommandError|\w*Error\b)", re.MULTILINE)
 
 
@@ -30,7 +35,7 @@ class DevelopmentServer:
     """A context manager around the server's processes."""
 
     def __init__(self, python: Path, manage: Path, log: Path, environment: Mapping[str, str]) -> None:
-        self._command = [*dies_with_us(), str(python), manage.name, "runserver"]
+        self._command = [*pdeathsig_prefix(), str(python), manage.name, "runserver"]
         self._directory = manage.parent
         self._log = log
         self._environment = dict(environment)
@@ -55,9 +60,9 @@ class DevelopmentServer:
         process, self._process = self._process, None
         if process is None:
             return
-        # Not reaped before its group is gone: until then nobody else can get that number.
+        # It is reaped only when its group is gone: until then no other process can get its number.
         os.killpg(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + EXIT_SECONDS
         while time.monotonic() < deadline and os.waitid(os.P_PID, process.pid, _WITHOUT_REAPING) is None:
             time.sleep(POLL_SECONDS)
         with contextlib.suppress(ProcessLookupError):
@@ -65,12 +70,8 @@ class DevelopmentServer:
         process.wait()
 
     def get(self, path: str, headers: Mapping[str, str], timeout: float) -> requests.Response:
-        """The answer to one request, sent as soon as the server listens.
-
-        Raises:
-            BadInput: the server does not start, or does not answer; carries what it printed.
-            InfrastructureError: another program has its port.
-        """
+        """The answer to one request, sent as soon as the server listens. Raises BadInput: the server does not start or
+        does not answer; the message ends with its output; InfrastructureError: another program has its port."""
         host, port = self.address
         deadline = time.monotonic() + START_SECONDS
         with requests.Session() as session:
@@ -83,42 +84,40 @@ class DevelopmentServer:
                 except requests.Timeout as error:
                     self.check_port()
                     raise BadInput(
-                        f"the development server does not answer GET {path} in {timeout:.0f} s{self._told()}"
+                        f"the development server does not answer GET {path} in {timeout:.0f} s{self._output_end()}"
                     ) from error
                 except requests.ConnectionError:
                     self._check(deadline)
                 time.sleep(POLL_SECONDS)
 
     def check_port(self) -> None:
-        """Raises InfrastructureError: another program has its port, and has been talked to."""
+        """Raises InfrastructureError: another program has the server's port, and has got the request."""
         if "already in use" in self._log.read_text(errors="replace"):
             raise InfrastructureError(f"port {self.address[1]} on 127.0.0.1 was taken by another program: run again")
 
     def _check(self, deadline: float) -> None:
-        """Is there still hope that it will listen?"""
+        """Raises BadInput: the server has ended or failed, or the deadline is over. InfrastructureError: see above."""
         assert self._process is not None
         self.check_port()
         output = self._log.read_text(errors="replace")
         quiet = time.time() - self._log.stat().st_mtime > QUIET_SECONDS
         ended = os.waitid(os.P_PID, self._process.pid, _WITHOUT_REAPING) is not None
         if ended or (quiet and _ERROR.search(output)) or time.monotonic() > deadline:
-            raise BadInput(f"the development server does not start{self._told()}")
+            raise BadInput(f"the development server does not start{self._output_end()}")
 
-    def _told(self) -> str:
-        """The end of what it printed: the error first, where there is one."""
+    def _output_end(self) -> str:
+        """The end of the server's output for a message: the error first, if there is one."""
         lines = self._log.read_text(errors="replace").strip().splitlines()
         errors = [
             line
             for line in lines
             if re.match(r"(Error: |[A-Za-z_][\w.]*(Error|Exception|Configured|NotReady)\b)", line)
         ]
-        said = f": {errors[-1].strip()}" if errors else ""
-        tail = "\n  ".join(lines[-8:])
-        return (
-            f"{said} (`manage.py runserver` in {self._directory}):\n  {tail}"
-            if lines
-            else f"{said}: it printed nothing"
-        )
+        error = f": {errors[-1].strip()}" if errors else ""
+        tail = "\n  ".join(lines[-OUTPUT_LINES:])
+        if not lines:
+            return ": it printed nothing"
+        return f"{error} (`manage.py runserver` in {self._directory}):\n  {tail}"
 
 
 _WITHOUT_REAPING = os.WEXITED | os.WNOHANG | os.WNOWAIT

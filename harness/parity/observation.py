@@ -1,4 +1,4 @@
-"""What was recorded of a site's processes: see harness/inside/parity.py for the events."""
+"""What was recorded of a site's processes; harness/inside/parity.py writes the events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 Phase = Literal["start", "request"]
-"""Before any request, or on a thread that was answering one."""
+"""Before any request, or on a thread that was answering a request."""
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -28,7 +28,7 @@ class InterpreterStart(_Event, frozen=True, tag="start"):
 
 
 class Execution(_Event, frozen=True, tag="module"):
-    """A module of the site is about to be executed; what the process was like at that moment."""
+    """A module of the site is about to be executed; the state of the process at that moment."""
 
     name: str
     file: str
@@ -40,7 +40,7 @@ class Execution(_Event, frozen=True, tag="module"):
 
 
 class Call(_Event, frozen=True, tag="called"):
-    """Something was done: checks, commands, activate, registry."""
+    """A step of the set-up was called: checks, commands, activate, registry."""
 
     what: str
     names: list[str] = []
@@ -52,12 +52,12 @@ class ServedRequest(_Event, frozen=True, tag="request"):
 
     path: str
     language: str | None
-    """Active on its thread; None: no language was."""
+    """The one active on its thread, or None."""
     catalogues: list[str] | None = None
 
 
 class ProcessSnapshot(_Event, frozen=True, tag="snapshot"):
-    """What a process was like once it had answered. None is what could not be told."""
+    """The state of a process after its answer. None stands for what could not be determined."""
 
     cwd: str
     path: list[str]
@@ -66,11 +66,11 @@ class ProcessSnapshot(_Event, frozen=True, tag="snapshot"):
     modules: dict[str, str]
     time_zone: str | None
     time_names: list[str]
-    found: dict[str, str | None]
-    """By name, the file that an import of it would give; None where it cannot be imported."""
+    files: dict[str, str | None] = msgspec.field(name="found")
+    """By name, the file that an import would execute; None if it cannot be imported."""
     apps: list[str] | None = None
     views: dict[str, str] | None = None
-    """Views named by strings, and the error that one gives: empty where it can be had."""
+    """Views named by strings, with the error of resolving each; empty if it resolves."""
     django: str | None = None
 
 
@@ -84,59 +84,58 @@ class Observation:
 
     events: tuple[Event, ...]
     status: int | None = None
-    """Of the answer."""
+    """Status of the answer."""
 
     @cached_property
     def snapshot(self) -> ProcessSnapshot:
-        """Of the process that has answered. Raises LookupError: none has."""
-        found = [each for each in self.events if isinstance(each, ProcessSnapshot)]
-        if not found:
-            raise LookupError("no process has answered a request")
-        return found[0]
+        """That of the process that answered. Raises LookupError: none did."""
+        for event in self.events:
+            if isinstance(event, ProcessSnapshot):
+                return event
+        raise LookupError("no process has answered a request")
 
     @property
     def answered(self) -> bool:
-        return any(isinstance(each, ProcessSnapshot) for each in self.events)
+        return any(isinstance(event, ProcessSnapshot) for event in self.events)
 
     @property
     def request(self) -> ServedRequest:
-        return next(each for each in self.events if isinstance(each, ServedRequest) and each.pid == self.snapshot.pid)
+        """The first one of the process that answered."""
+        pid = self.snapshot.pid
+        return next(event for event in self.events if isinstance(event, ServedRequest) and event.pid == pid)
 
     @property
     def settings_loads(self) -> tuple[Execution, ...]:
         """Every execution of the settings module, under whichever name, in any process."""
-        return tuple(each for each in self.executions if each.file == self.snapshot.settings_file)
+        return tuple(execution for execution in self.executions if execution.file == self.snapshot.settings_file)
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        return tuple(each for each in self.events if isinstance(each, Execution))
+        return tuple(event for event in self.events if isinstance(event, Execution))
 
     @property
     def served(self) -> tuple[Execution, ...]:
-        """The executions in the process that has answered."""
-        return tuple(each for each in self.executions if each.pid == self.snapshot.pid)
+        """The executions in the process that answered."""
+        return tuple(execution for execution in self.executions if execution.pid == self.snapshot.pid)
 
     def calls(self, what: str) -> tuple[Call, ...]:
-        """Such calls in the process that has answered."""
-        return tuple(
-            each
-            for each in self.events
-            if isinstance(each, Call) and each.what == what and each.pid == self.snapshot.pid
-        )
+        """Such calls in the process that answered."""
+        calls = (event for event in self.events if isinstance(event, Call))
+        return tuple(call for call in calls if call.what == what and call.pid == self.snapshot.pid)
 
 
 def read_events(directory: Path) -> tuple[Event, ...]:
-    """The events of all processes, each process's in order; a line still in the writing is left out."""
-    found: list[Event] = []
-    for path in sorted(directory.glob("*.jsonl"), key=lambda each: each.stat().st_ino):
-        found += [_decode(line) for line in path.read_bytes().split(b"\n")[:-1]]
-    return tuple(found)
+    """The events of all processes, those of each process in order; an unfinished last line is left out."""
+    events: list[Event] = []
+    for path in sorted(directory.glob("*.jsonl"), key=lambda path: path.stat().st_ino):
+        events += [_decode(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return tuple(events)
 
 
 def source(file: str | None) -> str | None:
-    """The source of a module: Python 2 tells its bytecode's place, or its own, as it happens."""
+    """The source file of a module: Python 2 names either that or its bytecode file."""
     return file.removesuffix("c") if file is not None and file.endswith(".pyc") else file
 
 
 def names(executions: Sequence[Execution]) -> tuple[str, ...]:
-    return tuple(each.name for each in executions)
+    return tuple(execution.name for execution in executions)

@@ -24,7 +24,7 @@ class Places:
         return tuple(dict.fromkeys((top, self.manage.parent)))
 
     def shown(self, path: str) -> str:
-        """A path as a reader wants it: the site's directory by name."""
+        """A path for a reader: relative to the site's directory where it lies in it."""
         for base, name in ((self.root, f"{self.root.name}"), (self.root.parent, "(above the site)")):
             if Path(path) == base:
                 return name
@@ -34,11 +34,8 @@ class Places:
 
 
 def find_places(site: str, sites: Path, script: str | None) -> Places:
-    """The places of a site, which is a directory or the name of one in `sites`.
-
-    Raises:
-        BadInput: no such site, no manage.py in it (or several), no such script, or none to choose.
-    """
+    """The places of a site: a directory, or the name of one in `sites`. Raises BadInput: no such site, no manage.py in
+    it (or several), no such script, or none to choose from."""
     root = _root(site, sites)
     return Places(root, _manage(root), _script(root, script))
 
@@ -49,27 +46,25 @@ def _root(site: str, sites: Path) -> Path:
             return directory.resolve()
     if Path(site).is_file():
         raise BadInput(f"{site} is a file: name the site's directory, the one that holds manage.py")
-    known = sorted(each.name for each in sites.iterdir() if each.is_dir()) if sites.is_dir() else []
+    known = sorted(path.name for path in sites.iterdir() if path.is_dir()) if sites.is_dir() else []
     raise BadInput(f"there is no site {site!r}, here or in {sites}{nearest(site, known)}{listing('sites', known)}")
 
 
 def _manage(root: Path) -> Path:
     if (root / "manage.py").is_file():
         return root / "manage.py"
-    found = sorted(root.glob("*/manage.py"))
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise BadInput(
-            f"{root}: there is no manage.py, here or one directory below: the development server is started with it"
-        )
-    raise BadInput(f"{root}: several manage.py ({_names(root, found)}): name the directory of the one that is meant")
+    paths = sorted(root.glob("*/manage.py"))
+    if len(paths) == 1:
+        return paths[0]
+    if not paths:
+        raise BadInput(f"{root}: there is no manage.py, here or one directory below: it starts the development server")
+    raise BadInput(f"{root}: several manage.py ({_names(root, paths)}): name the directory of the one that is meant")
 
 
 def _script(root: Path, script: str | None) -> Path:
     known = sorted((root / "scripts").glob("*.wsgi")) or sorted(root.glob("*.wsgi")) or sorted(root.glob("*/wsgi.py"))
     if script is None:
-        defaults = [each for each in known if each.stem == "default"] or known
+        defaults = [path for path in known if path.stem == "default"] or known
         if len(defaults) == 1:
             return defaults[0]
         if not known:
@@ -77,15 +72,15 @@ def _script(root: Path, script: str | None) -> Path:
                 f"{root}: there is no WSGI script (scripts/*.wsgi, *.wsgi, */wsgi.py): name one with --script"
             )
         raise BadInput(f"{root}: several WSGI scripts ({_names(root, known)}): name one with --script")
-    for each in known:
-        if script in (each.stem, each.name):
-            return each
+    for path in known:
+        if script in (path.stem, path.name):
+            return path
     for path in (Path(script), root / script):
         if path.is_file():
             return path.resolve()
-    stems = [each.stem for each in known]
+    stems = [path.stem for path in known]
     raise BadInput(f"there is no script {script!r} in {root}{nearest(script, stems)}{listing('scripts', stems)}")
 
 
 def _names(root: Path, paths: Sequence[Path]) -> str:
-    return ", ".join(str(each.relative_to(root)) for each in paths)
+    return ", ".join(str(path.relative_to(root)) for path in paths)

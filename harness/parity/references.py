@@ -1,4 +1,4 @@
-"""Names by which a site's code speaks of the site's own modules: imports, and dotted names in strings."""
+"""Where a site's code names the site's own modules: in imports, and in dotted names in strings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# All the files of a large site are parsed in some seconds; more lie only in directories that are not the site's code.
 MOST_FILES = 5000
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(.+)|import\s+(.+))", re.MULTILINE)
 _STRING = re.compile(r"""["']([A-Za-z_]\w*(?:\.\w+)+)["']""")
@@ -16,55 +17,51 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+\Z")
 
 @dataclass(frozen=True, order=True)
 class Reference:
-    """A module of the site, named in its code."""
+    """A place in the site's code that names a module of the site."""
 
     module: str
-    """The name that must be importable for it."""
+    """The name that must be importable."""
     written: str
     where: str
-    """file:line, from the site's directory."""
+    """file:line, relative to the site's directory."""
 
 
 def sources(root: Path) -> list[Path]:
-    """The site's Python files: none of an environment that lies in its directory, none that are hidden."""
-    found: list[Path] = []
-    waiting = [root]
-    while waiting and len(found) < MOST_FILES:
-        directory = waiting.pop()
-        for each in sorted(directory.iterdir()):
-            if each.name.startswith(".") or each.is_symlink():
+    """The site's Python files, without hidden ones and those of an environment in the site's directory."""
+    files: list[Path] = []
+    directories = [root]
+    while directories and len(files) < MOST_FILES:
+        for path in sorted(directories.pop().iterdir()):
+            if path.name.startswith(".") or path.is_symlink():
                 continue
-            if (
-                each.is_dir()
-                and not (each / "pyvenv.cfg").exists()
-                and each.name not in ("site-packages", "__pycache__")
-            ):
-                waiting.append(each)
-            elif each.suffix == ".py":
-                found.append(each)
-    return sorted(found)
+            foreign = path.name in ("site-packages", "__pycache__") or (path / "pyvenv.cfg").exists()
+            if path.is_dir() and not foreign:
+                directories.append(path)
+            elif path.suffix == ".py":
+                files.append(path)
+    return sorted(files)
 
 
 def module_names(files: Iterable[Path], bases: Iterable[Path]) -> set[str]:
-    """Every name by which one of these files may be imported, if one of the directories `bases` is on sys.path."""
-    found = set()
+    """Every name by which one of these files can be imported if one of the directories `bases` is on sys.path."""
+    names = set()
     for file in files:
         for base in bases:
             if file.is_relative_to(base):
                 parts = file.relative_to(base).with_suffix("").parts
                 parts = parts[:-1] if parts[-1] == "__init__" else parts
                 if parts and all(part.isidentifier() for part in parts):
-                    found.add(".".join(parts))
-    return found
+                    names.add(".".join(parts))
+    return names
 
 
 def references(files: Iterable[Path], root: Path, modules: set[str], *, implicit: bool = False) -> list[Reference]:
-    """Where these files name one of `modules`; of each name the first place.
+    """The first place in these files that names each of `modules`.
 
-    Imports that say where they start (`from . import views`) mean the same everywhere and are left out; with
-    `implicit` (Python 2 without absolute_import) those of a file that lies in the same package are, too.
+    Relative imports (`from . import views`) mean the same everywhere and are left out; with `implicit` (Python 2
+    without absolute_import) so are imports of a file in the same package.
     """
-    found: dict[str, Reference] = {}
+    first: dict[str, Reference] = {}
     for file in files:
         text = file.read_text(encoding="utf-8", errors="replace")
         near = implicit and "absolute_import" not in text and (file.parent / "__init__.py").exists()
@@ -74,8 +71,8 @@ def references(files: Iterable[Path], root: Path, modules: set[str], *, implicit
             beside = near and ((file.parent / f"{top}.py").exists() or (file.parent / top).is_dir())
             if module and not beside:
                 reference = Reference(module, written, f"{file.relative_to(root)}:{line}")
-                found.setdefault(module, reference)
-    return sorted(found.values())
+                first.setdefault(module, reference)
+    return sorted(first.values())
 
 
 def _longest(written: str, modules: set[str]) -> str | None:
@@ -85,11 +82,11 @@ def _longest(written: str, modules: set[str]) -> str | None:
 
 
 def _written(text: str) -> Iterator[tuple[str, int]]:
-    """Dotted names and their lines: of Python 2, which this Python cannot parse, as they look."""
+    """Dotted names and their lines; of Python 2, which this Python cannot parse, by regular expressions."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        yield from _looks_written(text)
+        yield from _matched(text)
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -102,11 +99,11 @@ def _written(text: str) -> Iterator[tuple[str, int]]:
             yield node.value, node.lineno
 
 
-def _looks_written(text: str) -> Iterator[tuple[str, int]]:
+def _matched(text: str) -> Iterator[tuple[str, int]]:
     for match in _IMPORT.finditer(text):
         source, taken, plain = match.groups()
         line = text.count("\n", 0, match.start(match.lastindex or 0)) + 1
-        for each in re.findall(r"(\w[\w.]*)(?:\s+as\s+\w+)?", taken or plain):
-            yield (f"{source}.{each}" if source else each), line
+        for name in re.findall(r"(\w[\w.]*)(?:\s+as\s+\w+)?", taken or plain):
+            yield (f"{source}.{name}" if source else name), line
     for match in _STRING.finditer(text):
         yield match[1], text.count("\n", 0, match.start()) + 1

@@ -1,4 +1,4 @@
-"""A comparison as a table with words, and as JSON."""
+"""A comparison as a table with advice, and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 
 
 def print_comparison(console: Console, comparison: ParityComparison) -> None:
-    """The table, what to change in the script, and the sum in one sentence."""
+    """Print the table, what to change in the script, and a summary."""
     script = Path(comparison.script).name
     table = Table("", "development server", f"{script}, {comparison.mode} mode", "", title=_title(comparison))
     for row in comparison.rows:
@@ -29,11 +29,11 @@ def print_comparison(console: Console, comparison: ParityComparison) -> None:
 
 
 def words_of(comparison: ParityComparison) -> Iterator[str]:
-    """What differs, and what to change in the script, a line each."""
+    """What differs and what to change in the script, one line for each."""
     if comparison.same:
         accepted = [row.key for row in comparison.rows if row.accepted]
         yield "the script sets the process up as the development server does" + (
-            f", apart from {', '.join(accepted)}, which may differ" if accepted else ""
+            f", apart from {', '.join(accepted)} (accepted)" if accepted else ""
         )
         return
     yield f"what to change in {Path(comparison.script).name}:"
@@ -41,7 +41,7 @@ def words_of(comparison: ParityComparison) -> Iterator[str]:
         yield f"  {row.key}: {row.advice}"
     yield f"  or all of it at once: {'; '.join(bootstrap(comparison.directory))}"
     keys = [row.key for row in comparison.differing]
-    yield f"differs in {len(keys)} of {len(comparison.rows)} rows: {', '.join(keys)} (--accept KEY where one may)"
+    yield f"differs in {len(keys)} of {len(comparison.rows)} rows: {', '.join(keys)} (--accept KEY for each that may)"
 
 
 def _title(comparison: ParityComparison) -> str:

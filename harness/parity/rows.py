@@ -1,4 +1,4 @@
-"""What is compared: a row for each thing, made of two observations. No input or output here."""
+"""The rows of a comparison, each made from two observations, no I/O."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from harness.parity.places import Places
 from harness.parity.references import Reference
 from harness.records import Mode, Record
 
+# Names in a cell of the table: the first few show which kind they are, and a cell stays a few lines high.
 _SHOWN = 6
 _PHASES = {"start": "before any request", "request": "in the first request"}
 
 
 class ParityRow(Record, frozen=True):
-    """One thing that both have, in words."""
+    """One thing that is compared, in words."""
 
     key: str
     title: str
@@ -25,12 +26,12 @@ class ParityRow(Record, frozen=True):
     same: bool
     accepted: bool = False
     advice: str = ""
-    """What to change in the script, where it differs."""
+    """What to change in the script if it differs."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What a row is made from."""
+    """The two observations, and what else a row is made from."""
 
     dev: Observation
     wsgi: Observation
@@ -44,33 +45,27 @@ class Sides:
 
 
 def _settings(both: Sides) -> ParityRow:
-    """How often the settings were loaded and under which names. Of the development server only the process that
+    """How often the settings were loaded, and under which names. Of the development server only the process that
     serves is compared: its reloader has no counterpart."""
 
-    def told(seen: Observation) -> str:
-        loads = seen.settings_loads
+    def text(side: Observation) -> str:
+        loads = side.settings_loads
         if not loads:
-            return "not seen: they do not lie in the site's directory"
-        pids = list(dict.fromkeys(each.pid for each in loads))
-        per = [[each for each in loads if each.pid == pid] for pid in pids]
-        alike = len({names(each) for each in per}) == 1
-        of_each = _listed(names(per[0])) if alike else "; ".join(_listed(names(each)) for each in per)
+            return "not seen: they are not in the site's directory"
+        pids = list(dict.fromkeys(load.pid for load in loads))
+        by_process = [names([load for load in loads if load.pid == pid]) for pid in pids]
+        alike = len(set(by_process)) == 1
+        loaded = "; ".join(_listed(process) for process in (by_process[:1] if alike else by_process))
         where = "1 process" if len(pids) == 1 else f"each of {len(pids)} processes"
-        when = _PHASES["request" if any(each.phase == "request" for each in loads) else "start"]
-        return f"{len(loads)} {'load' if len(loads) == 1 else 'loads'}: {of_each} in {where}, {when}"
+        when = _PHASES["request" if any(load.phase == "request" for load in loads) else "start"]
+        return f"{len(loads)} {'load' if len(loads) == 1 else 'loads'}: {loaded} in {where}, {when}"
 
-    def compared(seen: Observation) -> list[tuple[str, str]]:
-        return [(each.name, each.phase) for each in seen.settings_loads if each.pid == seen.snapshot.pid]
+    def served(side: Observation) -> list[tuple[str, str]]:
+        return [(load.name, load.phase) for load in side.settings_loads if load.pid == side.snapshot.pid]
 
-    dev, wsgi = compared(both.dev), compared(both.wsgi)
-    return ParityRow(
-        key="settings",
-        title="settings loaded",
-        development_server=told(both.dev),
-        script=told(both.wsgi),
-        same=dev == wsgi,
-        advice="" if dev == wsgi else words.settings(dev, wsgi, both.places, both.django),
-    )
+    dev, wsgi = served(both.dev), served(both.wsgi)
+    advice = words.settings(dev, wsgi, both.places, both.django)
+    return _row("settings", "settings loaded", text(both.dev), text(both.wsgi), dev == wsgi, advice)
 
 
 def _settings_module(both: Sides) -> ParityRow:
@@ -80,31 +75,25 @@ def _settings_module(both: Sides) -> ParityRow:
 
 
 def _path(both: Sides) -> ParityRow:
-    """Which directories are on sys.path; in which order matters where a name is found in two of them: `names`."""
+    """Which directories are on sys.path. Their order matters only for a name that two of them hold: see `names`."""
     top = both.places.bases[0]
+    above = (str(top), str(top.parent))
 
     def split(path: Sequence[str]) -> tuple[list[str], set[str]]:
-        near = [
-            each for each in dict.fromkeys(path) if each == str(top) or each == str(top.parent) or _within(each, top)
-        ]
+        near = [entry for entry in dict.fromkeys(path) if entry in above or _within(entry, top)]
         return near, set(path) - set(near)
 
     (dev, dev_rest), (wsgi, wsgi_rest) = split(both.dev.snapshot.path), split(both.wsgi.snapshot.path)
     shown = both.places.shown
     same = sorted(dev) == sorted(wsgi) and dev_rest == wsgi_rest
 
-    def told(near: list[str], rest: set[str], others: set[str]) -> str:
-        extra = [f"and {shown(each)}" for each in sorted(rest - others)]
-        return "\n".join([shown(each) for each in near] + extra) or "nothing of the site"
+    def text(near: list[str], rest: set[str], others: set[str]) -> str:
+        extra = [f"and {shown(entry)}" for entry in sorted(rest - others)]
+        return "\n".join([shown(entry) for entry in near] + extra) or "nothing of the site"
 
-    return ParityRow(
-        key="sys.path",
-        title="sys.path (the site's)",
-        development_server=told(dev, dev_rest, wsgi_rest),
-        script=told(wsgi, wsgi_rest, dev_rest),
-        same=same,
-        advice="" if same else words.path(set(dev) | dev_rest, set(wsgi) | wsgi_rest),
-    )
+    advice = words.path(set(dev) | dev_rest, set(wsgi) | wsgi_rest)
+    dev_text, wsgi_text = text(dev, dev_rest, wsgi_rest), text(wsgi, wsgi_rest, dev_rest)
+    return _row("sys.path", "sys.path (the site's)", dev_text, wsgi_text, same, advice)
 
 
 def _cwd(both: Sides) -> ParityRow:
@@ -115,32 +104,26 @@ def _cwd(both: Sides) -> ParityRow:
 
 
 def _modules(both: Sides) -> ParityRow:
-    """The site's modules that are loaded after the first request; how each was started (manage.py, script) aside."""
+    """The site's modules that are loaded after the first request, apart from manage.py and the script."""
     entry = {source(str(both.places.manage)), source(str(both.places.script))}
 
-    def loaded(seen: Observation) -> set[str]:
-        return {name for name, file in seen.snapshot.modules.items() if source(file) not in entry}
+    def loaded(side: Observation) -> set[str]:
+        return {name for name, file in side.snapshot.modules.items() if source(file) not in entry}
 
     dev, wsgi = loaded(both.dev), loaded(both.wsgi)
     return _sets("modules", "site modules loaded", dev, wsgi, words.modules(dev - wsgi, wsgi - dev))
 
 
 def _lazy(both: Sides) -> ParityRow:
-    """The site's modules whose code ran inside the first request."""
+    """The site's modules that were executed inside the first request."""
 
-    def late(seen: Observation) -> tuple[str, ...]:
-        return names([each for each in seen.served if each.phase == "request"])
+    def late(side: Observation) -> tuple[str, ...]:
+        return names([execution for execution in side.served if execution.phase == "request"])
 
     dev, wsgi = late(both.dev), late(both.wsgi)
-    same = set(dev) == set(wsgi)
-    return ParityRow(
-        key="first-request",
-        title="loaded in the first request",
-        development_server=_listed(dev) or "nothing of the site",
-        script=_listed(wsgi) or "nothing of the site",
-        same=same,
-        advice="" if same else words.lazy([each for each in wsgi if each not in dev], both.django),
-    )
+    advice = words.lazy([name for name in wsgi if name not in dev], both.django)
+    dev_text, wsgi_text = (_listed(side) or "nothing of the site" for side in (dev, wsgi))
+    return _row("first-request", "loaded in the first request", dev_text, wsgi_text, set(dev) == set(wsgi), advice)
 
 
 def _checks(both: Sides) -> ParityRow:
@@ -152,7 +135,7 @@ def _commands(both: Sides) -> ParityRow:
     def done(calls: Sequence[Call]) -> str:
         return f"{len(calls[0].names)} discovered"
 
-    return _called(both, "commands", "management commands", words.commands(both.django), done=done)
+    return _called(both, "commands", "management commands", words.commands(), done=done)
 
 
 def _registry(both: Sides) -> ParityRow:
@@ -161,7 +144,7 @@ def _registry(both: Sides) -> ParityRow:
 
 
 def _apps(both: Sides) -> ParityRow:
-    dev, wsgi = (set(each.snapshot.apps or ()) for each in (both.dev, both.wsgi))
+    dev, wsgi = (set(side.snapshot.apps or ()) for side in (both.dev, both.wsgi))
     return _sets("apps", "apps (wildcards expanded)" if both.django < (1, 4) else "apps", dev, wsgi,
                  "the settings differ: see DJANGO_SETTINGS_MODULE, and what the settings read from the environment",
                  counted=True)  # fmt: skip
@@ -170,78 +153,62 @@ def _apps(both: Sides) -> ParityRow:
 def _locale(both: Sides) -> ParityRow:
     """The language that was active on the thread of the first request when it began."""
 
-    def told(seen: Observation) -> str:
-        request = seen.request
+    def text(side: Observation) -> str:
+        request = side.request
         if request.language is None:
             return "none (LANGUAGE_CODE holds)"
-        here = [each for each in seen.calls("activate") if each.thread == request.thread and each.phase == "start"]
-        return request.language + (", on the thread that loaded the script" if seen is both.wsgi and here else "")
+        here = [call for call in side.calls("activate") if call.thread == request.thread and call.phase == "start"]
+        return request.language + (", on the thread that loaded the script" if side is both.wsgi and here else "")
 
     dev, wsgi = both.dev.request.language, both.wsgi.request.language
-    return ParityRow(
-        key="locale", title="locale active", development_server=told(both.dev), script=told(both.wsgi),
-        same=dev == wsgi, advice="" if dev == wsgi else words.locale(dev),
-    )  # fmt: skip
+    return _row("locale", "locale active", text(both.dev), text(both.wsgi), dev == wsgi, words.locale(dev))
 
 
 def _catalogues(both: Sides) -> ParityRow:
     """The languages whose catalogues had been loaded when the first request began."""
     dev, wsgi = both.dev.request.catalogues or [], both.wsgi.request.catalogues or []
-    missing = [each for each in dev if each not in wsgi]
+    missing = [language for language in dev if language not in wsgi]
     return _plain("catalogues", "catalogues loaded before", _listed(dev) or "none", _listed(wsgi) or "none",
                   words.catalogues(missing))  # fmt: skip
 
 
 def _time_zone(both: Sides) -> ParityRow:
-    def told(seen: Observation) -> str:
-        return f"{seen.snapshot.time_zone or 'not set'} ({'/'.join(dict.fromkeys(seen.snapshot.time_names))})"
+    def text(side: Observation) -> str:
+        return f"{side.snapshot.time_zone or 'not set'} ({'/'.join(dict.fromkeys(side.snapshot.time_names))})"
 
     return _plain(
-        "TZ", "TZ", told(both.dev), told(both.wsgi), "Django sets it from TIME_ZONE when it loads the settings"
+        "TZ", "TZ", text(both.dev), text(both.wsgi), "Django sets it from TIME_ZONE when it loads the settings"
     )
 
 
 def _names(both: Sides) -> ParityRow:
-    """Names by which the site's modules can be imported in one of the two and not in the other."""
+    """Names by which the site's modules can be imported in one of the two only."""
     entry = {source(str(both.places.manage)), source(str(both.places.script))}
     dev, wsgi = (
-        {name: file for name, file in each.snapshot.found.items() if source(file) not in entry}
-        for each in (both.dev, both.wsgi)
+        {name: file for name, file in side.snapshot.files.items() if source(file) not in entry}
+        for side in (both.dev, both.wsgi)
     )
     differing = [name for name in sorted({*dev, *wsgi}) if source(dev.get(name)) != source(wsgi.get(name))]
-    used = {each.module: each for each in both.used}
+    used = {reference.module: reference for reference in both.used}
 
-    def told(found: Mapping[str, str | None]) -> str:
-        can = [name for name in differing if found.get(name)]
-        return _listed([f"{name} ({used[name].where})" if name in used else name for name in _used_first(can, used)])
+    def text(importable: list[str]) -> str:
+        used_first = sorted(importable, key=lambda name: (name not in used, name))
+        return _listed([f"{name} ({used[name].where})" if name in used else name for name in used_first]) or "none"
 
-    only_dev, only_wsgi = ([name for name in differing if found.get(name)] for found in (dev, wsgi))
-    return ParityRow(
-        key="names",
-        title="imports that work in one only",
-        development_server=told(dev) or "none",
-        script=told(wsgi) or "none",
-        same=not differing,
-        advice=words.names(only_dev, only_wsgi, used) if differing else "",
-    )
-
-
-def _used_first(found: Sequence[str], used: Mapping[str, Reference]) -> list[str]:
-    return sorted(found, key=lambda name: (name not in used, name))
+    in_dev, in_wsgi = ([name for name in differing if files.get(name)] for files in (dev, wsgi))
+    advice = words.names(in_dev, in_wsgi, used)
+    return _row("names", "imports that work in one only", text(in_dev), text(in_wsgi), not differing, advice)
 
 
 def _views(both: Sides) -> ParityRow:
     dev, wsgi = both.dev.snapshot.views or {}, both.wsgi.snapshot.views or {}
     differing = sorted(name for name in dev.keys() | wsgi.keys() if bool(dev.get(name)) != bool(wsgi.get(name)))
 
-    def told(views: Mapping[str, str]) -> str:
+    def text(views: Mapping[str, str]) -> str:
         failing = [f"{name}: {views[name]}" for name in differing if views.get(name)]
         return "\n".join(failing) or (f"{len(views)}, all resolve" if views else "none")
 
-    return ParityRow(
-        key="views", title="views named by strings", development_server=told(dev), script=told(wsgi),
-        same=not differing, advice=words.views(differing) if differing else "",
-    )  # fmt: skip
+    return _row("views", "views named by strings", text(dev), text(wsgi), not differing, words.views(differing))
 
 
 def _answer(both: Sides) -> ParityRow:
@@ -273,45 +240,41 @@ ROWS: dict[str, Callable[[Sides], ParityRow]] = {
 # -- forms of rows ---------------------------------------------------------------------------------------
 
 
-def _plain(key: str, title: str, dev: str, wsgi: str, advice: str) -> ParityRow:
+def _row(key: str, title: str, dev: str, wsgi: str, same: bool, advice: str) -> ParityRow:
     return ParityRow(
-        key=key,
-        title=title,
-        development_server=dev,
-        script=wsgi,
-        same=dev == wsgi,
-        advice="" if dev == wsgi else advice,
+        key=key, title=title, development_server=dev, script=wsgi, same=same, advice="" if same else advice
     )
 
 
+def _plain(key: str, title: str, dev: str, wsgi: str, advice: str) -> ParityRow:
+    """Compares the texts themselves."""
+    return _row(key, title, dev, wsgi, dev == wsgi, advice)
+
+
 def _sets(key: str, title: str, dev: set[str], wsgi: set[str], advice: str, *, counted: bool = False) -> ParityRow:
-    def told(ours: set[str], theirs: set[str]) -> str:
+    def text(ours: set[str], theirs: set[str]) -> str:
         only = _listed(sorted(ours - theirs))
         return f"{len(ours)}" + (f", only here: {only}" if only else "" if counted else f": {_listed(sorted(ours))}")
 
-    return ParityRow(
-        key=key, title=title, development_server=told(dev, wsgi), script=told(wsgi, dev), same=dev == wsgi,
-        advice="" if dev == wsgi else advice,
-    )  # fmt: skip
+    return _row(key, title, text(dev, wsgi), text(wsgi, dev), dev == wsgi, advice)
 
 
 def _called(
     both: Sides, what: str, title: str, advice: str, *, done: str | Callable[[Sequence[Call]], str]
 ) -> ParityRow:
-    """Whether something was done before any request; in the first request is as late as not at all."""
+    """Whether a step was done before any request; in the first request is as late as not at all."""
 
-    def told(seen: Observation) -> str:
-        calls = seen.calls(what)
+    def text(side: Observation) -> str:
+        calls = side.calls(what)
         if not calls:
             return "not " + (done if isinstance(done, str) else "discovered")
-        words_of = done if isinstance(done, str) else done(calls)
-        return f"{words_of} {_PHASES[calls[0].phase]}"
+        return f"{done if isinstance(done, str) else done(calls)} {_PHASES[calls[0].phase]}"
 
-    return _plain(what, title, told(both.dev), told(both.wsgi), advice)
+    return _plain(what, title, text(both.dev), text(both.wsgi), advice)
 
 
-def _listed(found: Sequence[str]) -> str:
-    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
 
 
 def _within(path: str, directory: object) -> bool:

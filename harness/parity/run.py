@@ -1,4 +1,4 @@
-"""Starts a site both ways, asks each for the same page, and reads what was recorded."""
+"""Starts a site both ways, requests the same page from both, and reads what was recorded."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ from harness.records import LogLine, Mode
 from harness.runtimes.compiling import check_syntax
 
 RECORDER = Path(__file__).parent.parent / "inside" / "parity.py"
-# mod_wsgi says that a request is over when the client has its answer already.
+# The client may have its answer before the server says that the request is over, which is when the snapshot is made.
+# A snapshot takes a fraction of a second: after ten, none will come.
 SNAPSHOT_SECONDS = 10.0
-POLL_SECONDS = 0.01
+# If no request has reached the recorder, another program answered, or none of Django: a short wait is enough.
+NO_REQUEST_SECONDS = 1.0
+POLL_SECONDS = 0.01  # a user does not notice such a delay
+LOG_LINES = 10  # the end of a traceback
 Name = Literal["dev", "wsgi"]
 
 
@@ -50,14 +54,11 @@ def compare_site(
     timeout: float = 30.0,
     report: Callable[[str], None] = lambda _: None,
 ) -> ParityComparison:
-    """The comparison of a site's development server with its script under mod_wsgi.
+    """Compare a site's development server with its script under mod_wsgi.
 
-    `accepted` are the keys of rows that may differ; `timeout` is that of one request, in seconds.
-
-    Raises:
-        BadInput: one of the two does not start or does not answer; an unknown key in `accepted`.
-        InfrastructureError: httpd failed, or the recording did.
-    """
+    `accepted` are the keys of rows that may differ; `timeout` is that of one request, in seconds. Raises BadInput: one
+    of the two does not start or does not answer; an unknown key in `accepted`; InfrastructureError: the server or the
+    recording failed."""
     check_keys(accepted)
     check_syntax(runtime, places.script)
     sent = dict(headers or {})
@@ -68,7 +69,7 @@ def compare_site(
     modules = module_names(files, places.bases)
     plan = {"root": str(places.root), "names": sorted(modules)}
     with _recorders(plan) as directory:
-        report(f"development server: {runtime.python} {places.manage.name} runserver, in {places.manage.parent}")
+        report(f"development server: {runtime.python} {places.manage.name} runserver in {places.manage.parent}")
         dev = _development_server(places, case, runtime, directory / "dev", timeout)
         report(f"mod_wsgi, {mode} mode: {places.script}")
         wsgi = _server(case, runtime, directory / "wsgi", timeout)
@@ -83,7 +84,7 @@ def compare_site(
 
 @contextmanager
 def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
-    """A directory with a recorder for each of the two, that any user may enter."""
+    """A directory with a recorder for each of the two; any user may enter it."""
     directory = Path(tempfile.mkdtemp(prefix=f"harness-parity-{os.getpid()}-"))
     try:
         directory.chmod(0o755)
@@ -103,21 +104,21 @@ def _development_server(
     places: Places, case: Case, runtime: ServerRuntime, recorder: Path, timeout: float
 ) -> Observation:
     environment = environment_of(case, runtime, "")
-    # Bytecode of its own: this user's files would stand in the way of the server's.
+    # It has its own bytecode directory: files of this user would be in the way of the server's user.
     environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
         request = case.requests[0]
         answer = server.get(request.path, request.headers, timeout)
-        seen = _await_snapshot(recorder / "events", answer.status_code)
-        if not seen.answered:
+        observation = _await_snapshot(recorder / "events", answer.status_code)
+        if not observation.answered:
             server.check_port()
             raise InfrastructureError(
-                f"the development server answered GET {request.path} with {answer.status_code}, but not by Django's "
-                f"WSGIHandler: what it did cannot be told"
+                f"the development server answered GET {request.path} with {answer.status_code}, but not through "
+                f"Django's WSGIHandler: there is nothing to compare"
             )
-        return seen
+        return observation
 
 
 def _server(case: Case, runtime: ServerRuntime, recorder: Path, timeout: float) -> Observation:
@@ -136,30 +137,30 @@ def _server(case: Case, runtime: ServerRuntime, recorder: Path, timeout: float) 
                 )
             except requests.RequestException as error:
                 raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {error}{_log(host)}") from error
-        seen = _await_snapshot(recorder / "events", answer.status_code)
-        if not seen.answered:
+        observation = _await_snapshot(recorder / "events", answer.status_code)
+        if not observation.answered:
             errors = errors_in(LogLine(0, line.partition("] ")[2]) for line in host.recent_log())
-            said = f": {errors[-1]}" if errors else ""
-            raise BadInput(f"{case.script_path} does not import under mod_wsgi{said}{_log(host)}")
-        return seen
+            last = f": {errors[-1]}" if errors else ""
+            raise BadInput(f"{case.script_path} does not import under mod_wsgi{last}{_log(host)}")
+        return observation
 
 
 def _log(host: LocalHost) -> str:
     lines = host.recent_log()
-    return "\n  ".join([". The server's log ends:", *lines[-10:]]) if lines else ""
+    return "\n  ".join([". The server's log ends:", *lines[-LOG_LINES:]]) if lines else ""
 
 
 def _await_snapshot(events: Path, status: int) -> Observation:
-    deadline = time.monotonic() + (SNAPSHOT_SECONDS if _has_begun(events) else 1.0)
+    deadline = time.monotonic() + (SNAPSHOT_SECONDS if _has_begun(events) else NO_REQUEST_SECONDS)
     while True:
         try:
-            seen = Observation(read_events(events), status)
+            observation = Observation(read_events(events), status)
         except msgspec.DecodeError as error:
             raise InfrastructureError(f"the recording in {events} cannot be read: {error}") from error
-        if seen.answered or time.monotonic() > deadline:
-            return seen
+        if observation.answered or time.monotonic() > deadline:
+            return observation
         time.sleep(POLL_SECONDS)
 
 
 def _has_begun(events: Path) -> bool:
-    return any('"event": "request"' in each.read_text() for each in events.glob("*.jsonl"))
+    return any('"event": "request"' in path.read_text() for path in events.glob("*.jsonl"))

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.cli.parity import choose_runtime
 from harness.parity.compare import ParityComparison
 from harness.parity.places import find_places
 from harness.parity.report import print_comparison
 from harness.parity.run import compare_site
+from harness.parity.runtime import choose_runtime
 from harness.records import Mode
 
 WIDTH = 120
+"""Of the table in an error message: as wide as pytest's own output usually is."""
 
 
 def assert_parity(
@@ -31,12 +32,9 @@ def assert_parity(
     runtime: str | None = None,
     sites: Path = Path("sites"),
 ) -> ParityComparison:
-    """A site's script sets its process up as the development server does, apart from the rows that `ignore` names.
-
-    Raises:
-        AssertionError: it does not; the message is the table, and what to change in the script.
-        HarnessError: one of the two does not start; MissingRuntime: the interpreter is not here.
-    """
+    """Assert that a site's script sets its process up as the development server does, apart from the rows in `ignore`.
+    Raises AssertionError: it does not; the message has the table, and what to change in the script; HarnessError: one
+    of the two does not start; MissingRuntime: the interpreter is not on this machine."""
     places = find_places(os.fspath(site), sites, None if script is None else os.fspath(script))
     comparison = compare_site(
         places,
@@ -49,7 +47,7 @@ def assert_parity(
     )
     if not comparison.same:
         console = Console(width=WIDTH, color_system=None)
-        with console.capture() as told:
+        with console.capture() as output:
             print_comparison(console, comparison)
-        raise AssertionError(f"the script differs from the development server\n{told.get()}")
+        raise AssertionError(f"the script differs from the development server\n{output.get()}")
     return comparison

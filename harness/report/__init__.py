@@ -1,1 +1,1 @@
-"""Results as data (`result`) and as text (`console`)."""
+"""Results for people: on a terminal, as a page, as Markdown, as a trace."""

@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 
 from harness.advice import Advice, advise_all, recipes
 from harness.advice.script_edit import edited, preview, takes_from_requests
+from harness.cases.site import project_directory
 from harness.report.console import print_plain
 from harness.result import CaseResult
 
@@ -20,8 +21,7 @@ from harness.result import CaseResult
 def print_advice(
     console: Console, cases: Sequence[CaseResult], script: Path, paths: Sequence[str], *, fix_preview: bool = False
 ) -> None:
-    """What to do about what was found in cases of one script; with `fix_preview` the script with it in place, as a
-    diff. Nothing is written."""
+    """The advice for the cases of one script; with `fix_preview` the script with it, as a diff. Nothing is written."""
     advice = advise_all(cases, paths)
     source = script.read_text(encoding="utf-8", errors="replace")
     for line in advice_lines(advice, cases, source, script, paths):
@@ -38,45 +38,36 @@ def print_advice(
 
 
 def django_of(cases: Sequence[CaseResult]) -> recipes.Version:
-    return recipes.version(next((each.versions["django"] for each in cases if each.versions.get("django")), ""))
+    return recipes.version(_django_text(cases))
+
+
+def _django_text(cases: Sequence[CaseResult]) -> str:
+    return next((case.versions["django"] for case in cases if case.versions.get("django")), "")
 
 
 def advice_lines(
     advice: Sequence[Advice], cases: Sequence[CaseResult], source: str, script: Path, paths: Sequence[str]
 ) -> Iterator[str]:
-    """The advice, a line each with its lines of Python below; nothing where there is none."""
+    """The advice: a sentence each, with its lines of Python below; nothing where there is none."""
     if not advice:
         return
-    version = next((each.versions["django"] for each in cases if each.versions.get("django")), "?")
+    version = _django_text(cases)
     django = recipes.version(version)
-    yield f"what to do about it, in {script.name}, for Django {version}:"
-    for each in advice:
-        yield f"  {each.about}: {each.says}"
-        moved = edited(source, [msgspec.structs.replace(each, lines=())], django) if each.set_up else source
+    yield f"what to do about it, in {script.name}, for Django {version or '?'}:"
+    for piece in advice:
+        yield f"  {piece.about}: {piece.says}"
+        moved = edited(source, [msgspec.structs.replace(piece, lines=())], django) if piece.set_up else source
         yield from (f"    | {line}" for line in _added(source, moved))
-        yield from (f"    | {line}" for line in each.lines)
-    if any(each.set_up for each in advice) and takes_from_requests(source):
-        yield "  note: what this script takes from a request's environ (SetEnv) is then too late for the settings:"
-        yield "  set it when the script is imported"
+        yield from (f"    | {line}" for line in piece.lines)
+    if any(piece.set_up for piece in advice) and takes_from_requests(source):
+        yield "  note: this script reads variables from a request's environ (SetEnv), which is then too late for the"
+        yield "  settings: set them when the script is imported"
     warm = f", warm={list(dict.fromkeys(paths))}"
-    yield "  or all that a script can do, at once:"
-    yield from (f"    | {line}" for line in recipes.bootstrap(str(site_of(script)), warm))
+    yield "  or everything that a script can do, in one call:"
+    yield from (f"    | {line}" for line in recipes.bootstrap(str(project_directory(script)), warm))
     yield "  (--fix-preview shows the script with these lines in it)"
 
 
 def _added(before: str, after: str) -> list[str]:
-    """The lines that a text has gained."""
+    """The lines that `after` has and `before` has not."""
     return [line[2:] for line in difflib.ndiff(before.splitlines(), after.splitlines()) if re.match(r"\+ .*\S", line)]
-
-
-def site_of(script: Path) -> Path:
-    """The directory that holds manage.py: above the script, or beside its directory; else where it would be."""
-    near, above, *further = script.resolve().parents
-    for directory in (near, above, *further[:1]):
-        if (directory / "manage.py").is_file():
-            return directory
-    for directory in (near, above):
-        found = list(directory.glob("*/manage.py"))
-        if len(found) == 1:
-            return found[0].parent
-    return above if near.name == "scripts" else near

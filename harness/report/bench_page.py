@@ -7,20 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.bench.records import PHASES, Bench, Cell, Cycle
+from harness.bench.records import PHASES, Bench, Cell, Cycle, PhaseName, SampleOutcome
 from harness.bench.summary import phase_of, rows
 from harness.bench.table import tables, warnings
-from harness.report.page import FILE, Headline, render_page, write_page
+from harness.report.headline import bench_headline
+from harness.report.page import FILE, render_page, write_page
 
-# Answers that are drawn of a page at most; 12 bytes each. Of neighbours in time the slowest is drawn.
+# On all charts of a page: at 24 bytes each that is about 600 kB, which a browser draws at once.
 MOST_POINTS = 24_000
-# Points of a percentile curve: so many for each further nine.
+# Points of a percentile curve for each nine: of a curve up to p99.99 they lie some 35 pixels apart, smooth to the eye.
 _STEPS = 8
 
 
 @dataclass(frozen=True)
+class Point:
+    """A request in a chart."""
+
+    at: float
+    """When it was intended, in seconds from the first restart of its cycle."""
+    latency_ms: float | None
+    outcome: SampleOutcome
+
+
+@dataclass(frozen=True)
 class Chart:
-    """One cell over time: all its cycles, one over the other, in seconds from the first restart of each."""
+    """One cell over time: its cycles on top of each other, in seconds from the first restart of each."""
 
     title: str
     note: str
@@ -37,47 +48,27 @@ def write_bench_html(directory: Path, bench: Bench) -> Path:
 def render(bench: Bench) -> str:
     """The page of a bench run."""
     room = MOST_POINTS // max(1, sum(bool(cell.cycles) for cell in bench.cells))
+    curves = [_curves(phase, bench) for phase in PHASES]
     return render_page(
         "bench.html.j2",
-        headline(bench),
+        bench_headline(bench),
         scripts=["uplot/uPlot.iife.min.js", "bench.js"],
         styles=["report.css", "uplot/uPlot.min.css", "bench.css"],
         run=bench,
-        tables=[each for each in tables(bench) if each.rows],
+        tables=[table for table in tables(bench) if table.rows],
         warnings=warnings(bench),
         charts=[_chart(cell, room) for cell in bench.cells],
-        curves=[each for name in PHASES if (each := _curves(name, bench))["nines"]],
+        curves=[curve for curve in curves if curve["nines"]],
         licence="uPlot (c) 2022 Leon Sorokin, MIT licence",
     )
 
 
-def headline(bench: Bench) -> Headline:
-    """What the restarts cost, in a title and a sentence. A bench run judges nothing: the gate does."""
-    measured = [(cell, cell.summary) for cell in bench.cells if cell.summary is not None]
-    cut = "The run was interrupted; this is what it kept. " if bench.status != "complete" else ""
-    if not measured:
-        return Headline("open", "Nothing was measured", cut + "; ".join(cell.note for cell in bench.cells if cell.note))
-    gaps = sorted((each.without_good_ms, cell.name) for cell, each in measured if each.without_good_ms is not None)
-    lost = sum(count for _, each in measured for name, count in each.outcomes.items() if name != "ok")
-    asked = sum(each.requests for _, each in measured)
-    restarts = sum(each.restarts for _, each in measured)
-    told = f"{cut}{restarts} restarts under {bench.rate:g} requests/s: {lost} of {asked} requests got no good answer."
-    never = [cell.name for cell, each in measured if each.without_good_ms is None]
-    if never:
-        return Headline("plain", f"No good answer came after a restart of {', '.join(never)}", told)
-    (best, name), (worst, last) = gaps[0], gaps[-1]
-    if len(gaps) == 1:
-        return Headline("plain", f"A restart leaves users {best:.0f} ms without a good answer", told)
-    title = f"A restart leaves users {best:.0f} to {worst:.0f} ms without a good answer"
-    return Headline("plain", title, f"Least: {name}. Most: {last}. Medians over the restarts of each. {told}")
-
-
 def _chart(cell: Cell, room: int) -> Chart:
-    points = sorted(point for cycle in cell.cycles for point in _points(cycle))
-    kept = list(_thin(points, room))
+    points = sorted((point for cycle in cell.cycles for point in _points(cycle)), key=lambda point: point.at)
+    drawn = list(_thin(points, room))
     restarts = sorted({round(at - cycle.restarts_s[0], 2) for cycle in cell.cycles for at in cycle.restarts_s})
-    lost = sum(outcome != "ok" for _, _, outcome in points)
-    slowest = max((latency for _, latency, _ in points if latency is not None), default=None)
+    lost = sum(point.outcome != "ok" for point in points)
+    slowest = max((point.latency_ms for point in points if point.latency_ms is not None), default=None)
     alt = (
         f"Latency over time of {cell.name}: {len(points)} requests in {len(cell.cycles)} cycles, {lost} of them "
         f"without a good answer" + (f", the slowest answered after {slowest:.0f} ms" if slowest is not None else "")
@@ -87,44 +78,37 @@ def _chart(cell: Cell, room: int) -> Chart:
         note=cell.note if not points else "",
         alt=alt,
         data={
-            "at": [at for at, _, _ in kept],
-            "ok": [latency if outcome == "ok" else None for _, latency, outcome in kept],
-            "bad": [latency if outcome != "ok" else None for _, latency, outcome in kept],
-            "lost": [latency is None for _, latency, _ in kept],
-            "outcome": [outcome if outcome != "ok" else "" for _, _, outcome in kept],
+            "at": [point.at for point in drawn],
+            "ok": [point.latency_ms if point.outcome == "ok" else None for point in drawn],
+            "bad": [point.latency_ms if point.outcome != "ok" else None for point in drawn],
+            "lost": [point.latency_ms is None for point in drawn],
+            "outcome": [point.outcome if point.outcome != "ok" else "" for point in drawn],
             "restarts": restarts,
-            "drawn": [len(kept), len(points)],
+            "drawn": [len(drawn), len(points)],
         },
     )
 
 
-def _points(cycle: Cycle) -> Iterable[tuple[float, float | None, str]]:
+def _points(cycle: Cycle) -> Iterable[Point]:
     samples = cycle.samples
     zero = cycle.restarts_s[0] if cycle.restarts_s else 0.0
     for at, latency, outcome in zip(samples.intended_s, samples.latency_ms, samples.outcome, strict=True):
-        yield _Point((round(at - zero, 3), None if latency is None else round(latency, 1), outcome))
+        yield Point(round(at - zero, 3), None if latency is None else round(latency, 1), outcome)
 
 
-class _Point(tuple[float, float | None, str]):
-    """Ordered by time alone: a latency may be None."""
-
-    def __lt__(self, other: tuple[float, float | None, str]) -> bool:  # type: ignore[override]
-        return self[0] < other[0]
-
-
-def _thin(points: Sequence[tuple[float, float | None, str]], most: int) -> Iterable[tuple[float, float | None, str]]:
-    """At most about so many points. Of neighbours in time the slowest stays, and so does all that was not answered."""
+def _thin(points: Sequence[Point], most: int) -> Iterable[Point]:
+    """About `most` of the points: of neighbours in time the slowest, and each without a good answer."""
     size = -(-len(points) // max(1, most))
     if size <= 1:
         yield from points
         return
     for begin in range(0, len(points), size):
         chunk = points[begin : begin + size]
-        slowest = max(chunk, key=lambda each: -1.0 if each[1] is None else each[1])
-        yield from (each for each in chunk if each is slowest or each[2] != "ok")
+        slowest = max(chunk, key=lambda point: -1.0 if point.latency_ms is None else point.latency_ms)
+        yield from (point for point in chunk if point is slowest or point.outcome != "ok")
 
 
-def _curves(phase: str, bench: Bench) -> dict[str, Any]:
+def _curves(phase: PhaseName, bench: Bench) -> dict[str, Any]:
     """Percentile curves of a phase, a line for each cell. x is how many nines: 1 is p90, 2 is p99."""
     lines = {cell.name: _curve(sorted(_latencies(cell, phase, bench.during_s))) for cell in bench.cells if cell.cycles}
     longest = max((len(line) for line in lines.values()), default=0)
@@ -135,8 +119,8 @@ def _curves(phase: str, bench: Bench) -> dict[str, Any]:
     }
 
 
-def _latencies(cell: Cell, phase: str, during_s: float) -> Iterable[float]:
-    """Of the answered requests of a phase."""
+def _latencies(cell: Cell, phase: PhaseName, during_s: float) -> Iterable[float]:
+    """The latencies of a phase, of its answered requests."""
     for cycle in cell.cycles:
         for sample in rows(cycle):
             if sample.latency_ms is not None and phase_of(sample, during_s) == phase:
@@ -144,11 +128,11 @@ def _latencies(cell: Cell, phase: str, during_s: float) -> Iterable[float]:
 
 
 def _curve(ordered: Sequence[float]) -> list[float | None]:
-    """Nearest-rank percentiles 1 - 10^-x, as far as there are answers to tell them apart."""
-    found: list[float | None] = []
+    """Nearest-rank percentiles 1 - 10^-x, up to the last that the number of answers supports."""
+    curve: list[float | None] = []
     step = 0
     while ordered and 10 ** (step / _STEPS) <= len(ordered):
         rank = min(len(ordered) - 1, int(len(ordered) * (1 - 10 ** (-step / _STEPS))))
-        found.append(round(ordered[rank], 2))
+        curve.append(round(ordered[rank], 2))
         step += 1
-    return found
+    return curve

@@ -1,4 +1,4 @@
-"""The corpus: known races, each on a release that has it and on one without, and what the harness makes of them."""
+"""The corpus: known races, each on a release that has it and on one that does not, and which verdicts they get."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class CorpusRace:
 
     @property
     def is_race(self) -> bool:
-        """Is a race expected on the affected release? Some rows are there because they must not be called so."""
+        """Is a race expected on the affected release? Some rows are there because they look like one and are none."""
         return any("race" in (case.expected or "").split("|") for case in self.affected)
 
     @property
-    def found(self) -> bool:
+    def detected(self) -> bool:
         return any(case.verdict == "race" for case in self.affected)
 
     @property
     def false_alarms(self) -> int:
-        """Cases of the fixed release, or of a row that is no race, that were called one."""
+        """Races reported on the fixed release, or in a row that is no race."""
         suspects = self.fixed if self.is_race else (*self.affected, *self.fixed)
         return sum(case.verdict == "race" for case in suspects)
 
     @property
     def correct(self) -> bool:
         """Is the verdict on the affected release the expected one in at least one schedule, and no false alarm?"""
-        return any(case.met for case in self.affected) and not self.false_alarms and (self.found == self.is_race)
+        return any(case.met for case in self.affected) and not self.false_alarms and (self.detected == self.is_race)
 
 
 def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
-    """The scenario files that belong to the corpus. Raises BadInput: none, or one that is not valid."""
-    found = {path: load_scenario(path).corpus for path in sorted(directory.rglob("*.toml"))}
-    rows = {path: row for path, row in found.items() if row is not None}
+    """The scenario files that belong to the corpus. Raises BadInput: there is none, or one is not valid."""
+    scenarios = ((path, load_scenario(path).corpus) for path in sorted(directory.rglob("*.toml")))
+    rows = {path: row for path, row in scenarios if row is not None}
     if not rows:
         raise BadInput(f"{directory}: no scenario there belongs to the corpus (a [corpus] table names its row)")
     return rows
@@ -58,15 +58,15 @@ def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
 
 def rows_of(cases: Iterable[CaseResult], row_of: Mapping[str, CorpusRow]) -> list[CorpusRace]:
     """The rows that these cases make; `row_of` is by scenario."""
-    by: dict[str, dict[Release, list[CaseResult]]] = {}
+    rows: dict[str, dict[Release, list[CaseResult]]] = {}
     for case in cases:
-        place = row_of[case.scenario]
-        by.setdefault(place.row, {"affected": [], "fixed": []})[place.release].append(case)
-    return [CorpusRace(name, tuple(each["affected"]), tuple(each["fixed"])) for name, each in sorted(by.items())]
+        row = row_of[case.scenario]
+        rows.setdefault(row.row, {"affected": [], "fixed": []})[row.release].append(case)
+    return [CorpusRace(name, tuple(row["affected"]), tuple(row["fixed"])) for name, row in sorted(rows.items())]
 
 
 def print_corpus(console: Console, rows: Sequence[CorpusRace]) -> None:
-    """A line for each row, natural and perturbed apart, and the sum."""
+    """A line for each row, natural and perturbed apart, and the totals."""
     table = Table("row", "expected", "natural", "perturbed", "fixed release", "verdict", title="corpus")
     for row in rows:
         expected = " or ".join(dict.fromkeys(case.expected or "-" for case in row.affected))
@@ -83,16 +83,16 @@ def print_corpus(console: Console, rows: Sequence[CorpusRace]) -> None:
     races = [row for row in rows if row.is_race]
     console.print(
         f"verdict correct {sum(row.correct for row in rows)}/{len(rows)}, "
-        f"races found {sum(row.found for row in races)}/{len(races)}, "
+        f"races found {sum(row.detected for row in races)}/{len(races)}, "
         f"false alarms {sum(row.false_alarms for row in rows)}",
         highlight=False,
     )
     sound = [case for row in rows for case in row.fixed]
     schedules: tuple[Schedule, ...] = ("natural", "perturbed")
     counts = {name: sum(case.effective_trials for case in sound if case.schedule == name) for name in schedules}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items())
     bad = sum(case.bad_trials for case in sound)
-    console.print(f"fixed releases: {bad} bad of {sum(counts.values())} effective trials ({told})", highlight=False)
+    console.print(f"fixed releases: {bad} bad of {sum(counts.values())} effective trials ({parts})", highlight=False)
 
 
 def _verdicts(cases: Iterable[CaseResult]) -> str:
@@ -100,13 +100,13 @@ def _verdicts(cases: Iterable[CaseResult]) -> str:
 
 
 def _detection(cases: Sequence[CaseResult], schedule: Schedule) -> str:
-    """The earliest detection of the cases of a schedule, or what they came to in how many effective trials."""
+    """The earliest detection among the cases of a schedule; without one, their verdicts and effective trials."""
     here = [case for case in cases if case.schedule == schedule]
-    found = [case for case in here if case.verdict == "race"]
-    if found:
-        first = min(found, key=lambda case: case.first_bad_s or 0.0)
-        bad = sum(case.bad_trials for case in found)
-        trials = sum(case.effective_trials for case in found)
+    races = [case for case in here if case.verdict == "race"]
+    if races:
+        first = min(races, key=lambda case: case.first_bad_s or 0.0)
+        bad = sum(case.bad_trials for case in races)
+        trials = sum(case.effective_trials for case in races)
         return (
             f"{first.race_class}, {bad} of {trials}; first in trial {first.first_bad_trial}, {first.first_bad_s:.1f} s"
         )

@@ -8,32 +8,34 @@ from collections.abc import Iterator, Sequence
 from harness.advice import advise
 from harness.bench.records import Bench
 from harness.bench.table import tables, warnings
-from harness.report.bench_page import headline as bench_headline
-from harness.report.console import (
-    evidence_lines,
+from harness.report.headline import bench_headline, headline
+from harness.report.sentences import (
+    by_gravity,
+    case_name,
+    evidence_tail,
+    expected_text,
     hosting_text,
-    judged,
+    main_findings,
     outcomes_text,
-    shown,
-    verdict_text,
+    seen_text,
+    story,
 )
-from harness.report.html import headline, story
 from harness.result import CaseResult, FindingResult, RunResult
 
 _SIGNS = {"clean": "✅", "hazard": "⚠️", "race": "❌", "broken": "⛔", "inconclusive": "❔"}
 _LEVELS = {"good": "✅", "bad": "❌", "open": "❔"}
 # What Markdown or the HTML in it would take for its own. A mention (@) must not call anybody.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@&])")
-# GitHub cuts a summary at 1 MiB; a run with very many cases tells those first that matter.
+# GitHub cuts a summary at 1 MiB: 60 cases leave 17 kB for each, and a case with all its evidence takes five.
 MOST_STORIES = 60
 
 
 def render(result: RunResult) -> str:
     """The summary of a run: verdict, table, and what was found, collapsed."""
-    told = headline(result)
-    lines = [f"## {_LEVELS[told.level]} {plain(told.title)}", ""]
-    if told.sentence:
-        lines += [plain(told.sentence), ""]
+    head = headline(result)
+    lines = [f"## {_LEVELS[head.level]} {plain(head.title)}", ""]
+    if head.sentence:
+        lines += [plain(head.sentence), ""]
     lines += [f"Run `{_code(result.run)}`", ""]
     if result.cases:
         lines += [
@@ -42,22 +44,22 @@ def render(result: RunResult) -> str:
             *map(_row, result.cases),
             "",
         ]
-    interesting = [case for case in result.cases if not case.met or case.verdict in ("race", "broken")]
-    for case in sorted(interesting, key=lambda each: each.met)[:MOST_STORIES]:
-        lines += [*_story(case), ""]
-    for each in result.skipped:
-        lines += [f"- skipped: {plain(each.case)}: {plain(each.reason)}"]
+    notable = [case for case in by_gravity(result.cases) if not case.met or case.verdict in ("race", "broken")]
+    for case in notable[:MOST_STORIES]:
+        lines += [*_details(case), ""]
+    lines += [f"- skipped: {plain(skipped.case)}: {plain(skipped.reason)}" for skipped in result.skipped]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def render_bench(bench: Bench) -> str:
     """The tables of a bench run."""
-    lines = [f"## {plain(bench_headline(bench).title)}", "", plain(bench_headline(bench).sentence), ""]
-    lines += [f"- {plain(each)}" for each in warnings(bench)] + [""]
-    for each in tables(bench):
-        if each.rows:
-            lines += [f"**{plain(each.title)}**", "", _cells(each.headings)]
-            lines += [_cells(("---", *["---:"] * (len(each.headings) - 1)), raw=True), *map(_cells, each.rows), ""]
+    head = bench_headline(bench)
+    lines = [f"## {plain(head.title)}", "", plain(head.sentence), ""]
+    lines += [f"- {plain(warning)}" for warning in warnings(bench)] + [""]
+    for table in tables(bench):
+        if table.rows:
+            lines += [f"**{plain(table.title)}**", "", _cells(table.headings)]
+            lines += [_cells(("---", *["---:"] * (len(table.headings) - 1)), raw=True), *map(_cells, table.rows), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -66,28 +68,26 @@ def _cells(cells: Sequence[str], *, raw: bool = False) -> str:
 
 
 def _row(case: CaseResult) -> str:
-    schedule = "" if case.schedule == "natural" else f" {case.schedule}"
     cells = (
-        f"{plain(case.scenario)} **{plain(case.script)}**{schedule}",
+        plain(case_name(case)),
         hosting_text(case),
-        f"{judged(case)} of {case.trials}",
+        f"{case.judged_trials} of {case.trials}",
         str(case.bad_trials),
         outcomes_text(case) or "-",
-        f"{_SIGNS[case.verdict]} {verdict_text(case)}",
-        (case.expected or "-").replace("|", " or "),
+        f"{_SIGNS[case.verdict]} {case.verdict_text}",
+        expected_text(case),
         "yes" if case.met else "**NO**",
     )
     return _cells(cells, raw=True)
 
 
-def _story(case: CaseResult) -> Iterator[str]:
-    opened = "" if case.met else " open"
-    title = f"{_SIGNS[case.verdict]} {_html(case.case)}: {verdict_text(case)}"
-    yield f"<details{opened}><summary>{title}</summary>"
+def _details(case: CaseResult) -> Iterator[str]:
+    title = f"{_SIGNS[case.verdict]} {_html(case.case)}: {case.verdict_text}"
+    yield f"<details{'' if case.met else ' open'}><summary>{title}</summary>"
     yield ""
-    for each in case.unmet:
-        yield f"- **not met**: {plain(each)}"
-    for finding in shown(case):
+    for reason in case.unmet:
+        yield f"- **not met**: {plain(reason)}"
+    for finding in main_findings(case):
         yield from _finding(finding)
     for advice in advise(case):
         yield f"- **fix** ({plain(advice.about)}): {plain(advice.says)}"
@@ -96,13 +96,12 @@ def _story(case: CaseResult) -> Iterator[str]:
 
 
 def _finding(finding: FindingResult) -> Iterator[str]:
-    where = f"trial {finding.trial}, " if finding.trial is not None else ""
-    times = f"{finding.count} time{'s' * (finding.count != 1)}"
-    yield f"**{finding.outcome}** ({where}seen {times}): " + " ".join(map(plain, story(finding)))
+    yield f"**{finding.outcome}** ({seen_text(finding)}): " + " ".join(map(plain, story(finding)))
     yield ""
-    evidence = [line.rstrip() for line in evidence_lines(finding)]
+    evidence = evidence_tail(finding)
     if evidence:
-        fence = "`" * max(3, 1 + max((len(run) for line in evidence for run in re.findall("`+", line)), default=0))
+        runs = [len(ticks) for line in evidence for ticks in re.findall("`+", line)]
+        fence = "`" * max(3, 1 + max(runs, default=0))
         yield from (f"{fence}text", *evidence, fence, "")
 
 

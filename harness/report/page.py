@@ -1,6 +1,6 @@
 """What the pages have in common: templates that escape everything, and a policy that runs no script but the page's own.
 
-What a site sent, said or is called is untrusted.
+All text of a site is untrusted: its names, its answers, its errors.
 """
 
 from __future__ import annotations
@@ -8,36 +8,21 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from harness.report.console import evidence_lines, hosting_text, judged, outcomes_text, verdict_text
+from harness.report import sentences
+from harness.report.headline import Headline
 from harness.store.files import write_whole
 
 FILE = "report.html"
 _TEMPLATES = Path(__file__).with_name("templates")
-_SIGNS = {"good": "\u2713", "bad": "\u2717", "open": "?", "plain": ""}
 
 
-@dataclass(frozen=True)
-class Headline:
-    """What a run has come to, before anything else is said."""
-
-    level: Literal["good", "bad", "open", "plain"]
-    title: str
-    sentence: str
-
-    @property
-    def sign(self) -> str:
-        """The level, not by colour alone."""
-        return _SIGNS[self.level]
-
-
-def render_page(template: str, headline: Headline, *, scripts: list[str], styles: list[str], **told: Any) -> str:
+def render_page(template: str, headline: Headline, *, scripts: list[str], styles: list[str], **values: Any) -> str:
     """A page from a template, with the files of its scripts and styles in it."""
     script = "\n".join(map(_asset, scripts))
     return (
@@ -48,7 +33,7 @@ def render_page(template: str, headline: Headline, *, scripts: list[str], styles
             style=Markup("\n".join(map(_asset, styles))),
             script=Markup(script),
             script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            **told,
+            **values,
         )
     )
 
@@ -59,7 +44,7 @@ def write_page(path: Path, text: str) -> Path:
 
 
 def encode_page(text: str) -> bytes:
-    """A page as the contents of a file, whatever half characters a site sent."""
+    """A page as the contents of a file; a lone surrogate that a site sent is written as its escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -72,19 +57,18 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         autoescape=True,
     )
-    environment.filters |= {
-        "verdict_text": verdict_text,
-        "hosting_text": hosting_text,
-        "outcomes_text": outcomes_text,
-        "judged": judged,
-        "evidence_lines": evidence_lines,
-        "duration": _duration,
-    }
+    for name in ("conclusion", "evidence_tail", "expected_text", "hosting_text", "outcomes_text", "seen_text", "story"):
+        environment.filters[name] = getattr(sentences, name)
+    environment.filters |= {"duration": _duration, "sentence": _sentence}
     return environment
 
 
 def _asset(name: str) -> str:
     return _TEMPLATES.joinpath(name).read_text(encoding="utf-8")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _duration(seconds: float) -> str:

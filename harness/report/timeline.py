@@ -1,4 +1,4 @@
-"""A trial as a timeline: threads as lanes, requests and initialisation as bars. Only what is drawn, not how.
+"""A trial as a timeline: threads as lanes, requests and initialisation as bars. What is drawn; how is the template's.
 
 All times are milliseconds since the stampede was released (of a control: since its first request).
 """
@@ -11,8 +11,10 @@ from typing import Literal
 
 Mark = Literal["", "bad", "twice", "failed"]
 
-# Of a view's length, left free on either side of it.
+# Left free on either side of a view, as a share of its length: the first and the last bar do not touch the edge.
 _MARGIN = 0.03
+# Views whose lengths differ by less than this factor look alike: one of them is enough.
+_ALIKE = 1.15
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,19 @@ class Bar:
     name: str
     begin: float
     end: float
-    """Where it is drawn to; a bar that is `open` never ended while it was watched."""
+    """Where it is drawn to; a bar that is `open` had not ended when the trial did."""
     row: int
-    """Of its lane: 0 for requests, 1 and deeper for initialisation by its nesting."""
+    """Within its lane: 0 for requests, 1 and deeper for initialisation by its nesting."""
     thread: int
     open: bool = False
     mark: Mark = ""
     text: str = ""
-    """What stands on the bar, and is its name to a screen reader."""
+    """The label of the bar, which a screen reader reads."""
     notes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     """Lines of a traceback."""
+    follow_up: bool = False
+    """A request that was sent alone, after the stampede."""
 
     @property
     def length(self) -> float:
@@ -42,12 +46,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    """A thread of a process; or a request that no recording tells of, as its client saw it."""
+    """A thread of a process; or requests that no process recorded, as their client saw them."""
 
     title: str
     bars: tuple[Bar, ...]
     note: str = ""
-    bad: bool = False
+
+    @property
+    def bad(self) -> bool:
+        return any(bar.mark == "bad" for bar in self.bars)
 
     @property
     def rows(self) -> int:
@@ -79,7 +86,7 @@ class View:
         """Round numbers in the stretch: four to ten of them."""
         step = _round_step(self.length / 6)
         first = -int(-self.begin // step)
-        return [round(step * each, 6) for each in range(first, int(self.end // step) + 1)]
+        return [round(step * number, 6) for number in range(first, int(self.end // step) + 1)]
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Timeline:
     groups: tuple[Group, ...]
     views: tuple[View, ...]
     left_out: int = 0
-    """Short pieces of initialisation that are not drawn."""
+    """How many short pieces of initialisation are not drawn."""
 
     @property
     def bars(self) -> list[Bar]:
@@ -98,8 +105,8 @@ class Timeline:
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of bars, in the order in which they are first met."""
-        return list(dict.fromkeys(bar.kind for bar in sorted(self.bars, key=lambda each: each.begin)))
+        """Kinds of bars, in the order in which they begin."""
+        return list(dict.fromkeys(bar.kind for bar in sorted(self.bars, key=lambda bar: bar.begin)))
 
     @property
     def marks(self) -> set[Mark]:
@@ -113,17 +120,21 @@ def views_of(groups: Sequence[Group]) -> tuple[View, ...]:
         return (View("Whole trial", 0.0, 1.0),)
     whole = _view("Whole trial", bars)
     served = [bar for bar in bars if bar.kind == "request"]
-    stampede = [bar for bar in served if not bar.notes[0].startswith("request f")]
-    found = [_view("Requests", stampede)] if stampede else []
+    stampede = [bar for bar in served if not bar.follow_up]
     marked = [bar for bar in bars if bar.mark and not bar.open]
-    if marked:
-        found.append(_view("What went wrong", marked))
-    views = [*found, whole]
-    return tuple(
-        view
-        for index, view in enumerate(views)
-        if not any(view.length < 1.15 * each.length and each.length < 1.15 * view.length for each in views[:index])
-    )
+    views: list[View] = []
+    for view in (
+        *([_view("Requests", stampede)] if stampede else []),
+        *([_view("What went wrong", marked)] if marked else []),
+        whole,
+    ):
+        if not any(_alike(view, other) for other in views):
+            views.append(view)
+    return tuple(views)
+
+
+def _alike(one: View, other: View) -> bool:
+    return max(one.length, other.length) < _ALIKE * min(one.length, other.length)
 
 
 def _view(name: str, bars: Sequence[Bar]) -> View:
@@ -133,7 +144,7 @@ def _view(name: str, bars: Sequence[Bar]) -> View:
 
 
 def _round_step(at_least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is no less."""
+    """The smallest of 1, 2 and 5 times a power of ten that is not below it."""
     step = 0.001
     while True:
         for factor in (1, 2, 5):

@@ -1,4 +1,4 @@
-"""The control: the same requests one after another, on a cold process. What it gets is right."""
+"""The control: a trial's requests one after another, on a cold process. Its answers are the expected ones."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ import time
 from harness.hosting.host import Host
 from harness.hosting.slot import ColdSlot
 from harness.load.exchange import answer_of, exchange, headers_of
-from harness.records import (
-    Answer,
-    Control,
-    Request,
-    Schedule,
-)
+from harness.records import Answer, Control, Request, Schedule
 
 
 def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Control:
-    """One control on a cold process. Raises InfrastructureError as the host does."""
+    """Run a control on a cold process of the host. Raises InfrastructureError: the host failed."""
     with host.cold(schedule) as slot:
         return control_on(slot, number)
 
 
 def control_on(slot: ColdSlot, number: int) -> Control:
-    """A trial's requests, one after another, in the order of its users; stops at one left open."""
+    """Send a trial's requests, one after another, in the order of its users; stop at one that is left open."""
     case = slot.case
     begin = time.monotonic()
     slot.watch()

@@ -1,4 +1,4 @@
-"""How many cores a stampede has."""
+"""How the cores of the machine are shared among stampedes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 from harness.cases.case import Case
 
-# Left alone, threads race for a few microseconds only where two of them can run, and a core that another stampede keeps
-# busy is not there for them; but two stampedes at a time are done sooner, and their threads meet in other ways. So of
-# the natural trials every third has two cores, the first one among them. Disturbed threads wait for their delays,
-# mostly: one core is enough.
+# Undisturbed threads race for a few microseconds only, and only while two of them can run: a core that another stampede
+# keeps busy does not help them. But two stampedes at a time take less time in all, and their threads meet in other
+# ways. So every third natural trial, beginning with the first, has two cores. Disturbed threads mostly wait for their
+# delays: one core is enough for them.
 UNCROWDED_EVERY = 3
 UNCROWDED_CORES = 2
 
 
 class Cores:
-    """What stampedes share: so many of them can be under way as there are cores, each of which takes one or two."""
+    """A core budget: each stampede takes one or two cores and waits until they are free."""
 
     def __init__(self, count: int) -> None:
         self._count = self._free = count
@@ -25,7 +25,7 @@ class Cores:
 
     @contextmanager
     def taken(self, wanted: int) -> Iterator[None]:
-        """Wait for so many to be free (for all, where there are fewer), and keep them."""
+        """Wait until that many cores are free (or all, if the machine has fewer), and hold them."""
         wanted = min(wanted, self._count)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= wanted)

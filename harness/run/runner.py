@@ -1,4 +1,4 @@
-"""A case that runs: controls, then trials until the verdict is settled or the trials are used up."""
+"""Runs a case: controls, then trials until the verdict is settled or the trials are used up."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.run.trial import run_trial
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
-# A wrong answer may be the clock's doing (a minute that has passed since the controls): up to so many further
-# controls are asked, at that moment, before it is believed.
+# An answer may differ only because time has passed (another minute than in the controls). Before it counts as wrong,
+# another control is run, at most this many per case: three show what the clock changes, and more cost only time.
 LATE_CONTROLS = 3
 
 
 class CaseRunner:
-    """The state of a running case: `begin` it, then take its trials as they are due."""
+    """The state of a running case: `begin` it, then run its trials as they are `due`."""
 
     def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
         self.case = case
@@ -36,7 +36,7 @@ class CaseRunner:
         self.stop = threading.Event()
 
     def begin(self) -> None:
-        """The controls. Raises HarnessError."""
+        """Run the controls and build the yardstick. Raises HarnessError."""
         controls = [self._control(number) for number in range(1, CONTROLS + 1)]
         self.tally.begin = controls[0].begin
         self._yardstick = Yardstick.of(self.case.requests, controls)
@@ -44,7 +44,7 @@ class CaseRunner:
         self.tally.inconclusive = self._yardstick.inconclusive
 
     def due(self) -> int | None:
-        """The number of the next trial; None when no more is wanted."""
+        """The number of the next trial; None when the case needs no more."""
         settled = self.tally.settled(self.case.expectation) and not self.case.full
         refused = self.tally.broken or self.tally.inconclusive
         if settled or refused or self._begun == self.case.trials:
@@ -53,14 +53,14 @@ class CaseRunner:
         return self._begun
 
     def trial(self, number: int, cores: Cores) -> None:
-        """Make it. Thread-safe. Raises HarnessError."""
+        """Run a trial and grade it. Thread-safe. Raises HarnessError."""
         if self.stop.is_set():
             return
         yardstick = self._yardstick
         with self._host.cold(self.case.schedule) as slot:
             turn = cores.taken(cores_of(self.case, number))
             trial = run_trial(slot, self._locust, number, yardstick.grace, yardstick.reference, turn)
-        if self.stop.is_set():  # its server was taken away: it says nothing about the site
+        if self.stop.is_set():  # its server was ended meanwhile: the trial says nothing about the site
             return
         self._history.add(trial)
         graded = grade(trial, self._yardstick)

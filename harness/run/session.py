@@ -1,30 +1,20 @@
-"""A run: several cases one after another, their results directory, and what the machine was."""
+"""A run: several cases one after another, and the directory that keeps what they leave."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import psutil
 
-from harness import __version__
 from harness.cases.case import Case
 from harness.errors import MissingRuntime
 from harness.hosting.backend import Backend
 from harness.load.client import LocustClient
-from harness.result import (
-    SCHEMA_VERSION,
-    CaseResult,
-    RunResult,
-    SkippedCase,
-    case_result,
-    encode,
-)
+from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, case_result, encode
+from harness.run.machine import describe_machine
 from harness.run.turns import in_turns, run_cases
 from harness.run.watcher import Watcher
 from harness.store.files import write_whole
@@ -33,85 +23,81 @@ from harness.store.runs import CASES, PLAN_FILE, RESULT_FILE, make_run_directory
 
 
 class Session:
-    """Runs cases and keeps what they leave in `results/<run>/`. A context manager around the Locust subprocess."""
+    """Runs cases and keeps histories and results in `results/<run>/`. A context manager around the Locust process."""
 
-    def __init__(self, results: Path, flights: int | None = None, *, users: int = 15) -> None:
+    def __init__(self, results: Path, parallel: int | None = None, *, users: int = 15) -> None:
         self.directory = make_run_directory(results, CASES)
         self.run = self.directory.name
-        self.flights = flights or os.cpu_count() or 1
+        self.parallel = parallel or os.cpu_count() or 1
         self._users = users
         self._results: list[CaseResult] = []
         self._skipped: list[SkippedCase] = []
         self.environment = describe_machine()
 
     def __enter__(self) -> Session:
-        self.locust = LocustClient(self._users * self.flights, self.directory / "locust.log").__enter__()
+        self.locust = LocustClient(self._users * self.parallel, self.directory / "locust.log").__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.locust.__exit__()
 
     def announce(self, cases: Sequence[Case]) -> None:
-        """Write down what will be run, with which seeds, before anything is."""
+        """Write down what will be run, with which seeds, before it is run."""
         plan = {
             "run": self.run,
             "environment": self.environment,
             "cases": [{"case": case.id, "seed": case.seed, "trials": case.trials} for case in cases],
         }
-        (self.directory / PLAN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=2))
+        content = msgspec.json.format(msgspec.json.encode(plan), indent=2)
+        write_whole(self.directory / PLAN_FILE, content, "the plan of the run")
 
     def history_path(self, case: Case) -> Path:
         return self.directory / CASES / file_name(case.id)
 
     def run_one(self, case: Case, backend: Backend, watcher: Watcher) -> tuple[CaseResult, bool]:
-        """Run one case: its result, and whether it was stopped. Raises HarnessError."""
+        """Run one case: its result, and whether Ctrl-C stopped it. Raises HarnessError."""
         (result,), stopped = self.run_together([case], backend, watcher)
         return result, stopped
 
     def run_together(
         self, cases: Sequence[Case], backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
     ) -> tuple[list[CaseResult], bool]:
-        """Run cases that take turns (see `in_turns`): their results, and whether they were stopped. Raises
+        """Run cases that take turns (see `in_turns`): their results, and whether Ctrl-C stopped them. Raises
         HarnessError."""
-        host = backend.host(cases[0], self.flights, schedules=[case.schedule for case in cases])
+        host = backend.host(cases[0], self.parallel, schedules=[case.schedule for case in cases])
         for case in cases:
             watcher.case_begins(case)
         paths = [self.history_path(case) for case in cases]
-        all_ran, stopped = run_cases(cases, host, self.locust, paths, self.flights, watcher.case_goes_on)
+        runs, stopped = run_cases(cases, host, self.locust, paths, self.parallel, watcher.case_goes_on)
         results = []
-        for ran in all_ran:
+        for run in runs:
             result = case_result(
-                ran.case,
-                ran.tally,
-                duration=ran.duration,
+                run.case,
+                run.tally,
+                duration=run.duration,
                 backend=backend.name,
                 versions=host.versions,
                 stopped=stopped,
                 fail_on_hazard=fail_on_hazard,
             )
             results.append(result)
-            watcher.case_ends(ran.case, result)
+            watcher.case_ends(run.case, result)
         self._results += results
         return results, stopped
 
     def add(self, result: CaseResult) -> None:
-        """Keep the result of a case that was run elsewhere, in this session's directory."""
+        """Add the result of a case whose history another runner wrote to this session's directory."""
         self._results.append(result)
 
     def correct(self, before: CaseResult, after: CaseResult) -> None:
-        """Keep another result in place of one that was added."""
+        """Replace a result that was added."""
         self._results[self._results.index(before)] = after
 
     def run_all(
-        self,
-        cases: Sequence[Case],
-        backend: Backend,
-        watcher: Watcher,
-        *,
-        fail_on_hazard: bool = False,
+        self, cases: Sequence[Case], backend: Backend, watcher: Watcher, *, fail_on_hazard: bool = False
     ) -> RunResult:
-        """Run the cases; a case whose runtime is missing is skipped. Raises HarnessError, with the results
-        of the cases before it kept on disk."""
+        """Run the cases; a case whose runtime is missing is skipped. Raises HarnessError: the results of the cases
+        before it are on disk."""
         self.announce(cases)
         status: Literal["complete", "interrupted"] = "interrupted"
         try:
@@ -147,16 +133,3 @@ class Session:
     def write(self, result: RunResult) -> None:
         """Write result.json, whole or not at all."""
         write_whole(self.directory / RESULT_FILE, encode(result), "the result")
-
-
-def describe_machine() -> dict[str, Any]:
-    """What a reader needs to know of the machine to compare two runs."""
-    return {
-        "harness": __version__,
-        "python": platform.python_version(),
-        "locust": version("locust"),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "memory_mb": psutil.virtual_memory().total // 2**20,
-        "load_average": [round(each, 2) for each in os.getloadavg()],
-    }

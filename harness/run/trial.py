@@ -1,4 +1,4 @@
-"""One trial: a cold process, the stampede, the follow-up requests, and what was seen meanwhile."""
+"""One trial: a cold process, the stampede, the follow-up requests, and the evidence of the process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from harness.hosting.slot import IDLE_WATCH_SECONDS, ColdSlot
 from harness.load.client import LocustClient, PendingAnswers
 from harness.records import Answer, Evidence, State, Trial
 
-# Threads that wait for each other's locks do so for good, however short they have been watched: looked for after so
-# long, then ever more rarely, while answers are waited for.
+# While answers are awaited, stacks are read to find threads that wait for each other's locks, for they will wait for
+# good. First after a time in which nearly every stampede is over, then after ever longer pauses, for reading disturbs.
 LOOK_SECONDS = 0.25
+# Before each look the process is watched this long for CPU time: ten of the 10 ms ticks in which Linux counts it.
 LOOK_WATCH_SECONDS = 0.1
 
 
@@ -25,7 +26,7 @@ def run_trial(
     reference: State | None = None,
     turn: AbstractContextManager[object] | None = None,
 ) -> Trial:
-    """Stampede the cold process of a slot, when it is its `turn`. Raises InfrastructureError."""
+    """Stampede the cold process of a slot as soon as `turn` can be entered. Raises InfrastructureError."""
     case = slot.case
     chosen = case.requests_of_stampede()
     headers = [{**slot.headers, "X-Harness-Request": f"{number}.{user}"} for user in range(len(chosen))]
@@ -49,7 +50,7 @@ def run_trial(
 
 
 def _wait(slot: ColdSlot, pending: PendingAnswers, grace: float) -> tuple[Answer, ...]:
-    """The answers. Looks at the threads now and then: a deadlock that can be proven is not waited for any longer."""
+    """The answers. Reads stacks now and then: a deadlock that they prove ends the wait."""
     waited, pause, watched = 0.0, LOOK_SECONDS, LOOK_WATCH_SECONDS
     while True:
         if pause >= grace - waited:
@@ -69,7 +70,7 @@ def _wait(slot: ColdSlot, pending: PendingAnswers, grace: float) -> tuple[Answer
 
 
 def _follow_up(locust: LocustClient, slot: ColdSlot, number: int, grace: float) -> list[Answer]:
-    """Single requests to the same process, one after another: is it still sound?"""
+    """Send single requests to the same process, one after another: does it still answer right?"""
     answers: list[Answer] = []
     for turn in range(slot.case.follow_up):
         index = turn % len(slot.case.requests)
@@ -83,7 +84,8 @@ def _follow_up(locust: LocustClient, slot: ColdSlot, number: int, grace: float) 
 
 
 def compared(evidence: Evidence, reference: State | None) -> Evidence:
-    """With only what is not as in the reference: a state has hundreds of entries, and a run thousands of trials."""
+    """The evidence with only those entries of its states that differ from the reference: a state has hundreds of
+    entries, and a run thousands of trials."""
     if reference is None:
         return evidence
     states = tuple(_differing(state, reference) for state in evidence.states)

@@ -1,4 +1,4 @@
-"""Runs cases that are alike but for their schedule: their trials alternate on one host."""
+"""Runs cases that differ only in their schedule: their trials alternate on one host."""
 
 from __future__ import annotations
 
@@ -23,74 +23,72 @@ Watch = Callable[[Case, Tally], None]
 
 
 def in_turns(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in groups that take turns: neighbours that are alike but for their schedule. A script that is reloaded
-    keeps its process, which is of one schedule."""
+    """The cases in groups that take turns: neighbours that differ only in their schedule. A case that reloads its
+    script is a group of its own: it keeps its process, which has one schedule."""
     groups = groupby(cases, lambda case: case.id if case.restart == "reload" else case.id.rpartition("::")[0])
     return [list(group) for _, group in groups]
 
 
 class Turns:
-    """Cases that are alike but for their schedule take turns on one host, so that what the machine does meanwhile hits
-    all of them."""
+    """Cases that differ only in their schedule take turns on one host, so that what else the machine does affects all
+    of them alike."""
 
-    def __init__(self, runners: Sequence[CaseRunner], host: Host, flights: int, watch: Watch) -> None:
+    def __init__(self, runners: Sequence[CaseRunner], host: Host, parallel: int, watch: Watch) -> None:
         self._runners = list(runners)
         self._host = host
-        self._flights = flights
+        self._parallel = parallel
         self._watch = watch
 
     def run(self) -> None:
-        """Controls, then trials, `flights` at a time. Raises HarnessError, KeyboardInterrupt."""
+        """Run the controls, then trials, `parallel` at a time. Raises HarnessError, KeyboardInterrupt."""
         for runner in self._runners:
             runner.begin()
-        with ThreadPoolExecutor(self._flights, thread_name_prefix="trial") as pool:
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="trial") as pool:
             try:
-                self._fly(pool)
+                self._run_trials(pool)
             except BaseException:
                 for runner in self._runners:
                     runner.stop.set()
                 self._host.abort()  # so that the trials under way end at once
                 raise
 
-    def _fly(self, pool: ThreadPoolExecutor) -> None:
-        cores = Cores(self._flights)
-        going = list(self._runners)
-        turns = deque(going)
-        under_way: dict[Future[None], CaseRunner] = {}
-        while turns or under_way:
-            while turns and len(under_way) < self._flights:
+    def _run_trials(self, pool: ThreadPoolExecutor) -> None:
+        cores = Cores(self._parallel)
+        unfinished = list(self._runners)
+        turns = deque(unfinished)
+        trials: dict[Future[None], CaseRunner] = {}
+        while turns or trials:
+            while turns and len(trials) < self._parallel:
                 runner = turns.popleft()
                 number = runner.due()
                 if number is not None:
-                    under_way[pool.submit(runner.trial, number, cores)] = runner
+                    trials[pool.submit(runner.trial, number, cores)] = runner
                     turns.append(runner)
-            for each in wait(under_way, return_when=FIRST_COMPLETED).done:
-                runner = under_way.pop(each)
-                each.result()
+            for trial in wait(trials, return_when=FIRST_COMPLETED).done:
+                runner = trials.pop(trial)
+                trial.result()
                 self._watch(runner.case, runner.tally)
-            for runner in [each for each in going if each not in turns and each not in under_way.values()]:
-                going.remove(runner)
+            for runner in [runner for runner in unfinished if runner not in turns and runner not in trials.values()]:
+                unfinished.remove(runner)
                 self._host.end_schedule(runner.case.schedule)
 
 
 @dataclass(frozen=True)
 class CaseRun:
-    """A case that was run, what it came to, and how long that took, in seconds: of cases that took turns, its share."""
+    """A case that was run, with its tally."""
 
     case: Case
     tally: Tally
     duration: float
+    """In seconds; of cases that took turns, its share by the number of trials."""
 
 
 def run_cases(
-    cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], flights: int, watch: Watch
+    cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], parallel: int, watch: Watch
 ) -> tuple[list[CaseRun], bool]:
-    """Run cases that are alike but for their schedule, write the history of each to its path, and say what came of
-    them, and whether they were stopped before their time by Ctrl-C (then it is what was kept so far).
-
-    Raises:
-        HarnessError: httpd or Locust failed, or the control is refused.
-    """
+    """Run cases that differ only in their schedule, and write the history of each to its path. Returns the runs, and
+    whether Ctrl-C stopped them (then they have the trials up to that moment). Raises HarnessError: the server or Locust
+    failed, or the controls prove nothing."""
     begin = time.monotonic()
     with ExitStack() as histories:
         runners = [
@@ -100,11 +98,10 @@ def run_cases(
         stopped = False
         try:
             with host:
-                Turns(runners, host, flights, watch).run()
+                Turns(runners, host, parallel, watch).run()
         except KeyboardInterrupt:
             stopped = True
-    duration, made = time.monotonic() - begin, sum(each.tally.trials for each in runners)
-    shares = [each.tally.trials / made if made else 1 / len(runners) for each in runners]
-    return [
-        CaseRun(each.case, each.tally, duration * share) for each, share in zip(runners, shares, strict=True)
-    ], stopped
+    duration, total = time.monotonic() - begin, sum(runner.tally.trials for runner in runners)
+    shares = [runner.tally.trials / total if total else 1 / len(runners) for runner in runners]
+    runs = [CaseRun(runner.case, runner.tally, duration * share) for runner, share in zip(runners, shares, strict=True)]
+    return runs, stopped

@@ -1,4 +1,4 @@
-"""Who follows a run while it goes on."""
+"""The progress events of a run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,10 @@ class Watcher(Protocol):
     def case_skipped(self, case: Case, reason: str) -> None: ...
 
 
-class Silent:
-    """Ignores them."""
+class SilentWatcher:
+    """Ignores progress events."""
 
-    def case_begins(self, case: Case) -> None:
-        pass
-
-    def case_goes_on(self, case: Case, tally: Tally) -> None:
-        pass
-
-    def case_ends(self, case: Case, result: CaseResult) -> None:
-        pass
-
-    def case_skipped(self, case: Case, reason: str) -> None:
-        pass
+    def case_begins(self, case: Case) -> None: ...
+    def case_goes_on(self, case: Case, tally: Tally) -> None: ...
+    def case_ends(self, case: Case, result: CaseResult) -> None: ...
+    def case_skipped(self, case: Case, reason: str) -> None: ...

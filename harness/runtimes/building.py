@@ -1,4 +1,4 @@
-"""Environments of interpreters, made once and kept in a cache."""
+"""Builds environments of interpreters, once, and keeps them in a cache."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
-from harness.runtimes.interpreters import Interpreter, _barred, clean_environment, describe
+from harness.runtimes.interpreters import Interpreter, barring_directory, clean_environment, describe
 
+# Of one command: mod_wsgi-standalone compiles all of httpd, which takes many minutes on a slow machine.
 BUILD_SECONDS = 1800
-
-
-VIRTUALENV = "virtualenv==20.15.1"  # the last that makes environments of Python 2.7, which has no venv module
-
+# The end of a failing log that an error quotes: compilers and pip print the cause among their last lines.
+LOG_LINES = 12
+# The last release that makes environments of Python 2.7, which has no venv module.
+VIRTUALENV = "virtualenv==20.15.1"
 
 Say = Callable[[str], None]
+"""Receives one line about what is being done, for the user who waits."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime that is ready: an interpreter with its packages. A server adds what it needs."""
+    """A runtime that is ready: an interpreter with its packages. A server's runtime adds fields to it."""
 
     name: str
     python: Path
@@ -50,18 +52,18 @@ class Tools:
     what: str
     """What is compiled."""
     identity: str | None
-    """Another one needs another build."""
+    """Part of the cache key: other tools need another build."""
     hints: Mapping[str, str]
-    """By a word of a failing log, what to install."""
+    """What to install, by a word of a failing log."""
     note: str = ""
-    """What is built beside it, for whoever waits."""
+    """What is built as well, for the user who waits."""
 
 
 NO_TOOLS = Tools("a package", None, {"ensurepip": "python3-venv"})
 
 
 def cache_directory() -> Path:
-    """Where runtimes are kept: $HARNESS_CACHE, or .harness in the current directory."""
+    """The cache: $HARNESS_CACHE, or .harness in the current directory. Raises BadInput: it cannot be written."""
     directory = Path(os.environ.get("HARNESS_CACHE") or ".harness").absolute()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -74,22 +76,21 @@ def cache_directory() -> Path:
 
 
 def reachable(interpreter: Interpreter, cache: Path, report: Say) -> Interpreter:
-    """A copy in the cache of an interpreter that lies where the server user cannot go (root's home)."""
-    if not _barred(interpreter):
+    """This interpreter, or a copy in the cache if the server's user cannot reach it. Raises MissingRuntime: no copy."""
+    if not barring_directory(interpreter):
         return interpreter
     source = Path(interpreter.base)
-    key = hashlib.sha256(f"{source}{interpreter.version}".encode()).hexdigest()[:8]
-    target = cache / "interpreters" / f"{interpreter.version}-{key}"
-    with _made_once(target) as there:
-        if not there:
-            report(f"copying Python {interpreter.version} out of {source}, which the server user cannot enter")
-            left_out = ("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
-            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*left_out))
+    target = cache / "interpreters" / f"{interpreter.version}-{_key(f'{source}{interpreter.version}')}"
+    with _complete(target) as complete:
+        if not complete:
+            report(f"copying Python {interpreter.version} from {source}, which the server's user cannot enter")
+            unneeded = ("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
+            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*unneeded))
             (target / "lib" / f"python{interpreter.minor}" / "site-packages").mkdir(exist_ok=True)
-    copied = describe(str(target / "bin" / f"python{interpreter.minor}"))
-    if copied is None:
+    copy = describe(str(target / "bin" / f"python{interpreter.minor}"))
+    if copy is None:
         raise MissingRuntime(f"Python {interpreter.version} does not run as a copy in {target}")
-    return copied
+    return copy
 
 
 def make_environment(
@@ -102,20 +103,16 @@ def make_environment(
     tools: Tools = NO_TOOLS,
     borrowed: Path | None = None,
 ) -> Path:
-    """A virtual environment in the cache, made unless it is there; `borrowed` are packages it can import too.
-
-    Raises:
-        MissingRuntime: there is no C compiler.
-        InfrastructureError: the build failed; carries its last lines.
-    """
-    key = json.dumps([interpreter.version, interpreter.base, [*requirements], tools.identity, str(borrowed or "")])
-    home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    """A virtual environment in the cache, built if it is missing; it can import the packages in `borrowed` too. Raises
+    MissingRuntime: there is no C compiler; InfrastructureError: the build failed; the message has its last lines."""
+    identity = [interpreter.version, interpreter.base, [*requirements], tools.identity, str(borrowed or "")]
+    home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{_key(json.dumps(identity))}"
     if (home / "complete").exists():
         return home
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         raise MissingRuntime(f"{tools.what} must be compiled and there is no C compiler: install gcc (or cc)")
-    with _made_once(home) as there:
-        if there:
+    with _complete(home) as complete:
+        if complete:
             return home
         report(f"building runtime {name}: {', '.join(requirements)}{tools.note}")
         python = str(home / "bin" / "python")
@@ -133,41 +130,44 @@ def make_environment(
     return home
 
 
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]  # short: a shebang may have 127 bytes on older kernels
+
+
 @contextlib.contextmanager
-def _made_once(directory: Path) -> Iterator[bool]:
-    """Is this directory of the cache complete? If not, it is empty now, and complete when the block has ended well."""
+def _complete(directory: Path) -> Iterator[bool]:
+    """Is this directory of the cache complete? If not, it is removed, and complete when the block has succeeded."""
     marker = directory / "complete"
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{directory.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be making it
-        there = marker.exists()
-        if not there:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
+        complete = marker.exists()
+        if not complete:
             shutil.rmtree(directory, ignore_errors=True)
-        yield there
-        if not there:
+        yield complete
+        if not complete:
             marker.touch()
 
 
 def _environment_maker(cache: Path, interpreter: Interpreter, build: Build) -> list[str]:
-    """The command that makes an environment of this interpreter: its own venv module, or virtualenv for Python 2."""
+    """The command that makes an environment: the interpreter's own venv module, or virtualenv for Python 2."""
     if not interpreter.is_2:
         return [interpreter.executable, "-m", "venv"]
     python = sys.executable
-    key = hashlib.sha256(f"{python}{sys.version}".encode()).hexdigest()[:8]
-    tool = cache / "tools" / f"{VIRTUALENV.replace('==', '-')}-{key}"
-    with _made_once(tool) as there:
-        if not there:
+    tool = cache / "tools" / f"{VIRTUALENV.replace('==', '-')}-{_key(f'{python}{sys.version}')}"
+    with _complete(tool) as complete:
+        if not complete:
             build.step(python, "-m", "venv", str(tool))
             build.step(str(tool / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", VIRTUALENV)
-    # What it remembers of interpreters is kept beside it, not in the user's home.
+    # Its own data about interpreters is kept in the cache, not in the user's home.
     data = str(cache / "tools" / "virtualenv-data")
     return [str(tool / "bin" / "virtualenv"), "--python", interpreter.executable, "--app-data", data]
 
 
 def _complete_django(home: Path, requirement: str, packages: Path, build: Build) -> None:
-    """Add what a wheel lacks that pip has built from an old source archive: catalogues, templates."""
+    """Add catalogues and templates, which a wheel lacks that pip has built from an old source archive."""
     archives = home / "sources"
-    # This old pip takes a constraints file of the machine's for a requirement, and fails.
+    # This old pip fails if the machine has a constraints file, which it takes for a requirement.
     pip = ("env", "PIP_CONSTRAINT=/dev/null", str(home / "bin" / "python"), "-m", "pip", "download")
     build.step(
         *pip, "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:", "--dest", str(archives), requirement
@@ -180,16 +180,16 @@ def _complete_django(home: Path, requirement: str, packages: Path, build: Build)
 
 
 class Build:
-    """The commands that build something, and the log that they share."""
+    """The commands of one build, and the log that they share."""
 
     def __init__(self, log: Path, hints: Mapping[str, str] = NO_TOOLS.hints) -> None:
-        """`hints` are what to install, by a word of a failing log."""
+        """`hints`: what to install, by a word of a failing log."""
         self._log = log
         self._hints = hints
         log.write_bytes(b"")
 
     def step(self, *command: str, optional: bool = False) -> None:
-        """Raises InfrastructureError with the last lines, unless the step may fail."""
+        """Run a command. Raises InfrastructureError: it fails, and is not optional; the message has its last lines."""
         try:
             with self._log.open("ab") as output:
                 done = subprocess.run(
@@ -206,18 +206,17 @@ class Build:
         except OSError as error:
             raise InfrastructureError(f"`{command[0]}` cannot be run: {error.strerror}") from error
         if done.returncode and not optional:
-            tail = "\n  ".join(self._log.read_text(errors="replace").splitlines()[-12:])
-            found = next((name for word, name in self._hints.items() if word in tail), "")
-            hint = f"\n  Hint: install {found}." if found else ""
+            tail = "\n  ".join(self._log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            package = next((name for word, name in self._hints.items() if word in tail), "")
+            hint = f"\n  Hint: install {package}." if package else ""
             raise InfrastructureError(f"`{' '.join(command)}` failed ({self._log}):\n  {tail}{hint}")
 
 
 def interpreter_environment(interpreter: Interpreter) -> dict[str, str]:
-    """What the server's environment must hold for this interpreter."""
-    found = {"LD_LIBRARY_PATH": interpreter.library} if interpreter.library else {}
+    """The environment variables that a server needs for this interpreter."""
+    variables = {"LD_LIBRARY_PATH": interpreter.library} if interpreter.library else {}
     if interpreter.minor_version < (3, 8):
-        # Before PYTHONPYCACHEPREFIX bytecode has no place but beside the sources, and the site's tree is to stay as it
-        # was. So a cold start compiles what lies there without bytecode, as it does for any site that its server's
-        # user cannot write to.
-        found["PYTHONDONTWRITEBYTECODE"] = "1"
-    return found
+        # There is no PYTHONPYCACHEPREFIX yet: bytecode could only be written beside the sources, and the site's tree
+        # must not change. So each cold start compiles the site, as for any site that its server's user cannot write to.
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"
+    return variables

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Compiles scripts and the probe with a runtime's own interpreter: syntax and bytecode differ between versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import BadInput, InfrastructureError
 from harness.runtimes.building import Runtime
 from harness.runtimes.interpreters import clean_environment
 
-# Prints where a script has a syntax error, or nothing. Runs on Python 2.7 too.
+# Prints the place and kind of a script's syntax error, or nothing. Runs on Python 2.7 too.
 CHECK_SYNTAX = """
 import sys
 path = sys.argv[1]
@@ -22,35 +22,29 @@ except (SyntaxError, ValueError) as error:
     print("%s:%s: %s" % (path, getattr(error, "lineno", "?"), error.args[0]))
 """
 
-
 # Prints the marshalled code objects of source files, by name, in base 64. Runs on Python 2.7 too.
 COMPILE = """
 import base64, json, marshal, os, sys
-found = {}
+codes = {}
 for path in sys.argv[1:]:
     with open(path, "rb") as stream:
         code = marshal.dumps(compile(stream.read(), path, "exec"))
-    found[os.path.basename(path)[:-3]] = base64.b64encode(code).decode("ascii")
-print(json.dumps(found))
+    codes[os.path.basename(path)[:-3]] = base64.b64encode(code).decode("ascii")
+print(json.dumps(codes))
 """
 
 
 def check_syntax(runtime: Runtime, script: Path) -> None:
-    """Compile a script with the runtime's own interpreter. Raises BadInput naming file and line."""
-    done = subprocess.run(
-        [runtime.python, "-c", CHECK_SYNTAX, script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=clean_environment(),
-    )
+    """Compile a script with the runtime's own interpreter. Raises BadInput: a syntax error, with file and line."""
+    command = [str(runtime.python), "-c", CHECK_SYNTAX, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment())
     if done.stdout:
         raise BadInput(f"the script has a syntax error: {done.stdout.strip()}")
 
 
 @functools.cache
 def compiled_by(python: Path, sources: tuple[Path, ...]) -> dict[str, bytes]:
-    """The marshalled code objects of these files, by name, made by an interpreter for itself."""
+    """The code objects of these files, marshalled, by name. Raises InfrastructureError: they cannot be compiled."""
     command = [str(python), "-c", COMPILE, *map(str, sources)]
     try:
         done = subprocess.run(command, capture_output=True, check=True, env=clean_environment())

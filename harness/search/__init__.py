@@ -1,1 +1,1 @@
-"""TODO."""
+"""Searches for races in forked processes (the snapshot lane), and replays the trials that failed."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Runs cases in the snapshot lane, and confirms on a server what it finds."""
 
 from __future__ import annotations
 
@@ -15,27 +15,24 @@ from harness.cases.case import Case
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.hosting.backend import Backend
-from harness.records import (
-    Control,
-    ThreadOrder,
-)
+from harness.records import Control, ThreadOrder
 from harness.result import CaseResult, case_result
 from harness.run.session import Session
 from harness.run.turns import Watch
-from harness.run.watcher import Silent, Watcher
+from harness.run.watcher import SilentWatcher, Watcher
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import check_syntax
 from harness.search.snapshot import SnapshotProcess
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally
 
-# Threads race for a few microseconds only where two of them can run: the first trials have the machine to themselves.
-# All of them would be half as many in the same time.
+# Threads race for a few microseconds, and only while two of them can run: the first trials have the machine to
+# themselves. If all had, a run would make half as many trials in the same time.
 TRIALS_ALONE = 3
 
 
 class Explorer:
-    """One case in the snapshot lane: its controls, and then trials, judged as they come."""
+    """One case in the snapshot lane: its controls, then its trials, each graded as soon as it ends."""
 
     def __init__(self, case: Case, runtime: Runtime, history: HistoryWriter) -> None:
         self.case = case
@@ -45,14 +42,14 @@ class Explorer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
-    def run(self, flights: int, watch: Watch, like: ThreadOrder | None = None) -> None:
-        """The controls, and then the case's trials, `flights` at a time, until they, or the case, are done."""
+    def run(self, parallel: int, watch: Watch, like: ThreadOrder | None = None) -> None:
+        """Run the controls, then the trials, `parallel` at a time, until they are used up or the case is settled."""
         with SnapshotProcess(self.case, self._runtime) as first:
             if self._controls_pass(first):
-                self._explore(first, flights, watch, like)
+                self._explore(first, parallel, watch, like)
 
     def _controls_pass(self, snapshot: SnapshotProcess) -> bool:
-        """False when requests fail one at a time too, and no trial can tell more."""
+        """False if requests fail one at a time too: then trials would show nothing more."""
         self.tally.begin = time.monotonic()
         controls: list[Control] = []
         for number in range(1, CONTROLS + 1):
@@ -63,28 +60,30 @@ class Explorer:
         self.tally.inconclusive = self._yardstick.inconclusive
         return not (self.tally.broken or self.tally.inconclusive)
 
-    def _explore(self, first: SnapshotProcess, flights: int, watch: Watch, like: ThreadOrder | None) -> None:
+    def _explore(self, first: SnapshotProcess, parallel: int, watch: Watch, like: ThreadOrder | None) -> None:
         numbers = iter(range(1, self.case.trials + 1))
-        self._fly(first, islice(numbers, TRIALS_ALONE), watch, like)
-        with ThreadPoolExecutor(flights, thread_name_prefix="flight") as pool:
-            under_way = [pool.submit(self._fly, first, numbers, watch, like)]
-            under_way += [pool.submit(self._start_and_fly, numbers, watch, like) for _ in range(flights - 1)]
+        self._run_trials(first, islice(numbers, TRIALS_ALONE), watch, like)
+        with ThreadPoolExecutor(parallel, thread_name_prefix="trial") as pool:
+            workers = [pool.submit(self._run_trials, first, numbers, watch, like)]
+            workers += [pool.submit(self._start_worker, numbers, watch, like) for _ in range(parallel - 1)]
             try:
-                for each in as_completed(under_way):
-                    each.result()
+                for worker in as_completed(workers):
+                    worker.result()
             finally:
-                self._stop.set()  # where one has failed, or Ctrl-C was pressed
+                self._stop.set()  # if one has failed, or Ctrl-C was pressed
 
-    def _start_and_fly(self, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
+    def _start_worker(self, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
         if self._is_settled():
             return
         with SnapshotProcess(self.case, self._runtime) as snapshot:
-            self._fly(snapshot, numbers, watch, like)
+            self._run_trials(snapshot, numbers, watch, like)
 
     def _is_settled(self) -> bool:
         return self.tally.settled(self.case.expectation) and not self.case.full
 
-    def _fly(self, snapshot: SnapshotProcess, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
+    def _run_trials(
+        self, snapshot: SnapshotProcess, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None
+    ) -> None:
         while not self._stop.is_set():
             with self._lock:
                 number = None if self._is_settled() else next(numbers, None)
@@ -93,7 +92,7 @@ class Explorer:
             trial = snapshot.trial(number, self._yardstick.grace, self._yardstick.reference, like)
             graded = grade(trial, self._yardstick)
             if not graded.races and trial.order:
-                # Thousands of steps, and nothing to do again.
+                # Thousands of steps that nobody will want to replay.
                 trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
             self._history.add(trial)
             with self._lock:
@@ -102,29 +101,25 @@ class Explorer:
 
 
 def explore_case(
-    case: Case, runtime: Runtime, path: Path, flights: int, watch: Watch, like: ThreadOrder | None = None
+    case: Case, runtime: Runtime, path: Path, parallel: int, watch: Watch, like: ThreadOrder | None = None
 ) -> tuple[Tally, float]:
-    """Controls, then the case's trials, each in a forked child, `flights` at a time; the history goes to
-    `path`. All trials can be led `like` an earlier one.
-
-    Raises:
-        BadInput: the script does not import, or its process cannot be forked in isolation.
-    """
+    """Run a case in forked children, `parallel` at a time, with its history in `path`: its tally, and the seconds that
+    it took. All trials can follow an order, `like` an earlier one did. Raises BadInput: the script does not import, or
+    its process cannot be forked in isolation."""
     with HistoryWriter(path, case) as history:
         explorer = Explorer(case, runtime, history)
-        explorer.run(flights, watch, like)
+        explorer.run(parallel, watch, like)
     return explorer.tally, time.monotonic() - explorer.tally.begin
 
 
 def explore_one(
     session: Session, case: Case, runtime: Runtime, watcher: Watcher, like: ThreadOrder | None = None
 ) -> CaseResult:
-    """Run one case of a session in the snapshot lane, its trials `like` an earlier one if given. Raises
-    HarnessError."""
+    """Run one case of a session in the snapshot lane, and add its result. Raises HarnessError."""
     check_syntax(runtime, case.script_path)
     watcher.case_begins(case)
     tally, duration = explore_case(
-        case, runtime, session.history_path(case), session.flights, watcher.case_goes_on, like
+        case, runtime, session.history_path(case), session.parallel, watcher.case_goes_on, like
     )
     result = case_result(case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot")
     session.add(result)
@@ -133,9 +128,9 @@ def explore_one(
 
 
 def confirm(session: Session, candidate: CaseResult, case: Case, backend: Backend) -> CaseResult:
-    """Ask a server for a race of the snapshot lane: confirmed if it shows one of that class. Raises HarnessError."""
-    asked = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
-    result, _ = session.run_one(asked, backend, Silent())
+    """Run a case on a server too: its race is confirmed if one of that class shows there. Raises HarnessError."""
+    on_server = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
+    result, _ = session.run_one(on_server, backend, SilentWatcher())
     same = result.verdict == "race" and result.race_class == candidate.race_class
     settled = msgspec.structs.replace(candidate, standing="confirmed" if same else "candidate")
     session.correct(candidate, settled)

@@ -1,4 +1,4 @@
-"""Does a trial again: the same case, the same disturbance by the same seed; and finds the least that still fails."""
+"""Replays a bad trial, with the same case and the same seed, and finds the smallest case that still fails."""
 
 from __future__ import annotations
 
@@ -7,50 +7,51 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from harness.cases.case import Case
 from harness.cases.site import site_digest
 from harness.checkers.findings import GRAVITY, TrialGrade
 from harness.errors import BadInput
 from harness.hosting.backend import Backend
 from harness.records import RaceClass, ThreadOrder, Trial
-from harness.result import RunResult
 from harness.run.session import Session
-from harness.run.watcher import Silent
+from harness.run.watcher import SilentWatcher
 from harness.runtimes.building import Runtime
 from harness.search.explorer import explore_one
-from harness.store.runs import RESULT_FILE, histories
+from harness.store.regrade import RunRecord
+from harness.store.runs import histories, read_result
 from harness.store.stored_case import StoredCase
+
+# Each attempt is a run of its own: with 20 trials each, 20 attempts take minutes, and halving is over well before.
+MOST_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class ReplayTarget:
-    """What is known of the trial that is to be done again."""
+    """The trial to replay, and what is known of it."""
 
     case: Case
     number: int
     race_class: RaceClass
-    """The gravest that was found in it."""
+    """The gravest that it showed."""
     strategy: str
     seed: int
     order: ThreadOrder | None = None
-    """Of a trial of the snapshot lane: how its threads were led."""
+    """Of a trial of the snapshot lane: the order in which its threads ran."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """What it ran on; empty where that was not written down."""
+    """What it ran on; empty if that was not written down."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How often a case failed in the way of the trial."""
+    """How often a case failed in the same way as the trial."""
 
     case: Case
     failed: int
     trials: int
     order: ThreadOrder | None = None
-    """In the snapshot lane, the order of the first trial that failed so."""
+    """In the snapshot lane, the order of the first trial that failed in that way."""
     followed: float | None = None
-    """Where an order was enforced: the share of its steps that were made in it."""
+    """If an order was enforced: the share of its steps that were made in that order."""
 
     def __str__(self) -> str:
         return f"reproduced {self.failed} of {self.trials}"
@@ -62,7 +63,7 @@ def gravest(graded: TrialGrade) -> RaceClass:
 
 
 def attempted(stored: StoredCase, race_class: RaceClass) -> Attempt:
-    """What a history tells of an attempt: which of its trials were bad in this way."""
+    """An attempt, from its history: how many of its trials were bad in this way. Raises BadInput."""
     same = [trial for trial, graded in stored.bad() if race_class in graded.races]
     trials = list(stored.trials())
     orders = [trial.order for trial in trials if trial.order]
@@ -77,12 +78,9 @@ def attempted(stored: StoredCase, race_class: RaceClass) -> Attempt:
 
 
 def look_up(directory: Path, number: int, pattern: str) -> ReplayTarget:
-    """The bad trial of that number in a stored run; `pattern` tells which case is meant, where several have one.
-
-    Raises:
-        BadInput: there is none, there are several, or the site has changed since.
-    """
-    versions = _versions(directory)
+    """The bad trial of that number in a stored run; `pattern` chooses the case if several have such a trial. Raises
+    BadInput: there is none, there are several, or the site has changed since."""
+    versions = {case.case: case.versions for case in read_result(directory, RunRecord).cases}
     targets = [
         _target(stored.case, trial, graded, versions.get(stored.case.id, {}))
         for stored in map(StoredCase, histories(directory))
@@ -98,11 +96,11 @@ def look_up(directory: Path, number: int, pattern: str) -> ReplayTarget:
     (target,) = targets
     case = target.case
     if not case.script_path.is_file():
-        raise BadInput(f"{case.script_path}: the script of that run is not there any more")
+        raise BadInput(f"{case.script_path}: the script of that run no longer exists")
     if case.digest and case.digest != site_digest(case.site_dir):
         raise BadInput(
-            f"the files of {case.site_dir} have changed since run {directory.name}: "
-            f"what failed then need not fail now; run the scenario anew"
+            f"the files of {case.site_dir} have changed since run {directory.name}, and a replay would prove nothing: "
+            f"run the scenario again"
         )
     return target
 
@@ -120,17 +118,8 @@ def _target(case: Case, trial: Trial, graded: TrialGrade, versions: Mapping[str,
     )
 
 
-def _versions(directory: Path) -> dict[str, dict[str, str]]:
-    """By case, what a run ran on; nothing where it was killed before it could say."""
-    try:
-        result = msgspec.json.decode((directory / RESULT_FILE).read_bytes(), type=RunResult)
-    except (OSError, msgspec.DecodeError):
-        return {}
-    return {each.case: each.versions for each in result.cases}
-
-
 def check_runtime(target: ReplayTarget, versions: Mapping[str, str]) -> None:
-    """Raises BadInput: the runtime is not what it was, so that what failed then need not fail now."""
+    """Raises BadInput: the runtime has changed since, so that a replay would prove nothing."""
     changed = [
         f"{name} was {then} and is {versions[name]}"
         for name, then in target.versions.items()
@@ -138,12 +127,12 @@ def check_runtime(target: ReplayTarget, versions: Mapping[str, str]) -> None:
     ]
     if changed:
         raise BadInput(
-            f"runtime {target.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario anew"
+            f"runtime {target.case.runtime} has changed since that run: {', '.join(changed)}; run the scenario again"
         )
 
 
 def again(target: ReplayTarget, trials: int) -> Case:
-    """The case with every process disturbed by the seed of that trial."""
+    """The case of that trial, with every process disturbed by the trial's seed."""
     perturb = target.case.perturb
     if target.strategy:
         perturb = perturb.model_copy(update={"seed": target.seed})
@@ -151,57 +140,53 @@ def again(target: ReplayTarget, trials: int) -> Case:
 
 
 def by_seed(target: ReplayTarget) -> ThreadOrder:
-    """How a trial of the snapshot lane is done again by its seed alone; each line is a point, so that the order of one
+    """For replaying a trial of the snapshot lane by its seed alone. Each line is a point, so that the order of a replay
     that fails can be enforced."""
     return ThreadOrder(line_up=bool(target.order and target.order.line_up), fine=bool(target.strategy))
 
 
 def orders(target: ReplayTarget, again: Attempt) -> Iterator[tuple[str, ThreadOrder]]:
-    """The orders that can be enforced: that of the trial itself, and that of one that failed like it, by its seed."""
+    """The orders that can be enforced, by name: that of the trial, and that of a replay by its seed that failed too."""
     if target.order and target.order.runs:
         yield "its own order", target.order
     if again.order:
-        yield "the order of one that failed by its seed, line by line", again.order
+        yield "the line-by-line order of a replay that failed", again.order
 
 
 def smaller(case: Case) -> Iterator[Case]:
-    """Cases that ask for less: half the requests, one path fewer, half the threads."""
+    """Smaller cases: half the requests, one path fewer, half the threads."""
     if case.users > max(2, len(case.requests)):
         yield case.model_copy(update={"users": max(2, len(case.requests), case.users // 2)})
     if len(case.requests) > 1:
         for left_out in range(len(case.requests)):
-            requests = tuple(each for index, each in enumerate(case.requests) if index != left_out)
+            requests = tuple(request for index, request in enumerate(case.requests) if index != left_out)
             yield case.model_copy(update={"requests": requests})
     if case.threads > 2:
         yield case.model_copy(update={"threads": max(2, case.threads // 2)})
 
 
-def minimise(first: Attempt, attempt: Callable[[Case], Attempt], limit: int = 20) -> Attempt:
-    """The smallest case that still fails, by trying smaller ones as long as one does; at most `limit` attempts."""
+def minimise(first: Attempt, attempt: Callable[[Case], Attempt], limit: int = MOST_ATTEMPTS) -> Attempt:
+    """The smallest case that still fails: smaller ones are tried as long as one fails, at most `limit` in all."""
     best = first
-    tried = 0
-    progress = True
-    while progress and tried < limit:
-        progress = False
-        for case in smaller(best.case):
-            if tried >= limit:
-                break
-            tried += 1
-            done = attempt(case)
-            if done.failed:
-                best, progress = done, True
-                break
+    cases = smaller(best.case)
+    for _ in range(limit):
+        case = next(cases, None)
+        if case is None:
+            break
+        result = attempt(case)
+        if result.failed:
+            best, cases = result, smaller(case)
     return best
 
 
 def describe_size(case: Case) -> str:
     """A case's size in words."""
-    paths = ", ".join(dict.fromkeys(str(each) for each in case.requests))
+    paths = ", ".join(dict.fromkeys(map(str, case.requests)))
     return f"{case.users} requests ({paths}), {case.threads} threads"
 
 
 class Replayer:
-    """Does a trial again: by its seed, by the orders that are known, and then with less and less."""
+    """Replays a trial: by its seed, by the orders that are known, and then with ever smaller cases."""
 
     def __init__(
         self,
@@ -219,22 +204,14 @@ class Replayer:
         self._numbers = itertools.count(1)
 
     def run(self, trials: int, *, minimised: bool) -> tuple[Attempt, int]:
-        """The smallest attempt that failed (or the first), and how many trials failed in all the attempts before it
-        was made smaller.
-
-        Raises:
-            BadInput: the runtime has changed.
-            KeyboardInterrupt: an attempt was stopped.
-        """
+        """Replay the trial: the smallest attempt that failed (or else the first one), and how many trials failed in the
+        attempts at full size. Raises BadInput: the runtime has changed; KeyboardInterrupt: an attempt was stopped."""
         target = self._target
-        # Only a replay on a server has a host, and may find none.
-        of_lane = target.order is not None
-        check_runtime(
-            target,
-            self._runtime_of(target.case.runtime).versions
-            if of_lane
-            else self._backend.host(target.case, self._session.flights).versions,
-        )
+        if target.order is not None:
+            versions = self._runtime_of(target.case.runtime).versions
+        else:  # only a replay on a server needs a host
+            versions = self._backend.host(target.case, self._session.parallel).versions
+        check_runtime(target, versions)
         best = self._attempt(again(target, trials))
         failed = best.failed
         for name, order in orders(target, best):
@@ -247,12 +224,12 @@ class Replayer:
         target, session = self._target, self._session
         case = case.model_copy(update={"id": f"{target.case.id}::replay-{next(self._numbers)}"})
         if target.order is None:
-            _, stopped = session.run_one(case, self._backend, Silent())
+            _, stopped = session.run_one(case, self._backend, SilentWatcher())
             if stopped:
                 raise KeyboardInterrupt
         else:
-            explore_one(session, case, self._runtime_of(case.runtime), Silent(), like or by_seed(target))
-        done = attempted(StoredCase(session.history_path(case)), target.race_class)
-        kept = "" if done.followed is None else f", {done.followed:.1%} of its steps followed"
-        self._say(f"{done} with {how or describe_size(case)}{kept}")
-        return done
+            explore_one(session, case, self._runtime_of(case.runtime), SilentWatcher(), like or by_seed(target))
+        attempt = attempted(StoredCase(session.history_path(case)), target.race_class)
+        followed = "" if attempt.followed is None else f", {attempt.followed:.1%} of its steps followed"
+        self._say(f"{attempt} with {how or describe_size(case)}{followed}")
+        return attempt

@@ -1,6 +1,6 @@
-"""The snapshot lane: many trials a second, each in a forked copy of a process that has just imported the script.
+"""The snapshot lane: many trials per second, each in a forked copy of a process that has just imported the script.
 
-What it finds is a candidate: only the Apache lane's word counts. The same checkers judge both.
+A race that it finds is a candidate until Apache shows it too. The same checkers judge both lanes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.hosting import events, listener
 from harness.hosting.environment import environment_of
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.load.exchange import COMMON_HEADERS, RequestResult, answer_of
-from harness.proc import dies_with_us
+from harness.proc import pdeathsig_prefix
 from harness.records import (
     Answer,
     Control,
@@ -42,14 +42,18 @@ from harness.run.trial import compared
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import compiled_by
 
-# What a child may take beyond its requests, to tell what came of it.
-TELLING_SECONDS = 10.0
-
-
+# How long a child may take beyond its grace to report its state and stacks before it counts as stuck: far longer than
+# that takes even on a busy machine.
+REPORT_SECONDS = 10.0
+# The process ends as soon as its input is closed; a child that hangs keeps it, and both are killed.
+EXIT_SECONDS = 5
 MEMORY = "/dev/shm"
+LOG_LINES = 8  # the end of a traceback
 
 
 class _ChildAnswer(msgspec.Struct):
+    """An answer as the child reports it."""
+
     sent: float | None
     first_byte: float | None
     last_byte: float | None
@@ -59,7 +63,7 @@ class _ChildAnswer(msgspec.Struct):
 
 
 class _ChildReport(msgspec.Struct):
-    """What a child brings home, or how it died."""
+    """What a child reports, or how it died."""
 
     recording: str = ""
     idle: bool | None = None
@@ -101,7 +105,7 @@ class SnapshotProcess:
             shutil.chown(directory / "events", user)
         self._process = subprocess.Popen(
             [
-                *dies_with_us(),
+                *pdeathsig_prefix(),
                 str(self._runtime.python),
                 str(directory / "snapshot.py"),
                 str(directory),
@@ -112,10 +116,10 @@ class SnapshotProcess:
             stderr=(directory / "log").open("wb"),
             env={
                 **environment_of(self.case, self._runtime, user),
-                # Sets in the same order each time: the same seed is then the same trial, as far as that goes.
+                # Sets have the same order each time, so that a seed repeats a trial as far as that goes.
                 "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
-                "LD_LIBRARY_PATH": os.pathsep.join(str(each / "lib") for each in self._runtime.reads),
+                "LD_LIBRARY_PATH": os.pathsep.join(str(path / "lib") for path in self._runtime.reads),
             },
             user=user or None,
             group=group or None,
@@ -128,7 +132,7 @@ class SnapshotProcess:
         if ready["shared"]:
             raise BadInput(
                 f"{self.case.script_path}: after its import the process has {', '.join(ready['shared'])}, which forked "
-                f"children would share: the snapshot lane cannot isolate them; the Apache lane can (harness run)"
+                f"children would share: the snapshot lane cannot isolate them, but Apache can (harness run)"
             )
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +140,7 @@ class SnapshotProcess:
             assert self._process.stdin is not None
             self._process.stdin.close()
             try:
-                self._process.wait(5)
+                self._process.wait(EXIT_SECONDS)
             except subprocess.TimeoutExpired:
                 self._kill(self._process)
             assert self._process.stdout is not None
@@ -145,12 +149,12 @@ class SnapshotProcess:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        """End it, and a child that it waits for."""
+        """Kill it, and a child that it waits for."""
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def _read(self, seconds: float | None = None) -> dict[str, Any]:
-        """What it says next; `seconds`: it is given so long to import the script."""
+        """The next message from the process. Raises BadInput: the import takes longer than `seconds`."""
         assert self._process is not None
         assert self._process.stdout is not None
         assert self._directory is not None
@@ -158,35 +162,31 @@ class SnapshotProcess:
             self._kill(self._process)
             raise BadInput(
                 f"{self.case.script_path}: the script is still being imported after {seconds:g} s (load.timeout): if "
-                f"it hangs there, every request does; harness run tells where"
+                f"it hangs there, so does every request; harness run shows where"
             )
         line = self._process.stdout.readline()
         if not line:
-            log = (self._directory / "log").read_text(errors="replace").splitlines()[-8:]
+            log = (self._directory / "log").read_text(errors="replace").splitlines()[-LOG_LINES:]
             raise InfrastructureError("the snapshot process ended:\n  " + "\n  ".join(log))
-        found: dict[str, Any] = json.loads(line)
-        return found
+        message: dict[str, Any] = json.loads(line)
+        return message
 
     def control(self, number: int, begin: float) -> Control:
-        """The requests one after another, in a child."""
+        """A control in a child: the requests one after another."""
         report = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
         answers, _ = _answers(self.case, report)
         return Control(number=number, answers=answers, begin=begin, evidence=_evidence(report))
 
     def trial(
-        self,
-        number: int,
-        grace: float,
-        reference: State | None = None,
-        like: ThreadOrder | None = None,
+        self, number: int, grace: float, reference: State | None = None, like: ThreadOrder | None = None
     ) -> Trial:
-        """One stampede in a child, every second one lined up by a slow import; or `like` an earlier one: lined up as
-        that was, with points as fine, and made to follow its runs, if it has any."""
+        """One stampede in a child. Every second one is lined up by a slow import; with `like`, the trial is lined up as
+        that order was, with points as fine, and follows its runs if it has any."""
         case = self.case
         begin = time.monotonic()
         seed = (case.seed * 1_000_003 + number) & 0xFFFFFFFF if case.perturb.seed is None else case.perturb.seed
-        led = like or ThreadOrder(line_up=number % 2 == 0)
-        report = self._fork(str(number), together=True, grace=grace, seed=seed, led=led)
+        order = like or ThreadOrder(line_up=number % 2 == 0)
+        report = self._fork(str(number), together=True, grace=grace, seed=seed, order=order)
         answers, follow_up = _answers(case, report)
         return Trial(
             number=number,
@@ -196,83 +196,77 @@ class SnapshotProcess:
             answers=answers,
             follow_up=follow_up,
             evidence=compared(_evidence(report), reference),
-            order=msgspec.structs.replace(report.order or ThreadOrder(), line_up=led.line_up, fine=led.fine),
+            order=msgspec.structs.replace(report.order or ThreadOrder(), line_up=order.line_up, fine=order.fine),
         )
 
     def _fork(
-        self, number: str, *, together: bool, grace: float, seed: int, led: ThreadOrder | None = None
+        self, number: str, *, together: bool, grace: float, seed: int, order: ThreadOrder | None = None
     ) -> _ChildReport:
-        """What a child brings home."""
+        """Send the requests to a new child; its report."""
         case = self.case
-        led = led or ThreadOrder()
+        order = order or ThreadOrder()
         plan = plan_of(case, case.site_dir) if case.schedule == "perturbed" else None
         assert self._process is not None
         assert self._process.stdin is not None
         chosen = case.requests_of_stampede()
-        order = {
-            "requests": [_order(case.requests[index], f"{number}.{user}") for user, index in enumerate(chosen)],
-            "follow_up": [
-                _order(case.requests[turn % len(case.requests)], f"{number}.f{turn}") for turn in range(case.follow_up)
-            ],
+        follow_up = [case.requests[turn % len(case.requests)] for turn in range(case.follow_up)]
+        message = {
+            "requests": [_encoded(case.requests[index], f"{number}.{user}") for user, index in enumerate(chosen)],
+            "follow_up": [_encoded(request, f"{number}.f{turn}") for turn, request in enumerate(follow_up)],
             "together": together,
-            "line_up": led.line_up,
-            "runs": led.runs,
+            "line_up": order.line_up,
+            "runs": order.runs,
             "grace": grace,
-            "telling": TELLING_SECONDS,
+            "telling": REPORT_SECONDS,
             "invariant": case.invariant,
             "seed": seed,
-            "plan": plan and {**plan, "fine": led.fine},
+            "plan": plan and {**plan, "fine": order.fine},
         }
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
         return msgspec.convert(self._read(), _ChildReport)
 
 
 def _memory() -> str | None:
-    """A directory for files that need no disk: a mapped file on one costs a journal entry for each page written."""
+    """A directory in memory: on a disk, a mapped file costs a journal entry for each page written."""
     return MEMORY if os.access(MEMORY, os.W_OK) else None
 
 
-def _order(request: Request, name: str) -> dict[str, Any]:
+def _encoded(request: Request, name: str) -> dict[str, Any]:
     headers = {**COMMON_HEADERS, "X-Harness-Request": name, **request.headers}
     return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
 
 
-def _answer(told: _ChildAnswer, user: int, index: int) -> Answer:
-    given = {key: str(value) for key, value in told.headers.items()}
-    return answer_of(
-        RequestResult(
-            intended=told.sent or 0.0,
-            sent=told.sent,
-            first_byte=told.first_byte,
-            last_byte=told.last_byte,
-            status=told.status if told.last_byte is not None else None,
-            failure=None if told.last_byte is not None else "open",
-            headers=given,
-            body=told.body,
-        ),
-        user,
-        index,
+def _answer(answer: _ChildAnswer, user: int, index: int) -> Answer:
+    complete = answer.last_byte is not None
+    result = RequestResult(
+        intended=answer.sent or 0.0,
+        sent=answer.sent,
+        first_byte=answer.first_byte,
+        last_byte=answer.last_byte,
+        status=answer.status if complete else None,
+        failure=None if complete else "open",
+        headers={key: str(value) for key, value in answer.headers.items()},
+        body=answer.body,
     )
+    return answer_of(result, user, index)
 
 
 def _answers(case: Case, report: _ChildReport) -> tuple[tuple[Answer, ...], tuple[Answer, ...]]:
-    """The answers to the requests together, and to those that followed."""
+    """The answers to the stampede, and to the follow-up requests."""
     chosen = case.requests_of_stampede()
     if report.died is not None or report.stuck:
         none = RequestResult(intended=0.0, failure="open" if report.stuck else "reset")
         return tuple(answer_of(none, user, index) for user, index in enumerate(chosen)), ()
+    pairs = zip(report.answers, chosen, strict=True)
     return (
-        tuple(
-            _answer(answer, user, index)
-            for user, (answer, index) in enumerate(zip(report.answers, chosen, strict=True))
-        ),
+        tuple(_answer(answer, user, index) for user, (answer, index) in enumerate(pairs)),
         tuple(_answer(answer, turn, turn % len(case.requests)) for turn, answer in enumerate(report.follow_up)),
     )
 
 
 def _evidence(report: _ChildReport) -> Evidence:
-    """What a child recorded and told of itself; its recording is deleted."""
+    """The evidence of a child, from its report and its recording, which is deleted."""
     if report.died is not None or report.stuck:
         child = ProcessId(report.pid, 0)
         return Evidence(processes=(WatchedProcess(process=child, fresh=True, gone=not report.stuck, idle=report.idle),))

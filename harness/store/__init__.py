@@ -1,1 +1,1 @@
-"""TODO."""
+"""Runs on disk: their directories, their histories, and how they are graded again."""

@@ -1,4 +1,4 @@
-"""Files of a run: written whole or not at all."""
+"""Writes the files of a run whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.errors import BadInput
 
 
 def write_whole(path: Path, content: bytes, what: str = "it") -> Path:
-    """Write a file whole or not at all: its path. Raises BadInput; `what` is the subject of its sentence."""
+    """Write a file whole or not at all; returns its path. Raises BadInput, whose message has `what` as its subject."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The append-only record of a case: one JSON object a line, flushed a trial at a time.
+"""The append-only record of a case: one JSON object per line, flushed after each trial.
 
-The first line is the case, then come controls and trials in the order in which they ended. The body of an
-answer is written once and then referred to by its digest (`sha256:…`), for most answers are alike.
+The first line is the case; controls and trials follow in the order in which they ended. The body of an answer is
+written once and then referred to by its digest (`sha256:…`), because most answers are alike.
 """
 
 from __future__ import annotations
@@ -21,30 +21,37 @@ from harness.records import Answer, Control, Record, Trial
 from harness.store.version1 import Control1, Trial1, converted_case
 
 _PREFIX = "sha256:"
+# Digests that a writer remembers: a site whose every answer differs must not fill the memory, and 2000 take 300 kB.
 _MAX_KNOWN = 2000
+# A shorter body stays where it is: its digest alone takes 71 characters, and its line more than it saves.
+_SHORT_BODY = 100
 VERSION = 2
-"""Of the form of a history. 1 was harness 0.1: see version1.py."""
+"""Version of the format. 1 was that of harness 0.1: see version1.py."""
 
 
-class Body(Record, frozen=True, tag="body"):
+class AnswerBody(Record, frozen=True, tag="body"):
+    """The body that later answers refer to."""
+
     digest: str
     text: str
 
 
 class Forget(Record, frozen=True, tag="forget"):
-    """From here on no body from before is referred to."""
+    """Bodies before this line are not referred to after it."""
 
 
 class Header(Record, frozen=True, tag="case"):
+    """The first line."""
+
     case: dict[str, Any]
     version: int = 1
 
 
-_Line = Header | Body | Forget | Control | Trial
+_Line = Header | AnswerBody | Forget | Control | Trial
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
 _decode_header = msgspec.json.Decoder(Header).decode
-_decode_1 = msgspec.json.Decoder(Header | Body | Forget | Control1 | Trial1).decode
+_decode_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial1).decode
 
 
 class HistoryWriter:
@@ -67,9 +74,9 @@ class HistoryWriter:
         self._stream.close()
 
     def add(self, record: Control | Trial) -> None:
-        """Append a control or a trial, and flush it."""
+        """Append a control or a trial and flush it."""
         with self._lock:
-            if len(self._known) >= _MAX_KNOWN:  # a site whose every answer differs must not fill the memory
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
                 self._stream.write(_encode(Forget()) + b"\n")
             answers = tuple(self._shared(answer) for answer in record.answers)
@@ -80,12 +87,12 @@ class HistoryWriter:
                 self._write(_encode(msgspec.structs.replace(record, answers=answers)))
 
     def _shared(self, answer: Answer) -> Answer:
-        if len(answer.body) < 100:
+        if len(answer.body) < _SHORT_BODY:
             return answer
         digest = _PREFIX + hashlib.sha256(answer.body.encode("utf-8", "replace")).hexdigest()
         if digest not in self._known:
             self._known.add(digest)
-            self._stream.write(_encode(Body(digest=digest, text=answer.body)) + b"\n")
+            self._stream.write(_encode(AnswerBody(digest=digest, text=answer.body)) + b"\n")
         return msgspec.structs.replace(answer, body=digest)
 
     def _write(self, line: bytes) -> None:
@@ -94,12 +101,12 @@ class HistoryWriter:
 
 
 def file_name(case: str) -> str:
-    """The name of the file that holds the history of the case with this id."""
+    """The name of the history file of the case with this id."""
     return f"{case.replace('::', '.').replace('/', '_')}.jsonl"
 
 
 def read_case(path: Path) -> Case:
-    """The case of a history. Raises BadInput if the file is not one, or was written by a newer harness."""
+    """The case of a history. Raises BadInput: not a history, or one of a newer harness."""
     header = _read_header(path)
     try:
         return Case.from_json(converted_case(header.case) if header.version == 1 else header.case)
@@ -114,31 +121,34 @@ def _read_header(path: Path) -> Header:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not a history: it does not begin with its case") from error
+        raise BadInput(f"{path}: not a history: its first line is not a case") from error
     if header.version > VERSION:
-        raise BadInput(f"{path}: written by a newer harness (form {header.version}, known are 1 to {VERSION}): update")
+        raise BadInput(
+            f"{path}: written by a newer harness (format {header.version}, known are 1 to {VERSION}): update"
+        )
     return header
 
 
 def read(path: Path) -> Iterator[Control | Trial]:
-    """The controls and trials of a history, one at a time. A last line cut short by a kill is passed over."""
+    """The controls and trials of a history, one at a time. A last line that a kill cut short is skipped. Raises
+    BadInput: a damaged line."""
     bodies: dict[str, str] = {}
     for line in _lines(path):
-        if isinstance(line, Body):
+        if isinstance(line, AnswerBody):
             bodies[line.digest] = line.text
         elif isinstance(line, Forget):
             bodies.clear()
         elif isinstance(line, Trial):
             yield msgspec.structs.replace(
                 line,
-                answers=tuple(_whole(each, bodies) for each in line.answers),
-                follow_up=tuple(_whole(each, bodies) for each in line.follow_up),
+                answers=tuple(_with_body(answer, bodies) for answer in line.answers),
+                follow_up=tuple(_with_body(answer, bodies) for answer in line.follow_up),
             )
         elif isinstance(line, Control):
-            yield msgspec.structs.replace(line, answers=tuple(_whole(each, bodies) for each in line.answers))
+            yield msgspec.structs.replace(line, answers=tuple(_with_body(answer, bodies) for answer in line.answers))
 
 
-def _whole(answer: Answer, bodies: dict[str, str]) -> Answer:
+def _with_body(answer: Answer, bodies: dict[str, str]) -> Answer:
     return msgspec.structs.replace(answer, body=bodies.get(answer.body, answer.body))
 
 

@@ -1,8 +1,7 @@
-"""A stored run judged anew, from its histories alone."""
+"""Grades a stored run again, from its histories alone."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +10,11 @@ import msgspec
 
 from harness.records import BackendName, Lane
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, case_result
-from harness.store.runs import PLAN_FILE, RESULT_FILE, histories
+from harness.store.runs import RESULT_FILE, histories, read_result
 from harness.store.stored_case import StoredCase
 
 
-class _CaseRecord(msgspec.Struct):
+class CaseRecord(msgspec.Struct):
     """What a result says of a case that its history does not."""
 
     case: str
@@ -26,22 +25,19 @@ class _CaseRecord(msgspec.Struct):
     standing: Literal["confirmed", "candidate"] | None = None
 
 
-class _RunRecord(msgspec.Struct):
-    """The same of a run. Whatever else a version of the harness wrote is not looked at."""
+class RunRecord(msgspec.Struct):
+    """What a result says of a run that its histories do not."""
 
     status: Literal["complete", "interrupted"] = "interrupted"
     environment: dict[str, Any] = {}
     skipped: list[SkippedCase] = []
-    cases: list[_CaseRecord] = []
+    cases: list[CaseRecord] = []
 
 
 def regrade(directory: Path) -> RunResult:
-    """Judge the stored histories of a run anew. Raises BadInput."""
-    old = _RunRecord()
-    for name in (PLAN_FILE, RESULT_FILE):  # of a run that was killed only the first is there
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            old = msgspec.json.decode((directory / name).read_bytes(), type=_RunRecord)
-    finished = {each.case: each for each in old.cases} if (directory / RESULT_FILE).is_file() else {}
+    """The result of a stored run, by this version of the harness. Raises BadInput."""
+    old = read_result(directory, RunRecord)
+    finished = {case.case: case for case in old.cases} if (directory / RESULT_FILE).is_file() else {}
     return RunResult(
         schema_version=SCHEMA_VERSION,
         run=directory.name,
@@ -52,12 +48,12 @@ def regrade(directory: Path) -> RunResult:
     )
 
 
-def _regraded(directory: Path, old: dict[str, _CaseRecord]) -> Iterator[CaseResult]:
+def _regraded(directory: Path, old: dict[str, CaseRecord]) -> Iterator[CaseResult]:
     for path in histories(directory):
         stored = StoredCase(path)
         case, tally = stored.case, stored.tally()
         before = old.get(case.id)
-        known = before or _CaseRecord(case=case.id)
+        known = before or CaseRecord(case=case.id)
         judged = case_result(
             case,
             tally,

@@ -1,4 +1,4 @@
-"""The stored runs of a results directory: named, found, and listed by what each wrote about itself."""
+"""The stored runs of a results directory: their names, their files, and the list of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -21,12 +22,12 @@ CASES = "cases"
 
 
 def new_run_name() -> str:
-    """What a run is called: when it began, and a few digits that no other has."""
+    """A name for a new run: when it began, and digits that make it unique."""
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def make_run_directory(results: Path, inside: str = "") -> Path:
-    """A directory for a new run, in the results directory, with a directory `inside` it. Raises BadInput."""
+    """Make a directory for a new run in the results directory, with a directory `inside` it. Raises BadInput."""
     directory = results / new_run_name()
     try:
         (directory / inside).mkdir(parents=True)
@@ -45,7 +46,7 @@ def stored_run(name: str, results: Path) -> Path:
     for directory in (Path(name), results / name):
         if is_run(directory):
             return directory
-    known = sorted(each.name for each in results.iterdir() if is_run(each)) if results.is_dir() else []
+    known = sorted(path.name for path in results.iterdir() if is_run(path)) if results.is_dir() else []
     latest = f"; the latest is {known[-1]}" if known else ""
     raise BadInput(f"there is no stored run {name!r} in {results}{latest}")
 
@@ -57,12 +58,12 @@ def histories(directory: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run in the results directory."""
+    """A line of the list of runs."""
 
     name: str
     begin: datetime.datetime
     status: str
-    """`complete`, `interrupted`, or `unfinished` where it never came to write its result."""
+    """`complete`, `interrupted`, or `unfinished` if it ended before it wrote its result."""
     scenarios: tuple[str, ...]
     cases: int
     verdicts: Counter[str]
@@ -70,7 +71,7 @@ class StoredRun:
     seconds: float
 
 
-class _Case(msgspec.Struct):
+class _CaseHead(msgspec.Struct):
     case: str = ""
     scenario: str = ""
     verdict: str = "?"
@@ -78,74 +79,87 @@ class _Case(msgspec.Struct):
     duration_s: float = 0.0
 
 
-class _Cycle(msgspec.Struct):
+class _CycleHead(msgspec.Struct):
     seconds: float = 0.0
 
 
-class _Cell(msgspec.Struct):
+class _CellHead(msgspec.Struct):
     scenario: str = ""
-    cycles: list[_Cycle] = []
+    cycles: list[_CycleHead] = []
 
 
-class _Bench(msgspec.Struct):
-    """The same of a bench run."""
+class _BenchHead(msgspec.Struct):
+    """What the list needs of bench.json."""
 
     status: str = "unfinished"
-    cells: list[_Cell] = []
+    cells: list[_CellHead] = []
 
 
 class _Run(msgspec.Struct):
-    """What any version of the harness wrote of a run; the rest of the file is not looked at."""
+    """What the list needs of run.json and result.json."""
 
     status: str = "unfinished"
-    cases: list[_Case] = []
+    cases: list[_CaseHead] = []
+
+
+Form = TypeVar("Form", bound=msgspec.Struct)
+
+
+def read_result(directory: Path, form: type[Form]) -> Form:
+    """What a run wrote about itself: its result, or its plan where the result is missing or damaged.
+
+    Only the fields of `form` are read, all of which have defaults: any version of the harness may have written them.
+    """
+    return _read_json(directory, form, RESULT_FILE, PLAN_FILE)
+
+
+def _read_json(directory: Path, form: type[Form], *names: str) -> Form:
+    """The first of these files that can be read; else the defaults."""
+    for name in names:
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode((directory / name).read_bytes(), type=form)
+    return form()
 
 
 def stored_runs(results: Path) -> list[StoredRun]:
     """The runs of a results directory, the newest first."""
-    directories = [each for each in results.iterdir() if each.is_dir()] if results.is_dir() else []
-    found = [_read(each) for each in directories if (each / CASES).is_dir()]
-    found += [_read_bench(each) for each in directories if (each / BENCH_FILE).is_file()]
-    return sorted(found, key=lambda run: (run.begin, run.name), reverse=True)
+    directories = [path for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
+    runs = [_listed(path) for path in directories if (path / CASES).is_dir()]
+    runs += [_listed_bench(path) for path in directories if (path / BENCH_FILE).is_file()]
+    return sorted(runs, key=lambda run: (run.begin, run.name), reverse=True)
 
 
-def _read(directory: Path) -> StoredRun:
-    run = _Run()
-    for name in (PLAN_FILE, RESULT_FILE):
-        # What was planned, and over it what came of it. A file that is missing or damaged leaves the other.
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            run = msgspec.json.decode((directory / name).read_bytes(), type=_Run)
+def _listed(directory: Path) -> StoredRun:
+    run = read_result(directory, _Run)
     ran = run.cases if run.status != "unfinished" else []
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),
         status=run.status,
-        scenarios=tuple(dict.fromkeys(each.scenario or each.case.partition("::")[0] for each in run.cases)),
+        scenarios=tuple(dict.fromkeys(case.scenario or case.case.partition("::")[0] for case in run.cases)),
         cases=len(run.cases),
-        verdicts=Counter(each.verdict for each in ran),
-        unmet=sum(not each.met for each in ran),
-        seconds=sum(each.duration_s for each in ran),
+        verdicts=Counter(case.verdict for case in ran),
+        unmet=sum(not case.met for case in ran),
+        seconds=sum(case.duration_s for case in ran),
     )
 
 
-def _read_bench(directory: Path) -> StoredRun:
-    bench = _Bench()
-    with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-        bench = msgspec.json.decode((directory / BENCH_FILE).read_bytes(), type=_Bench)
+def _listed_bench(directory: Path) -> StoredRun:
+    bench = _read_json(directory, _BenchHead, BENCH_FILE)
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),
         status=bench.status,
-        scenarios=tuple(dict.fromkeys(each.scenario for each in bench.cells)),
+        scenarios=tuple(dict.fromkeys(cell.scenario for cell in bench.cells)),
         cases=len(bench.cells),
         verdicts=Counter({"bench": len(bench.cells)}),
         unmet=0,
-        seconds=sum(cycle.seconds for each in bench.cells for cycle in each.cycles),
+        seconds=sum(cycle.seconds for cell in bench.cells for cycle in cell.cycles),
     )
 
 
 def _begin(directory: Path) -> datetime.datetime:
-    """By the run's name; of a directory that was renamed, by its files."""
+    """When a run began: by its name, or by its directory's date where that was renamed."""
     with contextlib.suppress(ValueError):
         return datetime.datetime.strptime(directory.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=datetime.UTC)
     return datetime.datetime.fromtimestamp(directory.stat().st_mtime, datetime.UTC)

@@ -1,4 +1,4 @@
-"""A case as its history has it: the only reader of histories, and the place where one is judged anew."""
+"""A case as its history has it: the only reader of histories, and the place where a stored case is graded again."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from harness.verdict import Tally
 
 
 class StoredCase:
-    """A stored case, its controls and its yardstick. Trials are read a line at a time, never all at once."""
+    """A stored case, its controls and its yardstick. Trials are read one line at a time, never all at once."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadInput: the file is no history."""
+        """Raises BadInput: the file is not a history."""
         self.path = path
         self.case = read_case(path)
 
     @cached_property
     def controls(self) -> tuple[Control, ...]:
-        """Early and late ones. Raises BadInput."""
+        """Those before the trials, and late ones. Raises BadInput."""
         return tuple(record for record in read(self.path) if isinstance(record, Control))
 
     @cached_property
     def yardstick(self) -> Yardstick:
-        """Learnt from all controls; what they refuse is inconclusive here, where nobody can ask another question."""
+        """From all controls; controls that a run would refuse make the case inconclusive: it cannot be run again."""
         try:
             return Yardstick.of(self.case.requests, self.controls)
         except HarnessError as error:
@@ -41,15 +41,15 @@ class StoredCase:
         return (record for record in read(self.path) if isinstance(record, Trial))
 
     def graded(self) -> Iterator[tuple[Trial, TrialGrade]]:
-        """The trials, each with its grade. Raises BadInput."""
+        """The trials with their grades. Raises BadInput."""
         return ((trial, grade(trial, self.yardstick)) for trial in self.trials())
 
     def bad(self) -> Iterator[tuple[Trial, TrialGrade]]:
-        """The effective trials in which a race showed."""
+        """The effective trials that show a race, with their grades. Raises BadInput."""
         return ((trial, graded) for trial, graded in self.graded() if graded.effective and graded.races)
 
     def tally(self) -> Tally:
-        """The case judged anew. Raises BadInput."""
+        """All trials of the case, graded again. Raises BadInput."""
         tally = Tally(reload=self.case.restart == "reload")
         if not self.controls:
             tally.inconclusive = "the history holds no control"

@@ -1,4 +1,4 @@
-"""Reads what version 1 of a history (harness 0.1) has in another form: a flat record of a trial, hosting in tables."""
+"""Reads version 1 of a history (harness 0.1), whose trials are flat records and whose case has tables for hosting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from harness.records import (
 )
 
 
-class _Seen(Record, frozen=True, kw_only=True):
+class _FlatRecord(Record, frozen=True, kw_only=True):
+    """What controls and trials share."""
+
     number: int
     begin: float = 0.0
     answers: tuple[Answer, ...]
@@ -46,15 +48,15 @@ class _Seen(Record, frozen=True, kw_only=True):
         )
 
 
-class Control1(_Seen, frozen=True, tag="control"):
-    """A control as version 1 wrote it."""
+class Control1(_FlatRecord, frozen=True, tag="control"):
+    """A control of version 1."""
 
     def converted(self) -> Control:
         return Control(number=self.number, begin=self.begin, answers=self.answers, evidence=self.evidence)
 
 
-class Trial1(_Seen, frozen=True, tag="trial"):
-    """A trial as version 1 wrote it."""
+class Trial1(_FlatRecord, frozen=True, tag="trial"):
+    """A trial of version 1."""
 
     slot: str
     end: float
@@ -75,16 +77,16 @@ class Trial1(_Seen, frozen=True, tag="trial"):
 
 
 def converted_case(data: dict[str, Any]) -> dict[str, Any]:
-    """The case of a version 1 history as today's. Raises msgspec.ValidationError: it is none."""
+    """The case of a version 1 history in today's form. Raises msgspec.ValidationError: it is not a case."""
     flat = dict(data)
     try:
         hosting = flat.pop("hosting")
-        of_mode = hosting[flat["mode"]]
-        flat["processes"] = of_mode.get("processes", of_mode.get("children"))
-        flat["threads"] = of_mode["threads"]
-        flat["mpm"] = of_mode.get("mpm", "event")
+        sizes = hosting[flat["mode"]]
+        flat["processes"] = sizes.get("processes", sizes.get("children"))
+        flat["threads"] = sizes["threads"]
+        flat["mpm"] = sizes.get("mpm", "event")
         flat["application_group"] = hosting["application_group"]
         flat["site_dir"] = str(site_directory(Path(flat["script_path"])))
     except (KeyError, TypeError, AttributeError) as error:
-        raise msgspec.ValidationError(f"no case of version 1: {error!r}") from error
+        raise msgspec.ValidationError(f"not a case of version 1: {error!r}") from error
     return flat

@@ -16,14 +16,7 @@ from build import (
     make_yardstick,
 )
 
-from harness.checkers.answers import (
-    errors_in,
-    explain,
-    grade_answer,
-    grade_answers,
-    grade_follow_up,
-    own_frames,
-)
+from harness.checkers.answers import errors_in, explain, grade_answer, grade_answers, grade_follow_up, own_frames
 
 
 def outcome(answer, **trial):
@@ -71,7 +64,7 @@ class TestAnswered:
             ("got a wrong header content-type: expected 'text/html', got 'text/plain'",
              {"headers": {"content-type": "text/plain"}}),
             ("got a wrong body: expected", {"body": "other"}),
-            ("got status 200, and no control has asked for it", {"request": 1}),
+            ("got status 200, but no control sent this request", {"request": 1}),
         ],
     )  # fmt: skip
     def test_words(self, expected, changes):
@@ -241,6 +234,19 @@ class TestExplain:
         trial = make_trial(log=make_log("ValueError: first", "something else", "TypeError: last"))
 
         assert "the server's log of that moment says TypeError: last" == explain("1.0", trial)[0]
+
+    def test_fields(self):
+        """The finding's error and place are plain, whoever saw the error; its summary says that it is the log's."""
+        traceback = self.TRACEBACK.splitlines()
+        bad = (make_answer(0, status=500), make_answer(1))
+        seen = make_trial(*bad, inside=(make_inside(mishaps=(make_mishap(traceback=self.TRACEBACK),)),))
+        logged = make_trial(*bad, log=make_log(*traceback))
+
+        for quoted, trial in ((False, seen), (True, logged)):
+            ((_, finding), _) = grade_answers(trial, make_yardstick())
+            assert ("ValueError: no", "/srv/books/views.py:3") == (finding.error, finding.place)
+            assert ("", "", "") == (finding.kind, finding.module, finding.subject)
+            assert quoted == ("the server's log of that moment says" in finding.summary)
 
     def test_nothing(self):
         """Where nobody saw an error there is no explanation."""

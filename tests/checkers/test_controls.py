@@ -45,7 +45,7 @@ class TestSound:
 
     def test_declared_but_not_got(self):
         """Where a status is declared, 200 is not right."""
-        with pytest.raises(BadInput, match="answers 200 to GET /"):
+        with pytest.raises(BadInput, match="got status 200 for GET /"):
             judge(make_answer(), requests=(Request(path="/", status=404),))
 
 
@@ -54,21 +54,21 @@ class TestRefused:
         ("status", "cause"),
         [
             (400, "ALLOWED_HOSTS"),
-            (401, "wants a login"),
+            (401, "need a login"),
             (403, "CSRF token"),
-            (404, "no such page"),
-            (405, "does not take this method"),
-            (418, "not the answer of a working page"),
+            (404, "does the page exist"),
+            (405, "accept this method"),
+            (418, "a working page does not answer"),
         ],
     )
     def test_cause(self, status, cause):
-        """An undeclared 4xx is the question's fault: the cause is named, and how to declare it."""
+        """An undeclared 4xx is the request's fault: the cause is named, and how to declare it."""
         with pytest.raises(BadInput) as caught:
             judge(make_answer(status=status))
 
         message = str(caught.value)
         assert cause in message
-        assert f"answers {status} to GET /" in message
+        assert f"got status {status} for GET /" in message
         assert f"status = {status}" in message
 
     def test_beside_an_error(self):

@@ -120,7 +120,7 @@ class TestLostEvents:
         found = graded(inside=(inside, make_inside(process=OTHER_PROCESS, lost=3)))
 
         (reason,) = found.failed_checkers
-        assert "events are lost" in reason
+        assert "events were lost" in reason
         assert ("inconclusive", reason) == ((verdict := conclude(make_tally(found))).name, verdict.reason)
 
     def test_race(self):

@@ -27,7 +27,7 @@ class TestChanged:
         (found,) = after({"umask": "0077"}, SOUND, SOUND)
 
         assert ("wrong-state", "wrong-state") == (found.outcome, found.race_class)
-        assert "umask is 0077 after the stampede, and 0022 after one request at a time" in found.summary
+        assert "umask is 0077 after the stampede, but 0022 after one request at a time" in found.summary
 
     def test_equal(self):
         """A trial that differs in nothing has no finding."""
@@ -41,8 +41,8 @@ class TestChanged:
         """An entry that is gone, or new, is told as such."""
         gone, new = after({"umask": None, "TZ": "UTC"}, SOUND, SOUND)
 
-        assert "umask is not there after the stampede" in gone.summary
-        assert "TZ is UTC after the stampede, and not there" in new.summary
+        assert "umask is missing after the stampede" in gone.summary
+        assert "TZ is UTC after the stampede, but missing" in new.summary
 
     def test_sometimes_missing(self):
         """One that only one of the controls had is volatile."""

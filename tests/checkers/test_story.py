@@ -21,6 +21,7 @@ TRACE = (
     'Traceback\n  File "/srv/shop/views.py", line 12, in order\n    x\n  File "/srv/shop/invoices.py", line 7, in net\n'
 )
 FAILED = (make_answer(0, status=500), make_answer(1, request=1))
+RIGHT = (make_answer(0), make_answer(1, request=1))
 
 
 def trial_of(*spans, error=CIRCULAR, answers=FAILED, **changes):
@@ -77,42 +78,65 @@ class TestFailedRequest:
         assert ("1 of 2 requests failed: GET / (1).",) == story(trial_of(), name="1.7")
 
     def test_recovery(self):
-        """Whether the process answered rightly afterwards."""
+        """Whether the process answered correctly afterwards."""
         sound = trial_of(follow_up=(make_answer(0),))
         poisoned = trial_of(follow_up=(make_answer(0, status=500),))
-        assert any("has answered rightly since" in each for each in story(sound))
-        assert any("answers wrongly ever since" in each for each in story(poisoned))
+        assert any("has answered correctly since" in each for each in story(sound))
+        assert any("has kept failing since" in each for each in story(poisoned))
 
 
 def test_wrong_answer():
-    """An answer with the right status and a wrong page has failed: it is not told as one that is as it should be."""
+    """An answer with the right status and a wrong page has failed: it is not counted as a right one."""
     told = story(trial_of(answers=(make_answer(0, body="another page"), make_answer(1, request=1))), name="1.7")
     assert "1 of 2 requests failed: GET / (1)." == told[0]
 
 
 class TestDuplicate:
     def test_settings(self):
-        """Who began, who began the same before it was done, and that nobody outside can see it."""
+        """Who began, who started the same before it was finished, and that no client noticed."""
         spans = [
             make_span("settings", 1.2, 1.6, thread=1, name="s"),
             make_span("settings", 1.3, 1.7, thread=2, name="s"),
         ]
         told = story(
-            trial_of(*spans, answers=(make_answer(0), make_answer(1, request=1))),
+            trial_of(*spans, answers=RIGHT),
             race_class="duplicate-init",
-            key="settings",
+            kind="settings",
         )
         assert told[0].startswith(
             "Thread 1 (GET /, request 1.0) was building the settings s from +200.0 ms to +600.0 ms"
         )
-        assert "Thread 2 (GET /two/, request 1.1) began the same before that was done." == told[1]
-        assert told[2].startswith("All 2 requests were answered as they should")
+        assert "Thread 2 (GET /two/, request 1.1) started the same work before that was finished." == told[1]
+        assert told[2].startswith(
+            "All 2 requests got the right answer, so no client noticed; the slowest took 1000 ms."
+        )
         assert told[3].startswith("To prevent it: load the settings while the script is imported")
 
+    def test_module(self):
+        """A module that was executed twice is named by the finding; another one that ran meanwhile is not."""
+        spans = [
+            make_span("import", 1.2, 1.6, thread=1, name="shop.orders"),
+            make_span("import", 1.25, 1.3, thread=1, name="shop.orders.sums"),
+            make_span("import", 1.5, 1.7, thread=2, name="shop.orders"),
+        ]
+        duplicate = {"race_class": "duplicate-init", "kind": "module"}
+        told = story(trial_of(*spans, answers=RIGHT), **duplicate, module="shop.orders")
+        assert told[0].startswith("Thread 1 (GET /, request 1.0) was executing module shop.orders from +200.0 ms")
+        assert "Thread 2 (GET /two/, request 1.1) started the same work before that was finished." == told[1]
+        assert "To prevent it: import shop.orders while the script is imported, by one thread." == told[-1]
+        assert not any("started the same" in each for each in story(trial_of(*spans), **duplicate, module="shop"))
 
-def test_state():
-    told = story(trial_of(answers=(make_answer(0), make_answer(1))), race_class="wrong-state", key="state|umask")
-    assert told[-1] == "To prevent it: set it once, while the script is imported, and not in requests."
+
+class TestState:
+    def test_prevention(self):
+        """State that two threads have changed is set once, before requests come."""
+        told = story(trial_of(answers=RIGHT), race_class="wrong-state", kind="state", subject="umask")
+        assert "To prevent it: set it once, while the script is imported, and not in requests." == told[-1]
+
+    def test_key(self):
+        """The key counts findings; what it says is no fact of a story."""
+        told = story(trial_of(answers=RIGHT), race_class="wrong-state", key="state|umask")
+        assert not any("To prevent it" in each for each in told)
 
 
 def test_first_of_a_kind():

@@ -17,13 +17,13 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @pytest.fixture(scope="session")
 def python():
-    """The interpreter of the reference runtime: the server user can reach it."""
+    """The interpreter of the reference runtime, which the server's user can reach."""
     return prepare("django52", declared_runtimes()["django52"]).python
 
 
 @pytest.fixture
 def start(harness_cold_start, python):
-    """Cold-start one of the scripts beside this file: returns the case's result."""
+    """Cold-start one of the scripts beside this file, and return the case's result."""
 
     def start(name, **options):
         return harness_cold_start(SCRIPTS / f"{name}.wsgi", python=python, **{"trials": 12, **options})
@@ -33,14 +33,14 @@ def start(harness_cold_start, python):
 
 @pytest.fixture
 def command(tmp_path):
-    """Run the harness command as a user would; results go to a temporary directory."""
+    """Run the harness command as a user would, with its results in a temporary directory."""
 
     def command(*arguments, timeout=120, **more):
         arguments = [*map(str, arguments)]
         if arguments and arguments[0] in ("run", "check") and "--results" not in arguments:
             arguments += ["--results", str(tmp_path / "results")]
         if arguments and arguments[0] == "run" and "--backend" not in arguments:
-            arguments += ["--backend", "local"]  # whatever else is running on the machine
+            arguments += ["--backend", "local"]  # even if a stack is running on the machine
         environment = {"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ, **more.pop("env", {})}
         return subprocess.run(
             [sys.executable, "-m", "harness.cli", *arguments],
@@ -57,7 +57,7 @@ def command(tmp_path):
 
 @pytest.fixture
 def open_tmp_path():
-    """A temporary directory that the server's user can enter; pytest's own are closed to others."""
+    """A temporary directory that the server's user can enter; other users cannot enter pytest's own."""
     with tempfile.TemporaryDirectory(prefix="open-") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)

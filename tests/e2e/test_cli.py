@@ -139,13 +139,13 @@ def test_a_taken_port_is_infrastructure(harness_cold_start, python, monkeypatch,
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="httpd drops to another user only when it is started by root")
 def test_a_directory_that_bars_the_server_user_is_named(command, python, tmp_path):
-    """Started by root, httpd runs as another user: the directory that this user cannot pass is named."""
+    """Started by root, httpd runs as another user: the directory that this user cannot enter is named."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     script = write(closed / "site.wsgi", (SCRIPTS / "crash.wsgi").read_text())
     done = command("check", script, "--python", python)
     assert 2 == done.returncode
-    assert "cannot pass" in done.stderr
+    assert "cannot enter" in done.stderr
     assert "chmod o+rx" in done.stderr
 
 

@@ -77,7 +77,7 @@ def test_each_case_is_an_item_and_the_failure_is_the_explanation(project):
             "*daemon::table::natural*",
             "*error: GET / got status 500 instead of 200: KeyError*",
             "*NOT MET: expected clean*",
-            "to read: *report.html",
+            "Report: *report.html",
         ]
     )
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
@@ -95,7 +95,7 @@ def test_under_xdist_each_worker_has_its_own_server(project):
     """Two workers run their cases at once, and the summary shows both, and where the page of each is."""
     result = project.run("scenarios", "-n", "2")
     result.assert_outcomes(passed=2)
-    pages = [Path(line.partition(": ")[2]) for line in result.outlines if line.startswith("to read: ")]
+    pages = [Path(line.partition(": ")[2]) for line in result.outlines if line.startswith("Report: ")]
     assert [True, True] == [page.is_file() for page in pages]
     result.stdout.fnmatch_lines(["*cold starts*", "*tiny*daemon*", "*tiny*embedded*"])
 

@@ -95,7 +95,7 @@ def test_a_script_that_does_not_import_is_broken_and_says_why(start):
 
 def test_a_4xx_for_everybody_is_refused(start):
     """A control that nobody may pass says nothing about the site, so it is bad input."""
-    with pytest.raises(BadInput, match=r"answers 403 to GET /: it wants a login"):
+    with pytest.raises(BadInput, match=r"got status 403 for GET /: does it need a login"):
         start("forbidden")
 
 

@@ -143,7 +143,7 @@ def test_views_named_by_strings_are_tried(seen):
 def test_names_are_looked_up_and_not_imported(seen):
     """A name resolves as an import would, without one: a package in sys.modules counts, though its parent directory is
     no longer on sys.path."""
-    found = seen[1].snapshot.found
+    found = seen[1].snapshot.files
     assert {"settings", "views", "mysite", "mysite.views"} == {name for name, file in found.items() if file}
     assert "views" not in seen[1].snapshot.modules
 

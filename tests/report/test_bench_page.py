@@ -5,22 +5,15 @@ import re
 
 import msgspec
 
-from harness.bench.records import (
-    Bench,
-    Cell,
-    Cycle,
-    Latency,
-    Phase,
-    Samples,
-    Summary,
-)
-from harness.report.bench_page import MOST_POINTS, headline, render
+from harness.bench.records import Bench, Cell, Cycle, Latency, Phase, Samples, Summary
+from harness.report.bench_page import MOST_POINTS, render
+from harness.report.headline import bench_headline
 from harness.report.markdown import render_bench
 
 
 def filled(kind, **given):
     """A record of which a test names what matters to it; the rest is not known."""
-    missing = [each.name for each in msgspec.structs.fields(kind) if each.required and each.name not in given]
+    missing = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name not in given]
     return kind(**given, **dict.fromkeys(missing))
 
 
@@ -30,7 +23,7 @@ def make_cycle(latencies, outcome="ok", every=0.02):
     samples = Samples(
         intended_s=tuple(round(n * every, 3) for n in range(count)),
         latency_ms=tuple(latencies),
-        outcome=tuple("hung" if each is None else outcome for each in latencies),
+        outcome=tuple("hung" if latency is None else outcome for latency in latencies),
         request=(0,) * count,
         process=(0,) * count,
     )
@@ -88,26 +81,26 @@ def measured(latencies=(2.0, 3.0, None, 250.0, 4.0, 3.0), name="mysite::daemon::
 
 def data_of(page):
     """What the charts are drawn from."""
-    return [json.loads(each) for each in re.findall(r'<script type="application/json">(.*?)</script>', page)]
+    return [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page)]
 
 
 def test_one_cell():
     """The title says what a restart costs."""
-    told = headline(make_bench(measured()))
-    assert "A restart leaves users 250 ms without a good answer" == told.title
-    assert "2 of 300 requests got no good answer" in told.sentence
+    head = bench_headline(make_bench(measured()))
+    assert "A restart leaves users 250 ms without a good answer" == head.title
+    assert "2 of 300 requests got no good answer" in head.sentence
 
 
 def test_several_cells():
     """Of several cells it names the best and the worst."""
-    told = headline(make_bench(measured(), measured(name="other", gap=900.0)))
-    assert "250 to 900 ms" in told.title
-    assert "Most: other" in told.sentence
+    head = bench_headline(make_bench(measured(), measured(name="other", gap=900.0)))
+    assert "250 to 900 ms" in head.title
+    assert "Most: other" in head.sentence
 
 
 def test_no_good_answer():
     """A cell that never answered well again is what the title says."""
-    assert "No good answer came after a restart of x" in headline(make_bench(measured(name="x", gap=None))).title
+    assert "No good answer came after a restart of x" in bench_headline(make_bench(measured(name="x", gap=None))).title
 
 
 def test_latency_over_time():
@@ -123,7 +116,7 @@ def test_curves():
     """A curve never falls, and goes no further than there are answers to tell percentiles apart."""
     _, _, during, _ = data_of(render(make_bench(measured(tuple(float(n) for n in range(300))))))
     (line,) = during["lines"]
-    known = [each for each in line["ms"] if each is not None]
+    known = [latency for latency in line["ms"] if latency is not None]
     assert known == sorted(known)
     assert 10 ** during["nines"][-1] <= 200
     assert 96.0 == known[0]  # it was on its way when the restart came
@@ -136,7 +129,7 @@ def test_is_bounded():
     chart = data_of(page)[0]
     assert len(chart["at"]) < 1.1 * MOST_POINTS
     assert 900.0 in chart["ok"]
-    assert sum(each is None for each in latencies) == sum(chart["lost"])
+    assert sum(latency is None for latency in latencies) == sum(chart["lost"])
     assert "requests are drawn" in page
 
 
@@ -147,7 +140,7 @@ def test_a_cell_that_was_not_measured():
 
 def test_nothing():
     """A bench run without a measured cell has a page too."""
-    assert "Nothing was measured" == headline(make_bench()).title
+    assert "Nothing was measured" == bench_headline(make_bench()).title
     assert "Nothing was measured" in render(make_bench())
 
 
@@ -157,7 +150,7 @@ def test_hostile():
     bench = make_bench(measured(name=name), make_cell(name, note=name))
     assert "<script>alert" not in render(bench)
     assert "\n<b>" not in render_bench(bench)
-    assert name in [line["name"] for each in data_of(render(bench)) for line in each.get("lines", [])]
+    assert name in [line["name"] for chart in data_of(render(bench)) for line in chart.get("lines", [])]
 
 
 def test_markdown():

@@ -1,14 +1,16 @@
 """`harness report`, `runs` and `compare`, as a user meets them: from stored runs alone."""
 
+import io
 import json
 
 import pytest
 from build import CONTROLS, make_case, make_expectation, make_failing_trial, make_trial, store_run
 from click.testing import CliRunner
+from rich.console import Console
 
 from harness.bench.records import read_bench
 from harness.cli import main
-from harness.cli.stored import keep_page
+from harness.cli.output import keep_page
 from harness.store.regrade import regrade
 
 RUN, OTHER, BENCH = "20260101-000000-aaaa", "20260102-000000-bbbb", "20260103-000000-cccc"
@@ -79,11 +81,11 @@ class TestReport:
 
     def test_json(self, harness, results):
         """JSON goes to standard output, or to a file; --json writes it beside another format."""
-        told = json.loads(harness("report", RUN, "--format", "json").output)
-        assert [FAILING, FINE] == [case["case"] for case in told["cases"]]
+        result = json.loads(harness("report", RUN, "--format", "json").output)
+        assert [FAILING, FINE] == [case["case"] for case in result["cases"]]
         harness("report", RUN, "--format", "json", "--output", results / "a.json")
         harness("report", RUN, "--format", "markdown", "--output", results / "a.md", "--json", results / "b.json")
-        assert told == json.loads((results / "a.json").read_text()) == json.loads((results / "b.json").read_text())
+        assert result == json.loads((results / "a.json").read_text()) == json.loads((results / "b.json").read_text())
 
     def test_markdown(self, harness):
         """Markdown goes to standard output."""
@@ -156,21 +158,22 @@ class TestCompare:
 
 
 class TestKeeping:
-    def test_told(self, results):
-        """At the end of a run its page is written and its path told."""
-        said = []
-        keep_page(results / RUN, regrade(results / RUN), said.append)
-        assert [f"kept in {results / RUN}, to read: {results / RUN / 'report.html'}"] == said
+    def kept(self, directory, result):
+        stream = io.StringIO()
+        keep_page(Console(file=stream, width=80), directory, result)
+        return stream.getvalue()
+
+    def test_where_it_is(self, results):
+        """At the end of a run its page is written, and the last line says where it is."""
+        line = self.kept(results / RUN, regrade(results / RUN))
+        assert f"Results: {results / RUN}. Report: {results / RUN / 'report.html'}\n" == line
 
     def test_a_bench_run(self, results):
         """A bench run has its page too."""
-        said = []
-        keep_page(results / BENCH, read_bench(results / BENCH), said.append)
+        self.kept(results / BENCH, read_bench(results / BENCH))
         assert (results / BENCH / "report.html").is_file()
 
     def test_never_fails_the_run(self, results):
-        """A page that cannot be made is told, and is no error."""
-        said = []
+        """A page that cannot be made is no error: a line says so."""
         (results / RUN / ".report.html.part").mkdir()
-        keep_page(results / RUN, regrade(results / RUN), said.append)
-        assert "could not be made" in said[0]
+        assert "could not be made" in self.kept(results / RUN, regrade(results / RUN))

@@ -23,7 +23,8 @@ from build import (
 from harness.advice import Advice
 from harness.errors import BadInput
 from harness.records import Request
-from harness.report.html import MOST_BARS_OF_A_PAGE, headline, render, write_html
+from harness.report.headline import headline
+from harness.report.html import MOST_BARS_OF_A_PAGE, render, write_html
 from harness.result import RunResult, SkippedCase
 from harness.store.regrade import regrade
 
@@ -67,7 +68,7 @@ class TestVerdict:
         ("expected", "level", "title"),
         [
             (None, "bad", "A race in 1 of 1 case"),
-            ("clean", "bad", "1 of 1 case is not as expected"),
+            ("clean", "bad", "1 of 1 case not as expected"),
             ("race", "good", "The one case is as expected"),
         ],
     )
@@ -75,32 +76,32 @@ class TestVerdict:
         """A race that is expected is no alarm; one that is not is."""
         outcomes = {"ok": "expected", "error": "acceptable"}
         expectation = expected and make_expectation(expected, outcomes)
-        told = headline(regrade(store_run(tmp_path, racing(expectation=expectation))))
-        assert (level, title) == (told.level, told.title)
+        head = headline(regrade(store_run(tmp_path, racing(expectation=expectation))))
+        assert (level, title) == (head.level, head.title)
 
     def test_no_race(self, tmp_path):
         """Without a race it says how much that proves."""
-        told = headline(regrade(store_run(tmp_path, (make_case(trials=1), *CONTROLS, make_trial()))))
-        assert ("good", "No race in 1 case") == (told.level, told.title)
-        assert "at most 95.0 %" in told.sentence
+        head = headline(regrade(store_run(tmp_path, (make_case(trials=1), *CONTROLS, make_trial()))))
+        assert ("good", "No race in 1 case") == (head.level, head.title)
+        assert "at most 95.0 %" in head.sentence
 
     def test_inconclusive(self, tmp_path):
         """A run that proves nothing is neither good nor bad."""
         warm = make_trial(make_answer(0, count=7), make_answer(1, count=8))
-        told = headline(regrade(store_run(tmp_path, (make_case(), *CONTROLS, warm))))
-        assert ("open", "1 of 1 case proves nothing") == (told.level, told.title)
+        head = headline(regrade(store_run(tmp_path, (make_case(), *CONTROLS, warm))))
+        assert ("open", "1 of 1 case inconclusive") == (head.level, head.title)
 
     def test_interrupted(self, tmp_path):
         """A run that was interrupted says so, though what it kept is good."""
         directory = store_run(tmp_path, (make_case(), *CONTROLS, *([make_trial()] * 12)), status="interrupted")
-        told = headline(regrade(directory))
-        assert ("open", "Not finished") == (told.level, told.title)
-        assert "interrupted" in told.sentence
+        head = headline(regrade(directory))
+        assert ("open", "Not finished") == (head.level, head.title)
+        assert "interrupted" in head.sentence
 
     def test_nothing(self):
         """A run without cases has a page too."""
-        told = headline(RunResult(schema_version=1, run="r", status="complete", environment={}, cases=[], skipped=[]))
-        assert "Nothing was run" == told.title
+        head = headline(RunResult(schema_version=1, run="r", status="complete", environment={}, cases=[], skipped=[]))
+        assert "Nothing was run" == head.title
 
 
 class TestContents:
@@ -115,7 +116,7 @@ class TestContents:
         """A race shows the trial of its finding, with the failing request marked."""
         seen = page(store_run(tmp_path, (make_case(), *CONTROLS, make_trial(), make_failing_trial(7))))
         assert "Trial 7" in seen.text
-        (failing,) = [each for each in seen.classed("m-bad") if "k-request" in each["class"] and "href" in each]
+        (failing,) = [bar for bar in seen.classed("m-bad") if "k-request" in bar["class"] and "href" in bar]
         assert failing["href"].startswith("#")
 
     def test_bars_lead_to_rows(self, tmp_path):
@@ -163,7 +164,7 @@ class TestContents:
         assert 1 == seen.text.count("Trial 1: a cold process and its simultaneous first requests")
         assert "no room" in seen.text
         assert (
-            len([1 for tag, each in seen.elements if tag == "a" and "--b" in each.get("style", "")])
+            len([1 for tag, attrs in seen.elements if tag == "a" and "--b" in attrs.get("style", "")])
             <= MOST_BARS_OF_A_PAGE
         )
         assert len(seen.source) < 1_000_000
@@ -178,7 +179,7 @@ class TestUntrusted:
         trial = make_failing_trial(error=f"ValueError: {HOSTILE}")
         (inside,) = trial.evidence.inside
         spans = tuple(
-            msgspec.structs.replace(each, name=HOSTILE) if each.kind == "import" else each for each in inside.spans
+            msgspec.structs.replace(span, name=HOSTILE) if span.kind == "import" else span for span in inside.spans
         )
         trial = replaced(trial, inside=(msgspec.structs.replace(inside, spans=spans, strategy=HOSTILE),))
         controls = [make_control(make_answer(0, body=HOSTILE), make_answer(1, body=HOSTILE)) for _ in range(2)]
@@ -255,8 +256,8 @@ class TestOldAndDamaged:
 class TestStoryAndFix:
     def test_the_fix(self, tmp_path, monkeypatch):
         """What to do stands under what was found, with the lines of a script escaped."""
-        told = [Advice(about="urlconf", says="import the URLconf", lines=("a <b> = 1",))]
-        monkeypatch.setattr("harness.report.html.advise", lambda case, paths: told)
+        advice = [Advice(about="urlconf", says="import the URLconf", lines=("a <b> = 1",))]
+        monkeypatch.setattr("harness.report.html.advise", lambda case, paths: advice)
         seen = page(store_run(tmp_path, racing()))
         assert seen.text.index("got status 500") < seen.text.index("The fix") < seen.text.index("a <b> = 1")
 

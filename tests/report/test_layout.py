@@ -25,8 +25,8 @@ from harness.report.timeline import View
 BAD = {"1.1": ("error", "got status 500 instead of 200")}
 
 
-def laid(trial, graded=(), **options):
-    return lay_out(trial, REQUESTS, dict(graded), **options)
+def laid(trial, outcomes=(), **options):
+    return lay_out(trial, REQUESTS, dict(outcomes), **options)
 
 
 def bars(timeline, kind):
@@ -47,7 +47,7 @@ class TestLanes:
         other = make_inside(make_request_span(1, process=OTHER_PROCESS), process=OTHER_PROCESS)
         titles = [group.title for group in laid(make_trial(inside=(one, other))).groups]
         assert [True, True] == [
-            str(each.pid) in title for each, title in zip((PROCESS, OTHER_PROCESS), titles, strict=True)
+            str(process.pid) in title for process, title in zip((PROCESS, OTHER_PROCESS), titles, strict=True)
         ]
 
     def test_nested_work_goes_down(self):
@@ -116,7 +116,7 @@ class TestMarks:
         """Work that a process did more than once is marked where that is a race."""
         spans = (make_request_span(0), make_span("settings"), make_request_span(1), make_span("settings", thread=2))
         trial = make_trial(inside=(make_inside(*spans),))
-        assert ["twice", "twice"] == [bar.mark for bar in bars(laid(trial, twice=["settings"]), "settings")]
+        assert ["twice", "twice"] == [bar.mark for bar in bars(laid(trial, repeated=["settings"]), "settings")]
         assert ["", ""] == [bar.mark for bar in bars(laid(trial), "settings")]
 
     def test_what_never_ended(self):
@@ -151,7 +151,7 @@ class TestSize:
         short = make_span("settings", 1.2, 1.2001)
         again = make_span("settings", 1.2, 1.2001, thread=2)
         trial = make_trial(inside=(make_inside(make_request_span(0), *many, short, again),))
-        assert 2 == len(bars(laid(trial, twice=["settings"], most=10), "settings"))
+        assert 2 == len(bars(laid(trial, repeated=["settings"], most=10), "settings"))
 
 
 class TestViews:
@@ -183,5 +183,5 @@ class TestViews:
         """Ticks are evenly spaced, within the view, and few."""
         ticks = View("", begin, end).ticks
         assert 2 <= len(ticks) <= 10
-        assert all(begin <= each <= end for each in ticks)
+        assert all(begin <= tick <= end for tick in ticks)
         assert 1 == len({round(other - one, 5) for one, other in pairwise(ticks)})

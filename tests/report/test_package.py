@@ -9,9 +9,9 @@ TEMPLATES = ROOT / "harness" / "report" / "templates"
 
 def test_templates_are_package_data():
     """Every file of the templates is declared, and the library among them has its licence."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["harness"]
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["harness"]
     files = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     assert len(files) > 8
-    missing = [path for path in files if not any(path.relative_to(ROOT / "harness").match(each) for each in declared)]
+    missing = [path for path in files if not any(path.relative_to(ROOT / "harness").match(glob) for glob in patterns)]
     assert [] == missing
     assert "MIT" in (TEMPLATES / "uplot" / "LICENSE").read_text()

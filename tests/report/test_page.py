@@ -156,7 +156,7 @@ def test_focus_is_visible(opened, scheme):
 def test_no_sideways_scroll(opened, width, scheme):
     """On a phone the page is as wide as the screen, whatever long words are in it, with every part opened."""
     driver = opened(width, scheme)
-    driver.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
+    driver.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     assert [] == driver.get_log("browser")
 
@@ -165,8 +165,8 @@ def contrast(one, other):
     """WCAG 2.1's contrast ratio of two colours, `rgb(…)` as Chromium computes them."""
 
     def luminance(colour):
-        parts = [float(each) / 255 for each in colour.partition("(")[2].rstrip(")").split(",")[:3]]
-        red, green, blue = (each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
+        parts = [float(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
@@ -224,7 +224,7 @@ def test_a_bench_run(chromium, opened, tmp_path, scheme):
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= 390
     charts = chromium.find_elements("css selector", ".chart canvas")
     assert 4 == len(charts)  # two cells over time, and percentiles before and during: nothing came after
-    assert all(each.size["height"] > 100 for each in charts)
+    assert all(chart.size["height"] > 100 for chart in charts)
     tab_to(chromium, ".latency")
     press(chromium, *[webdriver.Keys.ARROW_RIGHT] * 4)
     assert "250 ms" in find(chromium, ".u-legend").text

@@ -49,7 +49,7 @@ def traced(record):
 
 
 def of(trace, phase):
-    return [each for each in trace["traceEvents"] if each["ph"] == phase]
+    return [event for event in trace["traceEvents"] if event["ph"] == phase]
 
 
 HANGING = make_trial(
@@ -90,7 +90,7 @@ class TestFormat:
         for event in of(traced(record), "X"):
             by_thread.setdefault((event["pid"], event["tid"]), []).append((event["ts"], event["ts"] + event["dur"]))
         for spans in by_thread.values():
-            ordered = sorted(spans, key=lambda each: (each[0], -each[1]))
+            ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
             assert all(other[0] >= one[1] or other[1] <= one[1] for one, other in pairwise(ordered))
 
     @every_record
@@ -110,9 +110,9 @@ class TestFormat:
         assert begins.keys() == ends.keys()
         spans = of(trace, "X") + of(trace, "B")
         for event in [*begins.values(), *ends.values()]:
-            on = [each for each in spans if (each["pid"], each["tid"]) == (event["pid"], event["tid"])]
-            assert any(each["ts"] <= event["ts"] <= each["ts"] + each.get("dur", 1e12) for each in on)
-        assert all(begins[each]["ts"] <= ends[each]["ts"] for each in begins)
+            on = [span for span in spans if (span["pid"], span["tid"]) == (event["pid"], event["tid"])]
+            assert any(span["ts"] <= event["ts"] <= span["ts"] + span.get("dur", 1e12) for span in on)
+        assert all(begins[flow]["ts"] <= ends[flow]["ts"] for flow in begins)
 
 
 class TestContents:
@@ -143,8 +143,8 @@ class TestContents:
     def test_who_waits(self):
         """A thread of a hang says at the end what it waits for, with its stack."""
         stack = ThreadStack(thread=1, frames=(Frame("a.py", 3, "f"),), waits_for="a lock", owner=9, process=PROCESS)
-        (told,) = of(traced(replaced(HANGING, stacks=(stack,))), "i")
-        assert ("waits for a lock", ["a.py:3 f"]) == (told["name"], told["args"]["frames"])
+        (wait,) = of(traced(replaced(HANGING, stacks=(stack,))), "i")
+        assert ("waits for a lock", ["a.py:3 f"]) == (wait["name"], wait["args"]["frames"])
 
     def test_where_it_is_from(self):
         """The trace says of which run, case and trial it is."""
@@ -164,8 +164,8 @@ class TestChoice:
     def test_without_a_number(self, tmp_path):
         """Without a number it is the first of the history; where there is none, a control."""
         assert 2 == find_record(StoredCase(self.path(tmp_path, make_trial(number=2))), None).record.number
-        found = find_record(StoredCase(self.path(tmp_path / "other")), None)
-        assert isinstance(found.record, Control)
+        control = find_record(StoredCase(self.path(tmp_path / "other")), None)
+        assert isinstance(control.record, Control)
 
     def test_no_such_trial(self, tmp_path):
         """A trial that is not there is bad input."""

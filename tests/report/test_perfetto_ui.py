@@ -23,7 +23,7 @@ ASK = """
 const [query, done] = arguments;
 (async () => {
   const result = await app.trace.engine.query(query), columns = result.columns(), rows = [];
-  for (const each = result.iter({}); each.valid(); each.next()) rows.push(columns.map(name => String(each.get(name))));
+  for (const row = result.iter({}); row.valid(); row.next()) rows.push(columns.map(name => String(row.get(name))));
   return rows;
 })().then(done, error => done("failed: " + error));
 """
@@ -38,8 +38,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def served(tmp_path_factory):
     """The UI on a port of its own, with room for traces beside it."""
     directory = tmp_path_factory.mktemp("ui")
-    for each in UI.iterdir():
-        (directory / each.name).symlink_to(each)
+    for path in UI.iterdir():
+        (directory / path.name).symlink_to(path)
     handler = functools.partial(Quiet, directory=directory)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -81,7 +81,7 @@ def test_opens(opened):
     """Processes, threads, requests, initialisation, the exception and the flows arrive, and no error."""
     ask = opened("failing.json", make_failing_trial())
     assert [] == ask(COMPLAINTS)
-    found = [row[0] for row in ask(THREADS)]
+    slices = [row[0] for row in ask(THREADS)]
     for expected in (
         "client (Locust): request 1.1: GET / 500",
         "process 100: thread 1 (1): import shop.orders",
@@ -89,7 +89,7 @@ def test_opens(opened):
         "process 100: thread 2 (2): settings shop.settings",
         "process 100: thread 2 (2): ValueError",
     ):
-        assert expected in found
+        assert expected in slices
     flows = (
         "select a.name, b.name from flow join slice a on slice_out = a.id join slice b on slice_in = b.id order by 1"
     )

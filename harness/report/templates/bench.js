@@ -16,7 +16,7 @@ const axis = more => ({
   stroke: () => style("--ink"), grid: {stroke: () => style("--grid"), width: 1}, ticks: {stroke: () => style("--grid")}, ...more,
 });
 const milliseconds = value => value >= 1000 ? `${+(value / 1000).toPrecision(3)} s` : `${+value.toPrecision(3)} ms`;
-const latencyAxis = axis({size: 64, values: (_, ticks) => ticks.map(each => each === null ? null : milliseconds(each))});
+const latencyAxis = axis({size: 64, values: (_, ticks) => ticks.map(tick => tick === null ? null : milliseconds(tick))});
 
 function draw(place, options, data) {
   const size = () => ({width: place.clientWidth, height: 260});
@@ -35,12 +35,12 @@ function draw(place, options, data) {
 const latencies = [...document.querySelectorAll(".latency")].map(place => [place, JSON.parse(place.firstElementChild.textContent)]);
 // One scale for all cells: they are there to be compared.
 let low = 1, high = 1000;
-for (const [, told] of latencies) for (const each of [...told.ok, ...told.bad]) if (each !== null) {
-  low = Math.max(0.1, Math.min(low, each));
-  high = Math.max(high, each);
+for (const [, data] of latencies) for (const latency of [...data.ok, ...data.bad]) if (latency !== null) {
+  low = Math.max(0.1, Math.min(low, latency));
+  high = Math.max(high, latency);
 }
-for (const [place, told] of latencies) {
-  const bad = told.bad.map((each, at) => told.lost[at] ? high : each);
+for (const [place, data] of latencies) {
+  const bad = data.bad.map((latency, at) => data.lost[at] ? high : latency);
   const cross = (chart, number) => {
     const context = chart.ctx, arm = 4 * devicePixelRatio;
     context.save();
@@ -49,7 +49,7 @@ for (const [place, told] of latencies) {
     context.beginPath();
     bad.forEach((value, at) => {
       if (value === null) return;
-      const x = chart.valToPos(told.at[at], "x", true), y = chart.valToPos(value, "y", true);
+      const x = chart.valToPos(data.at[at], "x", true), y = chart.valToPos(value, "y", true);
       context.moveTo(x - arm, y - arm);
       context.lineTo(x + arm, y + arm);
       context.moveTo(x - arm, y + arm);
@@ -67,7 +67,7 @@ for (const [place, told] of latencies) {
     context.textAlign = "left";
     context.font = `${12 * devicePixelRatio}px system-ui`;
     let written = -Infinity;
-    for (const at of told.restarts) {
+    for (const at of data.restarts) {
       const x = chart.valToPos(at, "x", true);
       context.beginPath();
       context.moveTo(x, top);
@@ -80,34 +80,34 @@ for (const [place, told] of latencies) {
   };
   draw(place, {
     scales: {x: {time: false}, y: {distr: 3, range: [low / 1.3, high * 1.6]}},
-    axes: [axis({values: (_, ticks) => ticks.map(each => `${each} s`)}), latencyAxis],
+    axes: [axis({values: (_, ticks) => ticks.map(tick => `${tick} s`)}), latencyAxis],
     series: [
       {label: "from the restart", value: (_, at) => at === null ? "-" : `${at.toFixed(2)} s`},
       {label: "answer", stroke: colour(0), paths: () => null, points: {show: true, size: 4, stroke: colour(0), fill: colour(0)},
         value: (_, ms) => ms === null ? "-" : milliseconds(ms)},
       {label: "✗ no good answer", stroke: () => style("--bad"), paths: () => null, points: {show: false},
-        value: (_, ms, __, at) => ms === null || at === null ? "-" : told.lost[at] ? told.outcome[at] : `${told.outcome[at]}, ${milliseconds(ms)}`},
+        value: (_, ms, __, at) => ms === null || at === null ? "-" : data.lost[at] ? data.outcome[at] : `${data.outcome[at]}, ${milliseconds(ms)}`},
     ],
     hooks: {draw: [restarts, cross]},
-  }, [told.at, told.ok, bad]);
+  }, [data.at, data.ok, bad]);
 }
 
 for (const place of document.querySelectorAll(".curves")) {
-  const told = JSON.parse(place.firstElementChild.textContent);
-  const known = told.lines.flatMap(line => line.ms).filter(each => each !== null);
+  const data = JSON.parse(place.firstElementChild.textContent);
+  const known = data.lines.flatMap(line => line.ms).filter(latency => latency !== null);
   if (!known.length) continue;
   const percent = nines => `p${+(100 * (1 - 10 ** -nines)).toFixed(Math.max(0, Math.ceil(nines) - 1))}`;
   draw(place, {
     scales: {x: {time: false}, y: {distr: 3, range: [Math.max(0.1, Math.min(...known)) / 1.3, Math.max(...known) * 1.4]}},
-    axes: [axis({splits: () => [0, 1, 2, 3, 4, 5], values: (_, ticks) => ticks.map(each => each ? percent(each) : "fastest")}), latencyAxis],
+    axes: [axis({splits: () => [0, 1, 2, 3, 4, 5], values: (_, ticks) => ticks.map(tick => tick ? percent(tick) : "fastest")}), latencyAxis],
     series: [
       {label: "percentile", value: (_, nines) => nines === null ? "-" : percent(nines)},
-      ...told.lines.map((line, number) => ({
+      ...data.lines.map((line, number) => ({
         label: line.name, stroke: colour(number), width: 2, points: {show: false},
         dash: DASHES[(number + Math.floor(number / 6)) % DASHES.length],
         value: (_, ms) => ms === null ? "-" : milliseconds(ms),
       })),
     ],
-  }, [told.nines, ...told.lines.map(line => line.ms)]);
+  }, [data.nines, ...data.lines.map(line => line.ms)]);
 }
 addEventListener("resize", () => charts.forEach(fit => fit()));

@@ -1,6 +1,6 @@
 
 "use strict";
-// Timelines answer to pointer and keyboard. Without this the page still has everything: bars are links to table rows.
+// Timelines for pointer and keyboard. The page is complete without this script: bars are links to table rows.
 for (const figure of document.querySelectorAll(".timeline")) timeline(figure);
 
 function timeline(figure) {
@@ -36,13 +36,13 @@ function timeline(figure) {
   function ticks() {
     const rough = span / Math.max(2, Math.min(8, plot.clientWidth / 110));
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 5, 10].find(each => each * power >= rough);
-    const found = [];
-    for (let at = Math.ceil(from / step); at * step <= from + span; at++) found.push(at * step);
-    return found;
+    const step = power * [1, 2, 5, 10].find(factor => factor * power >= rough);
+    const marks = [];
+    for (let at = Math.ceil(from / step); at * step <= from + span; at++) marks.push(at * step);
+    return marks;
   }
   function zoom(factor) {
-    const on = all.find(each => each.bar === chosen.bar);
+    const on = all.find(item => item.bar === chosen.bar);
     const seen = on.end > from && on.begin < from + span;
     const middle = seen ? (Math.max(on.begin, from) + Math.min(on.end, from + span)) / 2 : from + span / 2;
     look(middle - span * factor / 2, span * factor);
@@ -61,30 +61,30 @@ function timeline(figure) {
   button("−", "Zoom out", () => zoom(2));
   button("←", "Earlier", () => look(from - span / 3, span));
   button("→", "Later", () => look(from + span / 3, span));
-  if (all.some(each => each.bar.className.includes("m-")))
+  if (all.some(item => item.bar.className.includes("m-")))
     button("Next marked", "", () => { next(); chosen.bar.focus(); });
   controls.hidden = false;
 
-  // -- which bar is told about: the focused one, and while a pointer is on another, that
-  const is = (each, ...names) => names.every(name => each.bar.classList.contains(name));
-  let chosen = all.find(each => is(each, "m-bad", "k-request")) || all.find(each => each.bar.className.includes("m-")) ||
-    all.find(each => is(each, "k-request")) || all[0];
-  for (const each of all) each.bar.tabIndex = -1;
-  function choose(each) {
+  // -- which bar the panel describes: the focused one, or the one under the pointer
+  const is = (item, ...names) => names.every(name => item.bar.classList.contains(name));
+  let chosen = all.find(item => is(item, "m-bad", "k-request")) || all.find(item => item.bar.className.includes("m-")) ||
+    all.find(item => is(item, "k-request")) || all[0];
+  for (const item of all) item.bar.tabIndex = -1;
+  function choose(item) {
     chosen.bar.tabIndex = -1;
     chosen.bar.classList.remove("on");
-    chosen = each;
+    chosen = item;
     chosen.bar.tabIndex = 0;
     chosen.bar.classList.add("on");
-    tell(each);
+    describe(item);
   }
-  function tell({row}) {
+  function describe({row}) {
     const [what, name, thread, begin, took, notes] = row.cells;
     const took_text = took.textContent === "open" ? "never ended" : `took ${took.textContent} ms`;
     const title = line(`${what.textContent} ${name.textContent === "-" ? "" : name.textContent}`);
     title.className = "what";
     const when = line(`thread ${thread.textContent}, at ${begin.textContent} ms, ${took_text}`);
-    panel.replaceChildren(title, when, ...[...notes.children].map(each => each.cloneNode(true)));
+    panel.replaceChildren(title, when, ...[...notes.children].map(note => note.cloneNode(true)));
   }
   function line(text) {
     const made = document.createElement("p");
@@ -94,53 +94,53 @@ function timeline(figure) {
   function reveal({begin, end}) {
     if (end < from || begin > from + span) look((begin + end - span) / 2, span);
   }
-  function go(each) {
-    if (!each) return;
-    reveal(each);
-    choose(each);
-    each.bar.focus();
+  function go(item) {
+    if (!item) return;
+    reveal(item);
+    choose(item);
+    item.bar.focus();
   }
   function next() {
-    const marked = all.filter(each => each.bar.className.includes("m-"));
-    const each = marked[(marked.indexOf(chosen) + 1) % marked.length];
-    reveal(each);
-    choose(each);
+    const marked = all.filter(item => item.bar.className.includes("m-"));
+    const item = marked[(marked.indexOf(chosen) + 1) % marked.length];
+    reveal(item);
+    choose(item);
   }
   function beside(step) {
-    const lane = lanes.findIndex(each => each.includes(chosen));
+    const lane = lanes.findIndex(lane => lane.includes(chosen));
     let to = lane + step;
     while (lanes[to] && !lanes[to].length) to += step;
     if (!lanes[to]) return null;
-    const middle = each => (each.begin + each.end) / 2;
-    return lanes[to].reduce((best, each) =>
-      Math.abs(middle(each) - middle(chosen)) < Math.abs(middle(best) - middle(chosen)) ? each : best);
+    const middle = item => (item.begin + item.end) / 2;
+    return lanes[to].reduce((best, item) =>
+      Math.abs(middle(item) - middle(chosen)) < Math.abs(middle(best) - middle(chosen)) ? item : best);
   }
   const keys = {
-    ArrowRight: () => go(lanes.find(each => each.includes(chosen))[order() + 1]),
-    ArrowLeft: () => go(lanes.find(each => each.includes(chosen))[order() - 1]),
+    ArrowRight: () => go(lanes.find(lane => lane.includes(chosen))[order() + 1]),
+    ArrowLeft: () => go(lanes.find(lane => lane.includes(chosen))[order() - 1]),
     ArrowDown: () => go(beside(1)),
     ArrowUp: () => go(beside(-1)),
-    Home: () => go(lanes.find(each => each.includes(chosen))[0]),
-    End: () => go(lanes.find(each => each.includes(chosen)).at(-1)),
+    Home: () => go(lanes.find(lane => lane.includes(chosen))[0]),
+    End: () => go(lanes.find(lane => lane.includes(chosen)).at(-1)),
     "+": () => zoom(0.5),
     "-": () => zoom(2),
   };
   function order() {
-    return lanes.find(each => each.includes(chosen)).indexOf(chosen);
+    return lanes.find(lane => lane.includes(chosen)).indexOf(chosen);
   }
   plot.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   });
-  for (const each of all) {
-    each.bar.addEventListener("focus", () => choose(each));
-    each.bar.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") tell(each); });
-    each.bar.addEventListener("pointerleave", () => tell(chosen));
-    each.bar.addEventListener("click", event => {
+  for (const item of all) {
+    item.bar.addEventListener("focus", () => choose(item));
+    item.bar.addEventListener("pointerenter", event => { if (event.pointerType === "mouse") describe(item); });
+    item.bar.addEventListener("pointerleave", () => describe(chosen));
+    item.bar.addEventListener("click", event => {
       if (event.detail) {  // a pointer; Enter goes on to the row
         event.preventDefault();
-        choose(each);
+        choose(item);
       } else figure.querySelector(".rows").open = true;
     });
   }

@@ -1,0 +1,56 @@
+"""Where a command's output goes: tables to the terminal, JSON to a file or to standard output, a page to the run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jinja2
+from rich.console import Console
+
+from harness.bench.records import Bench
+from harness.errors import BadInput, HarnessError
+from harness.report import bench_page, html
+from harness.report.console import open_console, print_plain
+from harness.result import RunResult
+
+
+def check_json(file: Path | None) -> None:
+    """Before anything is run. Raises BadInput: --json names a file in a directory that does not exist."""
+    if file is not None and not file.parent.is_dir():
+        raise BadInput(f"--json {file}: there is no directory {file.parent}")
+
+
+def console_beside(file: Path | None) -> Console:
+    """Standard output, or standard error if JSON goes to standard output."""
+    return open_console(stderr=str(file) == "-")
+
+
+def write(file: Path, content: bytes, option: str = "") -> None:
+    """Write to a file, or to standard output (-). Raises BadInput: it begins with the `option` that named the file."""
+    if str(file) == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{option}{file}: cannot be written: {error.strerror}") from error
+
+
+def write_json(file: Path | None, content: bytes) -> None:
+    """What --json asks for. Raises BadInput."""
+    if file is not None:
+        write(file, content, "--json ")
+
+
+def keep_page(console: Console, directory: Path, result: RunResult | Bench) -> None:
+    """Write the page of a run that has just ended and say where its results are. It never fails the run."""
+    try:
+        if isinstance(result, Bench):
+            page = bench_page.write_bench_html(directory, result)
+        else:
+            page = html.write_html(directory, result)
+        print_plain(console, f"Results: {directory}. Report: {page}")
+    except (HarnessError, jinja2.TemplateError) as error:
+        print_plain(console, f"Results: {directory}. The report page could not be made: {error}")
