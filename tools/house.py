@@ -208,9 +208,7 @@ def _identifiers(node: ast.AST) -> Iterator[str]:
         yield node.attr
     elif isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
-    elif isinstance(node, ast.arg):
-        yield node.arg
-    elif isinstance(node, ast.keyword) and node.arg:
+    elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
         yield node.arg
 
 
