@@ -3,13 +3,16 @@ PYTHON ?= $(firstword $(foreach v,3 3.11 3.12 3.13 3.14,$(shell python$(v) -c 'i
 VENV := .venv
 DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo fast test lint benchmark clean
 
 demo: $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
 	$(VENV)/bin/harness run $(DEMO) --trials 40
 
 test: $(VENV)/complete  ## the product's own tests and every scenario, two files at a time: half of it is waiting
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+fast: $(VENV)/complete  ## without Apache, Docker and browsers
+	$(VENV)/bin/python -m pytest -n 2 -m "not e2e" tests
 
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .

@@ -1,3 +1,3 @@
 """Cold-restart stress tests for Django on Apache/mod_wsgi."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
