@@ -12,13 +12,22 @@ HarnessError              3
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+# Escape sequences and what else moves a terminal's cursor; marks that turn the direction of what follows them.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# What CI services take for commands: at the begin of a line (GitHub), or anywhere (GitHub's old form, Azure).
+_COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[|vso\[)", re.MULTILINE)
 
 
 class HarnessError(Exception):
     """Base of the errors that a user sees as one sentence, without a traceback."""
 
     exit_code = 3
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class BadInput(HarnessError):
@@ -48,3 +57,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def listing(what: str, known: Sequence[str]) -> str:
     """` (what: a, b, c)`, or nothing."""
     return f" ({what}: {', '.join(known)})" if known else ""
+
+
+def printable(text: str) -> str:
+    """A site's text as a terminal and a CI log may show it: control characters escaped, CI commands broken up."""
+    shown = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+    return _COMMAND.sub(lambda found: f"{found[0]} ", shown)

@@ -7,6 +7,7 @@ def test_my_site_starts_cold(harness_cold_start):
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -21,7 +22,7 @@ from rich.console import Console
 
 from harness.cases.case import Case
 from harness.cases.script import AD_HOC, script_case
-from harness.errors import BadInput, HarnessError, MissingRuntime
+from harness.errors import BadInput, HarnessError, MissingRuntime, printable
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.hosting.preparing import Runtimes, prepare_for_python
@@ -31,9 +32,8 @@ from harness.report.console import case_lines, print_result
 from harness.report.html import write_html
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult
 from harness.run.selection import select_cases
-from harness.run.session import Session
+from harness.run.session import Session, SilentWatcher
 from harness.run.turns import in_turns
-from harness.run.watcher import SilentWatcher
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes
 
 # Users of Locust for scripts of the fixture's, which are known only when the session is open: twice the default.
@@ -136,7 +136,7 @@ class PluginSession:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Session | None = None
-        self._entered: Backend | None = None
+        self._opened = contextlib.ExitStack()
         self.users = SPARE_USERS
         self.cases = 0
         """Scenario cases that were collected: the gate's error probability is divided among them."""
@@ -162,7 +162,7 @@ class PluginSession:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             parallel = self.option("parallel") or max(1, (os.cpu_count() or 1) // workers)
             session = Session(self.directory("results", "results"), parallel, users=self.users)
-            self._session = session.__enter__()
+            self._session = self._opened.enter_context(session)
         return self._session
 
     @functools.cached_property
@@ -171,9 +171,7 @@ class PluginSession:
         runtimes = Runtimes(self.declared)
         directory = self._config.rootpath
         chosen = choose(self.option("backend"), directory, self.declared, lambda case: runtimes.get(case.runtime))
-        chosen.__enter__()
-        self._entered = chosen
-        return chosen
+        return self._opened.enter_context(chosen)
 
     @functools.cached_property
     def declared(self) -> dict[str, RuntimeSpec]:
@@ -218,12 +216,7 @@ class PluginSession:
             return ""
 
     def close(self) -> None:
-        if self._session is not None:
-            self._session.__exit__()
-            self._session = None
-        if self._entered is not None:
-            self._entered.__exit__()
-            self._entered = None
+        self._opened.close()
 
 
 _SESSION = pytest.StashKey[PluginSession]()
@@ -321,7 +314,7 @@ class CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failure text is the explanation."""
         if isinstance(excinfo.value, CaseFailure | HarnessError):
-            return str(excinfo.value)
+            return printable(str(excinfo.value))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -7,7 +7,7 @@ events are read.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -29,6 +29,12 @@ Failure = Literal["refused", "reset", "open"]
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records: frozen, built by keyword, stored as a JSON object."""
+
+    @classmethod
+    def of(cls, source: object, **fields: Any) -> Self:
+        """A record with these fields; the others are those of `source` that have their names."""
+        others = [name for name in cls.__struct_fields__ if name not in fields and hasattr(source, name)]
+        return cls(**fields, **{name: getattr(source, name) for name in others})
 
 
 class Request(Record, frozen=True, omit_defaults=True):
@@ -100,6 +106,9 @@ class Span(Record, frozen=True):
     callers: tuple[str, ...] = ()
     """The calls that led to it, innermost first: `file:line function`."""
 
+    def overlaps(self, other: Span) -> bool:
+        return (self.end is None or self.end >= other.begin) and (other.end is None or other.end >= self.begin)
+
 
 class Mishap(Record, frozen=True):
     """An exception inside a request, as the probe saw it."""
@@ -132,6 +141,11 @@ class Inside(Record, frozen=True):
     """How many files of the chosen packages ran, where the strategy disturbs lines; otherwise -1."""
     lost: int = 0
     """Events dropped because the recorder was full."""
+
+    def number_threads(self) -> dict[int, int]:
+        """The number of each thread, by which all reports call it: 1 for the first that was seen, and so on."""
+        threads = (span.thread for span in sorted(self.spans, key=lambda span: span.begin))
+        return {thread: number for number, thread in enumerate(dict.fromkeys(threads), 1)}
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

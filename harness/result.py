@@ -167,24 +167,12 @@ def case_result(
     for name, count in sorted(tally.outcomes.items()):
         shown: OutcomeName = "unknown" if name in names else name
         outcomes[shown] = outcomes.get(shown, 0) + count
-    return CaseResult(
+    return CaseResult.of(
+        case,
         case=case.id,
-        scenario=case.scenario,
-        site=case.site,
-        script=case.script,
-        runtime=case.runtime,
         backend=backend,
         lane=lane,
-        schedule=case.schedule,
-        hosting=HostingResult(
-            mode=case.mode,
-            mpm=case.mpm,
-            processes=case.processes,
-            threads=case.threads,
-            application_group=case.application_group,
-        ),
-        restart=case.restart,
-        seed=case.seed,
+        hosting=HostingResult.of(case),
         trials=tally.trials,
         cold_trials=tally.cold,
         reload_trials=tally.reloaded,
@@ -204,11 +192,9 @@ def case_result(
         unmet=reasons,
         upper_bound=verdict.bound,
         hazards=[
-            Hazard(
+            Hazard.of(
+                hazard,
                 kind=kind,
-                count=hazard.count,
-                max_ms=hazard.max_ms,
-                max_waiters=hazard.max_waiters,
                 names=[name for name in sorted(hazard.names, key=lambda name: (-hazard.names[name], name)) if name][
                     :_HAZARD_NAMES
                 ],
@@ -231,22 +217,7 @@ def _findings(tally: Tally) -> list[FindingResult]:
 
 
 def _finding(finding: Finding, count: int) -> FindingResult:
-    return FindingResult(
-        outcome=finding.outcome,
-        race_class=finding.race_class,
-        count=count,
-        summary=finding.summary,
-        trial=finding.trial,
-        request=finding.request,
-        process=finding.process,
-        evidence=list(finding.evidence),
-        story=list(finding.story),
-        kind=finding.kind,
-        subject=finding.subject,
-        module=finding.module,
-        error=finding.error,
-        place=finding.place,
-    )
+    return FindingResult.of(finding, count=count, evidence=list(finding.evidence), story=list(finding.story))
 
 
 def exit_code(cases: list[CaseResult], status: str = "complete") -> int:

@@ -39,7 +39,7 @@ class FakeObserver(Observer):
     def stacks(self, process):
         return self.host.stacks
 
-    def state(self, process, invariant):
+    def state(self, process):
         return State(process=process, entries=dict(self.host.state))
 
     def log(self, processes):

@@ -78,8 +78,8 @@ def test_each_hazard_has_its_lines(kind, line):
 
 
 @pytest.mark.parametrize("kind", ["settings", "app-registry", "middleware"])
-def test_what_belongs_to_set_up_is_moved(kind):
-    """It is not a line at the end: the application is made when the script is imported."""
+def test_set_up_is_moved(kind):
+    """Work of the set-up gets no line at the end: the application is made when the script is imported."""
     (one,) = advise(result(hazards=[hazard(kind)]))
     assert (True, ()) == (one.set_up, one.lines)
 
@@ -98,8 +98,8 @@ def test_what_belongs_to_set_up_is_moved(kind):
         ("1.8.19", "template-engine", "engines.all()", "from django.forms.renderers import get_default_renderer"),
     ],
 )  # fmt: skip
-def test_lines_are_those_of_the_django_at_hand(django, kind, there, absent):
-    """What is not there in a release is not advised for it."""
+def test_lines_fit_the_django_release(django, kind, there, absent):
+    """Lines are those of the Django at hand: what a release does not have is not advised for it."""
     found = lines(result(hazards=[hazard(kind, "x")], django=django))
     assert there is None or there in found
     assert absent not in found
@@ -114,14 +114,14 @@ def test_lines_are_those_of_the_django_at_hand(django, kind, there, absent):
         (duplicate(kind="middleware"), "settings, middleware"),
     ],
 )
-def test_a_race_of_the_set_up_is_cured_by_setting_up_before(race, about):
-    """Whether it failed or was done twice."""
+def test_set_up_race_moves_set_up(race, about):
+    """A race of the set-up, be it a failure or work done twice, is cured by setting up before requests come."""
     (one,) = advise(result("race", findings=[race]))
     assert (about, True) == (one.about, one.set_up)
 
 
-def test_a_circle_of_imports_is_imported_before():
-    """With what else of its package requests import; the names are in the error and in the hazards."""
+def test_import_cycle_is_imported_early():
+    """A cycle of imports is imported before requests, with what else of its package the error and hazards name."""
     said = "AttributeError: partially initialized module 'shop.invoices' has no attribute 'total'"
     found = advise(
         result("race", findings=[failure(said)], hazards=[hazard("import", "shop.orders", "decimal", waiters=0)])
@@ -141,15 +141,15 @@ def test_a_circle_of_imports_is_imported_before():
         (finding("poisoned", error="RuntimeError: populate() isn't reentrant"), "bootstrap"),
     ],
 )
-def test_where_no_line_helps_that_is_said(race, word):
+def test_no_line_where_none_helps(race, word):
     """A race of the site's own, or one that nobody knows: words, and no lines that would only look like a cure."""
     (one,) = advise(result("race", findings=[race]))
     assert ((), False) == (one.lines, one.set_up)
     assert word in one.says
 
 
-def test_an_unknown_failure_is_told_with_its_place():
-    """The innermost line of its traceback, where there is one."""
+def test_unknown_failure_names_its_place():
+    """A failure that no rule knows is named with the innermost line of its traceback, where there is one."""
     (one,) = advise(result("race", findings=[failure("KeyError: 'x'", place="/srv/b.py:7")]))
     assert "no rule knows this failure, which is raised at /srv/b.py:7." in one.says
     (other,) = advise(result("race", findings=[failure("KeyError: 'x'")]))
@@ -182,7 +182,7 @@ def test_a_summary_is_no_fact(summary):
         "TimeoutError: the import lock of module shop.orders",
     ],
 )
-def test_an_error_is_no_duplicate_and_no_state(error):
+def test_error_is_only_an_error(error):
     """A site that raises an error in the words of another finding has failed, and nothing else."""
     (one,) = advise(result("race", findings=[failure(error)]))
     assert ("error", ()) == (one.about, one.lines)
@@ -193,8 +193,8 @@ def test_an_error_is_no_duplicate_and_no_state(error):
     "entry",
     ["environment umask", "umask of a child", "environment invariant", "invariants", "receivers of invariant x"],
 )
-def test_a_state_entry_is_known_by_its_whole_name(entry):
-    """One that is named otherwise is neither the umask nor the site's invariant."""
+def test_state_entry_matches_whole_name(entry):
+    """A state entry is known by its whole name: a similar one is neither the umask nor the site's invariant."""
     (one,) = advise(result("race", findings=[changed(entry)]))
     assert entry == one.about
     assert "no line is known" in one.says
@@ -213,8 +213,8 @@ def test_vintage_races_have_vintage_lines():
     assert [] == lines(result("race", findings=[finding("hang", "hang")], django="1.4.22"))
 
 
-def test_what_is_clean_or_inconclusive_gets_no_advice():
-    """Also where something lazy was seen that nobody waited for."""
+def test_clean_case_gets_no_advice():
+    """A clean or inconclusive case gets no advice, also where something lazy was seen that nobody waited for."""
     assert () == advise(result("clean", hazards=[hazard("urlconf")]))
     assert () == advise(result("inconclusive", hazards=[hazard("urlconf")]))
 
@@ -227,21 +227,21 @@ def test_what_is_clean_or_inconclusive_gets_no_advice():
         ("hang", "", False, "no line in the script"),
     ],
 )
-def test_what_is_broken_gets_what_there_is(broken, error, set_up, word):
-    """Not a race, and yet a script may be what is wrong."""
+def test_broken_case_gets_advice(broken, error, set_up, word):
+    """A broken case is no race, and yet gets the advice there is: the script may be what is wrong."""
     (one,) = advise(result("broken", broken_class=broken, findings=[failure(error)]))
     assert set_up == one.set_up
     assert word in f"{one.about} {one.says}"
 
 
-def test_what_is_broken_for_another_reason_gets_no_advice():
-    """A reason that only names the registry is no error that came of it."""
+def test_unrelated_failure_gets_no_advice():
+    """A case broken for another reason gets no advice: a reason that quotes the registry's error is not that error."""
     reason = "GET / fails one request at a time too: KeyError: 'AppRegistryNotReady'"
     assert () == advise(result("broken", broken_class="error", reason=reason, findings=[failure("KeyError: 'x'")]))
 
 
-def test_the_same_advice_of_two_modes_is_given_once():
-    """Against what both have found."""
+def test_same_advice_is_given_once():
+    """The same advice for two modes is given once, about all that either has found."""
     both = [result(hazards=[hazard("settings")]), result(hazards=[hazard("settings"), hazard("middleware")])]
     (one,) = advise_all(both)
     assert "settings, middleware" == one.about
@@ -318,7 +318,7 @@ def test_from_a_log_to_advice():
     assert "app-registry" == one.about
 
 
-def test_who_waits_for_a_hang_is_not_its_cause():
+def test_waiting_thread_is_no_cause():
     """Threads that hold each other's locks hang; one that waits for the module that they import is only held up."""
     ring = [ThreadStack(thread=n, frames=(), waits_for=LOCK, owner=3 - n, lock=n) for n in (1, 2)]
     held_up = ThreadStack(thread=3, frames=(), waits_for=IMPORT, owner=1, lock=3)

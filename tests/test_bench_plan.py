@@ -29,8 +29,8 @@ def cells(vary, text=TEXT):
     return cells_of(parse_scenario(text, "s.toml"), Path("mine.toml"), ROOT / "sites", vary)
 
 
-def test_without_a_variation_a_scenario_is_its_scripts_in_its_modes():
-    """As its file says."""
+def test_default_cells_follow_the_scenario():
+    """Without a variation the cells are the scripts of the scenario in each of its modes, as its file says."""
     assert [
         "mine::daemon::default::respawn",
         "mine::daemon::improved::respawn",
@@ -39,8 +39,8 @@ def test_without_a_variation_a_scenario_is_its_scripts_in_its_modes():
     ] == names(Variation())
 
 
-def test_what_is_given_more_than_once_is_crossed():
-    """Scripts that the scenario does not list, processes, threads, preload: each cell has a name of its own."""
+def test_several_values_are_crossed():
+    """Scripts, processes, threads and preload given more than once are crossed, and each cell has a name of its own."""
     vary = Variation(scripts=("deferred",), modes=("daemon",), processes=(1, 2), threads=(5, 15), preload=(False, True))
     varied = cells(vary)
     assert 8 == len({name for name, _ in varied})
@@ -48,8 +48,8 @@ def test_what_is_given_more_than_once_is_crossed():
     assert {(1, 5), (1, 15), (2, 5), (2, 15)} == {(case.processes, case.threads) for _, case in varied}
 
 
-def test_a_method_of_one_mode_only_is_compared_there():
-    """Where nobody asked for the other one."""
+def test_method_selects_its_mode():
+    """A restart method of one mode only is compared in that mode, where nobody asked for the other one."""
     assert {"daemon"} == {case.mode for _, case in cells(Variation(restarts=("touch",)))}
     assert 6 == len(names(Variation(restarts=("touch", "respawn"))))
 
@@ -62,14 +62,14 @@ def test_a_method_of_one_mode_only_is_compared_there():
         (Variation(scripts=("defalt",)), "did you mean 'default'"),
     ],
 )
-def test_what_cannot_be_measured_is_bad_input(vary, fragment):
-    """A method that the mode does not have, one that restarts nothing, a script that is not there."""
+def test_unmeasurable_variation_is_bad_input(vary, fragment):
+    """Bad input: a method that the mode does not have, one that restarts nothing, a script that is not there."""
     with pytest.raises(BadInput, match=fragment):
         cells(vary)
 
 
-def test_every_cell_has_its_turn_in_every_round_and_the_order_differs():
-    """So that what the machine does meanwhile hits all alike; the same seed gives the same order."""
+def test_rounds_shuffle_every_cell():
+    """Each round has every cell, in another order, so that noise hits all alike; a seed fixes the order."""
     rounds = list(interleave(4, 20, 1))
     assert all([0, 1, 2, 3] == sorted(order) for _, order in rounds)
     assert len({tuple(order) for _, order in rounds}) > 5
@@ -84,8 +84,8 @@ def test_restarts_are_spread_over_the_tick():
     assert RestartLoad(50, (1.7, 5.7), 3.0, 1.5) == RestartLoad(50, (1.5, 5.5), 3.0, 1.5).shifted(0.2)
 
 
-def test_a_load_of_which_no_percentile_comes_is_bad_input():
-    """Too few requests before; restarts out of order or on top of each other."""
+def test_useless_load_is_bad_input():
+    """A load of which no percentile comes is bad input: too few requests before, restarts out of order or too close."""
     assert 6.0 == check_load(RestartLoad(50, (1.5,), 3.0, 1.5)).seconds
     for load in (
         RestartLoad(5, (1.5,), 3.0, 1.5),

@@ -51,7 +51,7 @@ def stall(until=2.5, warm=3.0):
     return samples
 
 
-def test_a_stall_counts_from_the_intended_sends():
+def test_stall_counts_from_intended_sends():
     """Half a second without an answer: that long from the restart to the first good one, and nothing lost."""
     summary = summarise([cycle(stall())], 3.0)
     assert (1, 300, {"ok": 300}) == (summary.restarts, summary.requests, summary.outcomes)
@@ -71,8 +71,8 @@ def test_percentiles_of_a_stall_show_it():
     assert 3.0 == pytest.approx(after.latency.p999, rel=0.01)
 
 
-def test_what_is_on_its_way_when_the_restart_comes_belongs_to_it():
-    """A request of just before that waits for the new process is no latency of before."""
+def test_pending_request_belongs_to_restart():
+    """A request sent just before the restart that waits for the new process counts to the restart, not to before."""
     samples = stall()
     samples[99] = (1.98, 600.0, "ok", 1)
     assert 3.0 == pytest.approx(summarise([cycle(samples)], 3.0).phases[0].latency.max)
@@ -93,23 +93,23 @@ def test_what_stays_slow_has_not_recovered():
         assert recovered == (summarise([cycle(samples)], 3.0).recovered_ms is not None)
 
 
-def test_a_window_with_a_lost_request_is_not_back():
-    """Quick answers and one dropped: not as before. Nor is a window of too few."""
+def test_lossy_window_is_not_recovered():
+    """A window of quick answers with one dropped is not recovered; nor is a window of too few."""
     dropped = [(at, None if round(at * 50) % 20 == 5 and at >= 2 else 3.0, "ok", 0) for at, *_ in stall()]
     assert recovered_ms(rows(cycle(dropped)), 3.0) is None
     few = stall()[::5]
     assert recovered_ms(rows(cycle(few)), 3.0) is None
 
 
-def test_no_good_answer_within_the_cycle_is_no_number():
-    """What never came back is told as such, not left out of a median."""
+def test_no_good_answer_gives_none():
+    """A cycle without a good answer after the restart makes the value None, rather than being left out of a median."""
     lost = [(at, 3.0 if at < 2 else None, "ok" if at < 2 else "hung", 0) for at, *_ in stall()]
     summary = summarise([cycle(stall()), cycle(lost)], 3.0)
     assert (None, None) == (summary.without_good_ms, summary.first_good_worst_ms)
     assert 200 == summary.outcomes["hung"]
 
 
-def test_a_wrong_answer_is_not_a_good_one():
+def test_wrong_answer_is_not_good():
     """Errors right after the restart lengthen the time without a good answer."""
     samples = [(at, 3.0, "error" if 2.0 <= at < 3.0 else "ok", 1) for at, *_ in stall()]
     summary = summarise([cycle(samples)], 3.0)
@@ -137,8 +137,8 @@ def test_two_restarts_are_told_apart():
     assert 403.0 == pytest.approx(summary.without_good_worst_ms, abs=1)
 
 
-def test_a_gap_ends_with_the_next_restart():
-    """Or with the last moment, where none comes."""
+def test_gap_ends_with_next_restart():
+    """A gap ends with the next restart, or with the last moment, where none comes."""
     assert 3.0 == longest_gap([1.0, 2.0, 5.0], 1.5, math.inf)
     assert 3.5 == longest_gap([1.0, 2.0, 5.0, 9.0], 1.5, 8.5)
     assert longest_gap([1.0], 1.5, 6.0) is None
@@ -161,8 +161,8 @@ def test_cold_starts_give_medians_of_ratios():
     assert (40.0, 145.0, 3.5) == (summary.first_over_warm, summary.first_ms, summary.warm_ms)
 
 
-def test_the_start_of_a_process_counts_from_its_birth():
-    """It was born 0.1 s after the restart: the rest is the server's own doing."""
+def test_start_counts_from_birth():
+    """The start of a process counts from its birth, 0.1 s after the restart: the rest is the server's own doing."""
     summary = summarise([cycle(stall())], 3.0)
     assert 403.0 == pytest.approx(summary.start_ms, abs=1)
 
@@ -195,13 +195,13 @@ def answer(**changed):
         ({"status": None, "failure": "open"}, "hung"),
     ],
 )
-def test_an_answer_under_load_is_judged_by_the_controls(changed, expected):
-    """Right status and body, or which kind of failure."""
+def test_controls_judge_loaded_answers(changed, expected):
+    """An answer under load is judged by the control's status and body, and a failure has its kind."""
     assert expected == outcome_of(answer(**changed), EXPECTED[0])
 
 
-def test_samples_are_in_the_order_of_their_intended_sends():
-    """With latencies from there, and the generation of the process that answered."""
+def test_samples_follow_intended_sends():
+    """Samples are in the order of intended sends, with latencies from there, and the generation of the process."""
     answers = [
         answer(intended=12.0, last_byte=12.25, process=NEW),
         answer(),
@@ -212,8 +212,8 @@ def test_samples_are_in_the_order_of_their_intended_sends():
     assert ((0, 1, None), ("ok", "ok", "dropped")) == (samples.process, samples.outcome)
 
 
-def test_the_birth_of_the_first_new_process_that_answers_well_is_told():
-    """Not of the old one, nor of one whose answer was wrong; a start time is in ticks since the boot."""
+def test_birth_of_first_good_process():
+    """The birth is that of the first new process with a right answer, from its start in ticks since the boot."""
     early, late = (ProcessId(2, 100 * at) for at in (20, 21))
     answers = [
         answer(intended=12.0, last_byte=12.1),
@@ -227,8 +227,8 @@ def test_the_birth_of_the_first_new_process_that_answers_well_is_told():
     assert (None,) == births(answers[:2], 10.0, EXPECTED, [frozenset({OLD})])
 
 
-def test_a_load_generator_that_is_late_most_of_the_time_proves_nothing():
-    """Three of four sends late: an error that names the rate. One of four: told, and no error."""
+def test_late_load_generator_is_refused():
+    """Three of four sends late: an error that names the rate. One of four: the count and the worst delay, no error."""
 
     def sent(*late):
         return [answer(intended=10.0, sent=10.0 + delay) for delay in late]
@@ -281,8 +281,8 @@ def bench(**changed):
     )
 
 
-def test_a_bench_run_is_read_as_it_was_written(tmp_path):
-    """And what is not one is bad input."""
+def test_bench_run_round_trip(tmp_path):
+    """A bench run is read as it was written; another version, or no such file, is bad input."""
     (tmp_path / "bench.json").write_bytes(encode_bench(bench()))
     assert bench() == read_bench(tmp_path)
     (tmp_path / "bench.json").write_text("{}")
@@ -292,15 +292,15 @@ def test_a_bench_run_is_read_as_it_was_written(tmp_path):
         read_bench(tmp_path / "none")
 
 
-def test_each_measured_cell_is_a_row_and_the_others_a_sentence():
-    """Three phases have three rows."""
+def test_unmeasured_cell_is_a_sentence():
+    """Each measured cell is a row, and three where its phases are listed; every other cell is a sentence."""
     lost, latency, cold = tables(bench())
     assert (1, 3, 1) == (len(lost.rows), len(latency.rows), len(cold.rows))
     assert all(len(row) == len(table.headings) for table in (lost, latency, cold) for row in table.rows)
     assert "naive2010::respawn: not measured: broken" in warnings(bench())[0]
 
 
-def test_a_rate_that_was_not_kept_is_told():
+def test_missed_rate_is_a_warning():
     """More than one send in twenty late: a warning, and no success; fewer: neither."""
     assert not rate_was_kept(bench(late=20))
     assert any("20 of 300 requests late" in warning for warning in warnings(bench(late=20)))

@@ -41,6 +41,7 @@ def test_found():
 
 
 def test_missed():
+    """A race that no trial of the affected release found is missed: not detected, not correct, and no false alarm."""
     race = row(result("leak", [OK, OK], RACE), result("leak-fixed", [OK, OK], SOUND))
     assert (False, False, 0) == (race.detected, race.correct, race.false_alarms)
 

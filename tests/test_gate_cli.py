@@ -54,16 +54,16 @@ def test_a_mistake_is_named(refused, arguments, fragment):
     assert fragment in refused(*arguments)
 
 
-def test_a_baseline_of_another_schema_is_named(refused, tmp_path):
-    """With how to make it again."""
+def test_other_schema_is_named(refused, tmp_path):
+    """A baseline of another schema is refused with how to make it again."""
     path = tmp_path / "results" / "baselines" / "mysite.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"schema_version": 9}')
     assert "make it again" in refused("gate", SCENARIO)
 
 
-def test_pytest_refuses_a_baseline_that_is_not_there(tmp_path):
-    """Before it collects anything."""
+def test_pytest_refuses_missing_baseline(tmp_path):
+    """pytest refuses a baseline that is not there before it collects anything."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--harness-gate=nope"],
         cwd=tmp_path,

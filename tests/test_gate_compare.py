@@ -67,16 +67,16 @@ def test_the_same_again_is_no_alarm():
     assert [] == sentences(observed(), again)
 
 
-def test_initialisation_that_moved_into_the_requests_is_named():
-    """In 20 of 20 trials and never before; the sentence says what, how often, since when."""
+def test_initialisation_moved_into_requests():
+    """Lazy in 20 of 20 trials and never before is an alarm; the sentence says what, how often, since when."""
     new = observed(lazy={**observed().lazy, "urlconf mysite.urls": 20})
     assert 1 == len(sentences(observed(), new))
     for fragment in ("'urlconf mysite.urls'", "20 of 20 (before: 0 of 20)", "mysite::daemon", "since baseline main"):
         assert fragment in sentences(observed(), new)[0]
 
 
-def test_initialisation_that_moved_out_of_the_requests_is_no_alarm():
-    """The near-twin: the same step, in the other direction."""
+def test_initialisation_moved_out_of_requests():
+    """The near-twin: the same step, moved in the other direction, is no alarm."""
     old = observed(lazy={**observed().lazy, "urlconf mysite.urls": 20})
     assert [] == sentences(old, observed())
 
@@ -97,35 +97,35 @@ def test_one_bad_trial_more_is_none():
     assert [] == sentences(observed(bad={"duplicate-init": 1}), observed(bad={"duplicate-init": 2}))
 
 
-def test_a_class_of_race_that_is_new_is_an_alarm_though_all_trials_were_bad_before():
-    """As many bad trials as before, but now requests fail."""
+def test_new_race_class_is_worse():
+    """A new class of race is an alarm though all trials were bad before: as many are, but now requests fail."""
     old = observed(bad={"duplicate-init": 20}, bad_trials=20)
     new = observed(bad={"failed-request": 20, "duplicate-init": 20}, bad_trials=20)
     assert "failed or wrong answers" in sentences(old, new)[0]
 
 
-def test_a_case_that_is_broken_now_is_an_alarm():
-    """Whatever its counts; and one that was broken before is none."""
+def test_newly_broken_case_is_worse():
+    """A case that is broken now is an alarm, whatever its counts; one that was broken before is none."""
     new = observed(verdict="broken", reason="GET / fails", trials=0, cold=0, lazy={}, first_over_warm=())
     assert "is broken now" in sentences(observed(), new)[0]
     assert [] == sentences(new, new)
 
 
-def test_a_first_request_three_times_as_dear_is_an_alarm():
-    """A ratio within each run; a fifth more is its near-twin."""
+def test_dearer_first_request_is_worse():
+    """A first request three times as dear, over the warm ones of its own run, is an alarm; a fifth more is none."""
     old = observed()
     assert "times a warm one" in sentences(old, observed(first_over_warm=tuple(3 * e for e in old.first_over_warm)))[0]
     assert [] == sentences(old, observed(first_over_warm=tuple(1.2 * e for e in old.first_over_warm)))
 
 
-def test_what_was_made_in_another_way_is_not_compared():
-    """Other threads, another runtime: bad input that says which."""
+def test_different_runs_are_not_compared():
+    """Runs made in another way, as with other threads, are not compared: bad input that says which."""
     with pytest.raises(BadInput, match="threads is 5 and was 15"):
         compare_observed(observed(), observed(threads=5), SINCE)
 
 
-def test_a_baseline_of_another_scenario_is_refused():
-    """It says what it has; of one that knows a part, the rest is told."""
+def test_other_scenarios_baseline_is_refused():
+    """A baseline of another scenario is refused with what it has; where it knows a part, unknown cases are listed."""
     with pytest.raises(BadInput, match="of another scenario: it has mysite"):
         compare_with(baseline(), [observed(case="shop::daemon::default::natural")])
     _, unknown = compare_with(baseline(), [observed(), observed(case="mysite::daemon::new::natural")])
@@ -141,8 +141,8 @@ def test_thresholds_are_limits():
     assert any("threshold lazy_in_request allows 16" in alarm.sentence for alarm in over)
 
 
-def test_a_ratio_is_over_its_threshold_beyond_chance_only():
-    """All of twelve cold starts over it: worse. Seven of twelve: not shown."""
+def test_threshold_is_exceeded_beyond_chance():
+    """All of twelve cold starts over the threshold: worse. Seven of twelve may be chance: no alarm."""
     limits = Thresholds(first_request_over_warm="<= 3")
     all_over = observed(first_over_warm=(4.0,) * 12)
     assert 1 == len(alarms(compare_thresholds(limits, all_over)))
@@ -160,7 +160,7 @@ def test_times_are_told_with_their_bound():
     assert [] == alarms(compare_times("c", {"the CPU time of a cold start": alike}, "since v1"))
 
 
-def test_an_item_in_every_trial_does_not_weaken_the_others():
+def test_constant_items_weaken_no_test():
     """A hundred imports in each request, before and after: the one that came is still found in ten trials of ten."""
     always = {f"import module{number}": 10 for number in range(100)}
     old, new = observed(lazy=always, cold=10), observed(lazy={**always, "urlconf late": 10}, cold=10)
@@ -170,16 +170,16 @@ def test_an_item_in_every_trial_does_not_weaken_the_others():
 # -- stored baselines ------------------------------------------------------------------------------------
 
 
-def test_a_baseline_is_read_as_it_was_written(tmp_path):
-    """And holds no absolute time."""
+def test_baseline_round_trip(tmp_path):
+    """A baseline is read as it was written, and holds no absolute time."""
     path = write_baseline(baseline(), tmp_path)
     assert tmp_path / "baselines" / "main.json" == path
     assert baseline() == read_baseline("main", tmp_path)
     assert not any(word in path.read_text() for word in ('_ms"', '_s"', "seconds"))
 
 
-def test_a_baseline_that_is_not_there_is_named(tmp_path):
-    """With the nearest one, and how to make it."""
+def test_missing_baseline_is_named(tmp_path):
+    """A baseline that is not there is bad input that names the nearest one, and how to make it."""
     write_baseline(baseline(), tmp_path)
     with pytest.raises(
         BadInput, match=r"mian.json: there is no such baseline; did you mean 'main'\?.*harness baseline"
@@ -188,8 +188,8 @@ def test_a_baseline_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 2}', "[1]", "\xff"])
-def test_a_baseline_of_another_schema_is_bad_input(tmp_path, text):
-    """Whatever is in the file."""
+def test_other_schema_is_bad_input(tmp_path, text):
+    """A baseline of another schema is bad input, whatever is in the file."""
     write_baseline(baseline(), tmp_path).write_bytes(text.encode("latin-1"))
     with pytest.raises(BadInput, match="no baseline of this version"):
         read_baseline("main", tmp_path)
@@ -209,8 +209,8 @@ def outcome(new=None, **more):
     return Outcome("baseline main", tuple(tests), observed=(new or observed(),), **more)
 
 
-def test_the_outcome_is_an_exit_code_and_a_headline():
-    """0, 1, 3; what got worse outweighs what is not known."""
+def test_outcome_has_exit_code():
+    """The exit code is 0, 1 or 3, with a headline; what got worse outweighs what is inconclusive."""
     worse = observed(lazy={**observed().lazy, "urlconf a|b<c>": 20})
     assert (0, "gate: not worse") == (outcome().exit_code, outcome().headline[:15])
     assert 1 == outcome(worse, inconclusive=("x",)).exit_code
@@ -218,16 +218,16 @@ def test_the_outcome_is_an_exit_code_and_a_headline():
     assert "worse: mysite::daemon" in "\n".join(lines(outcome(worse)))
 
 
-def test_the_markdown_is_a_table_that_names_cannot_break():
-    """A bar or a bracket in a name is escaped."""
+def test_markdown_escapes_names():
+    """The Markdown is a table that names cannot break: a bar or a bracket in one is escaped."""
     text = markdown(outcome(observed(lazy={**observed().lazy, "urlconf a|b<c>": 20})))
     assert "❌" in text
     assert "a\\|b&lt;c>" in text
     assert "| mysite::daemon::default::natural | hazard | 20 |" in text
 
 
-def test_the_summary_goes_where_the_ci_service_asks(tmp_path, monkeypatch):
-    """Appended there; a file of one's own is written anew; a directory that is not there is bad input."""
+def test_summary_file(tmp_path, monkeypatch):
+    """Appended where the CI service asks; a named file is written anew; one without its directory is bad input."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
     write_summary("a\n", None)
     write_summary("b\n", None)

@@ -10,7 +10,7 @@ from harness.checkers.grade import grade
 from harness.errors import BadInput
 from harness.gate.against import old_case
 from harness.gate.compare import alarms
-from harness.gate.observe import observe
+from harness.gate.measure import observe
 from harness.gate.pairs import TrialTiming, compare_pairs, timing_of
 
 
@@ -45,16 +45,16 @@ def test_bad_trials_are_counted_by_class():
     assert ({"duplicate-init": 1, "failed-request": 1}, 2) == (counts.bad, counts.bad_trials)
 
 
-def test_a_trial_that_was_not_effective_counts_for_nothing_but_what_was_dropped():
-    """One request alone is no trial; a refused one is told all the same."""
+def test_ineffective_trial_counts_dropped_only():
+    """A trial of one request alone is not effective and counts as made only; the refused request is counted too."""
     inside = (make_inside(make_request_span(0)),)
     alone = grade(build_trial(make_answer(0), make_lost_answer(1, failure="refused"), inside=inside), make_yardstick())
     counts = seen([alone])
     assert (0, 1, 1) == (counts.trials, counts.made, counts.dropped)
 
 
-def test_what_a_trial_took_counts_from_the_release():
-    """First good answer, last answer; a failure is no good answer, and a missing one leaves the last unknown."""
+def test_times_count_from_the_release():
+    """First good and last answer count from the release; a failure is not good, a missing one makes the last None."""
     answers = (make_answer(0, last_byte=1.5), make_answer(1, last_byte=2.5))
     trial = make_trial(answers=answers)
     assert (0.2, 0.5, 1.5) == as_tuple(timing_of(trial, grade(trial, make_yardstick()), 0.2))
@@ -68,8 +68,8 @@ def as_tuple(timing):
     return timing.cpu, timing.first, timing.last
 
 
-def test_a_trial_that_was_not_cold_is_not_timed():
-    """Its process had answered before."""
+def test_warm_trial_is_not_timed():
+    """A trial that was not cold, since its process had answered before, is not timed."""
     warm = make_trial(answers=(make_answer(0, count=7), make_answer(1, count=8)))
     assert (None, None, None) == as_tuple(timing_of(warm, grade(warm, make_yardstick()), 0.2))
 
@@ -85,7 +85,7 @@ def pairs(old, new, factor):
     ]
 
 
-def test_pairs_are_asked_for_counts_and_times():
+def test_pairs_compare_counts_and_times():
     """A step that moved into the request, a slower start: each is found, alone or together; the same again is not."""
     case, late = make_case(), graded(make_span("urlconf", name="late"))
 
@@ -131,8 +131,8 @@ def test_the_old_script_comes_from_git(site, tmp_path):
     assert f"{case.id}::old" == old.id
 
 
-def test_the_old_script_may_be_another_one(site, tmp_path):
-    """By its name in the site, or by its path."""
+def test_old_script_by_name_or_path(site, tmp_path):
+    """The old script may be another one, given by its name in the site, or by its path."""
     case = make_case().model_copy(update={"script_path": site, "site_dir": site.parents[1]})
     for against in ("other", str(site.parent / "other.wsgi")):
         assert "other" == old_case(case, against, tmp_path / "place").script_path.read_text()
@@ -147,8 +147,8 @@ def test_what_is_neither_is_bad_input(site, tmp_path, against):
     assert against != "othr" or "did you mean 'other'" in str(caught.value)
 
 
-def test_a_site_that_was_not_there_yet_is_bad_input(site, tmp_path):
-    """The revision is right, and has no such script."""
+def test_revision_without_script_is_bad_input(site, tmp_path):
+    """A right revision in which the site has no such script yet is bad input."""
     case = make_case().model_copy(update={"script_path": site.parent / "other.wsgi", "site_dir": site.parents[1]})
     with pytest.raises(BadInput, match=r"other\.wsgi is not in that revision"):
         old_case(case, "v1", tmp_path / "place")

@@ -25,8 +25,8 @@ def test_the_signed_rank_test_is_exact(count):
     assert expected == pytest.approx(shift(pairs, 0.1).significance.p)
 
 
-def test_the_estimate_is_the_median_of_walsh_averages():
-    """Hodges-Lehmann, by its definition."""
+def test_estimate_is_hodges_lehmann():
+    """The estimate is the median of the Walsh averages, which is Hodges-Lehmann by its definition."""
     pairs = pairs_of(1.3, 9)
     logs = [math.log(new / old) for old, new in pairs]
     walsh = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2))
@@ -47,8 +47,8 @@ def test_too_few_pairs_bound_nothing():
     assert (0.0, 2**-6) == (few.at_least, few.significance.p)
 
 
-def test_a_start_30_percent_slower_is_significant_and_5_percent_are_tolerated():
-    """Beyond the tolerance of 10 %, and its near-twin within it."""
+def test_tolerance_of_slower_starts():
+    """With a tolerance of 10 %, a start 30 % slower is significant, and its near-twin with 5 % is tolerated."""
     assert shift(pairs_of(1.3), 0.1).significance.p < 1e-4
     assert shift(pairs_of(1.05), 0.1).significance.p > 0.9
 
@@ -65,33 +65,33 @@ def test_fishers_tea():
     assert 1.0 == fisher_two_sided(0, 0, 5, 5)
 
 
-def test_what_is_in_every_trial_of_both_can_be_no_alarm():
-    """Its margins allow no other table: the least p is 1."""
+def test_constant_item_is_no_alarm():
+    """What is in every trial of both can be no alarm: its margins allow no other table, the least p is 1."""
     assert Significance(1.0, 1.0) == fisher(20, 20, 16, 16)
     assert Significance(1.0, 1.0) == fisher(0, 0, 3, 3)
 
 
-def test_a_ratio_over_its_limit_in_ten_of_ten_is_no_chance():
-    """And seven of ten may be."""
+def test_ten_of_ten_is_no_chance():
+    """A ratio over its limit in ten of ten is no chance; seven of ten may be."""
     assert above([4.0] * 10, 3.0).p < 0.001
     assert above([4.0] * 7 + [2.0] * 3, 3.0).p > 0.1
 
 
-def test_ratios_are_larger_only_beyond_the_factor():
-    """Twice as large is; a third more, with a factor of one and a half, is not."""
+def test_larger_means_beyond_the_factor():
+    """Ratios twice as large are larger; a third more, within a factor of one and a half, is not."""
     old = [10.0 + number / 10 for number in range(12)]
     assert larger(old, [2.2 * ratio for ratio in old], 1.5).p < 1e-4
     assert larger(old, [1.3 * ratio for ratio in old], 1.5).p > 0.9
 
 
-def test_holm_adjusts_for_the_tests_that_could_reject_only():
-    """Two of four cannot: the other two are a family of two."""
+def test_holm_skips_impossible_tests():
+    """Holm adjusts for the tests that could reject only: two of four cannot, the other two are a family of two."""
     impossible = Significance(1.0, 1.0)
     family = [Significance(0.004, 1e-6), impossible, Significance(0.02, 1e-6), impossible]
     assert [0.008, 1.0, 0.02, 1.0] == holm(family)
 
 
-def test_holm_is_never_less_strict_further_down():
+def test_holm_is_monotonic():
     """Adjusted values do not fall below those of smaller p."""
     assert [0.009, 0.009, 0.009] == pytest.approx(holm([Significance(p, 1e-9) for p in (0.003, 0.004, 0.0045)]))
 

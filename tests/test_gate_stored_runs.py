@@ -7,7 +7,7 @@ from build import make_case, make_finding, make_grade, make_lazy, make_tally
 from rich.console import Console
 
 from harness.gate.stored_runs import compare
-from harness.report.comparison import print_comparison
+from harness.report.runs import print_comparison
 from harness.result import RunResult, case_result
 
 CLEAN = make_grade()
@@ -46,7 +46,7 @@ class TestVerdicts:
         """From clean over hazard to race it gets worse."""
         assert expected == change(result(*before), result(*after)).judgement
 
-    def test_a_race_that_may_have_been_there(self):
+    def test_possibly_missed_race(self):
         """A race where none was seen is worse; that the first run may only have missed it is said."""
         changed = change(result(*[CLEAN] * 40), result(*[CLEAN] * 39, BAD))
         assert "worse" == changed.judgement

@@ -52,8 +52,8 @@ def rows(dev, wsgi, *, used=(), django="5.2", accepted=()):
 # -- rows: each with a case that differs, and a near-twin that does not -----------------------------------
 
 
-def test_two_that_did_the_same_are_the_same():
-    """No row differs, and the words say so."""
+def test_same_set_up_is_same():
+    """Two processes that did the same differ in no row, and the words say so."""
     one = seen(execution(), call("checks"))
     comparison = compare(one, one, [], PLACES, mode="daemon", versions={})
     assert comparison.same
@@ -80,8 +80,8 @@ def test_settings_that_a_request_loads_differ():
     assert "get_wsgi_application()" in row.advice
 
 
-def test_settings_that_lie_elsewhere_are_not_seen():
-    """Only the site's own modules are watched; that is said, and is no difference."""
+def test_foreign_settings_are_not_seen():
+    """Only the site's own modules are watched: settings that lie elsewhere are "not seen", and no difference."""
     row = rows(seen(settings_file=""), seen(settings_file=""))["settings"]
     assert row.same
     assert row.script.startswith("not seen")
@@ -118,15 +118,15 @@ def test_one_difference_is_one_row(key, changes):
         ("registry", call("registry"), "1.1.4"),
     ],
 )
-def test_what_only_the_development_server_does_differs(key, dev, django):
-    """Not done, and done as late as in the first request, are both differences."""
+def test_missing_step_differs(key, dev, django):
+    """What only the development server does, or the script as late as in the first request, is a difference."""
     assert "not" in rows(seen(dev), seen(), django=django)[key].script
     late = msgspec.structs.replace(dev, phase="request")
     assert rows(seen(dev), seen(late), django=django)[key].script.endswith("in the first request")
     assert rows(seen(dev), seen(dev), django=django)[key].same
 
 
-def test_a_language_of_one_thread_is_said_to_be_so():
+def test_language_of_one_thread():
     """The improved script's activation holds for the thread that loaded it: the same, with a word about it."""
     active = {"language": "nds"}
     row = rows(seen(request=active), seen(call("activate"), request=active))["locale"]
@@ -141,8 +141,8 @@ def test_catalogues_that_were_not_loaded_differ():
     assert 'translation.activate("en-us")' in row.advice
 
 
-def test_a_name_that_the_sites_code_uses_comes_first():
-    """With the place that uses it; names that nothing uses follow."""
+def test_used_names_come_first():
+    """A name that the site's code uses comes first, with the place that uses it; names that nothing uses follow."""
     used = [Reference("views", "views", "mysite/urls.py:3")]
     files = {"alpha": "/srv/a.py", "views": "/srv/views.py"}
     row = rows(seen(files=files), seen(files=dict.fromkeys(files)), used=used)["names"]
@@ -150,8 +150,8 @@ def test_a_name_that_the_sites_code_uses_comes_first():
     assert "mysite/urls.py:3 names views" in row.advice
 
 
-def test_bytecode_is_the_same_file_as_its_source():
-    """Python 2 tells one or the other, as it happens."""
+def test_bytecode_equals_its_source():
+    """A module's bytecode is the same file as its source: Python 2 reports one or the other, as it happens."""
     compared = rows(seen(files={"a": "/srv/a.py"}), seen(files={"a": "/srv/a.pyc"}))
     assert compared["names"].same
 
@@ -170,16 +170,16 @@ def test_an_unknown_row_is_bad_input():
         rows(seen(), seen(), accepted=["check"])
 
 
-def test_the_words_name_every_row_that_differs():
-    """And the sum tells how many of how many."""
+def test_words_name_differing_rows():
+    """The words name every row that differs, and the sum says how many of how many."""
     comparison = compare(seen(), seen(cwd="/", time_zone=None), [], PLACES, mode="daemon", versions={})
     lines = list(words_of(comparison))
     assert f"differs in 2 of {len(ROWS)} rows: cwd, TZ (--accept KEY for each that may)" == lines[-1]
     assert any("get_application" in line for line in lines)
 
 
-def test_a_line_still_in_the_writing_is_left_out(tmp_path):
-    """Events are read while processes write them."""
+def test_unfinished_line_is_left_out(tmp_path):
+    """Events are read while processes write them: a line that is not finished is left out."""
     line = b'{"event":"start","pid":1,"thread":1,"phase":"start","argv":[],"cwd":"/"}\n'
     (tmp_path / "1.jsonl").write_bytes(line + line[:20])
     assert 1 == len(read_events(tmp_path))
@@ -188,8 +188,8 @@ def test_a_line_still_in_the_writing_is_left_out(tmp_path):
 # -- places ----------------------------------------------------------------------------------------------
 
 
-def test_the_layout_of_2010_has_manage_inside_the_package(tmp_path):
-    """manage.py lies one directory below, and both its directory and the one above name modules."""
+def test_layout_of_2010(tmp_path):
+    """In the layout of 2010 manage.py lies inside the package; its directory and the one above both name modules."""
     for name in ("mysite/manage.py", "scripts/naive.wsgi"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
@@ -254,13 +254,13 @@ def test_imports_and_dotted_strings_are_references(code):
     assert [("library.models", "mysite/views.py:1"), ("mysite.views", "mysite/urls.py:1")] == named(code)
 
 
-def test_an_import_that_python_2_takes_from_beside_is_no_reference(code):
-    """There `import library` in a file of the package means the one beside it, everywhere."""
+def test_implicit_import_is_no_reference(code):
+    """Where Python 2 takes `import library` in a file of the package from the file beside it, it is no reference."""
     assert [("mysite.views", "mysite/urls.py:1")] == named(code, implicit=True)
 
 
-def test_the_code_of_python_2_is_read_as_it_looks(code):
-    """It does not parse here, and its imports are found all the same."""
+def test_python_2_code_is_read(code):
+    """Code of Python 2 does not parse here, and its imports are found all the same, by how they look."""
     (code / "mysite" / "views.py").write_text('print "x"\nfrom library import models, shelves as s\n')
     references = named(code)
     assert ("library.models", "mysite/views.py:2") in references

@@ -56,15 +56,17 @@ def bootstrap_in_a_container(case):
 
 @pytest.mark.parametrize("case", lines_of("bootstrap"), ids=lambda case: case["case"])
 def test_the_bootstrap_is_what_was_measured(case):
+    """Each kept case of the bootstrap has its row in the page."""
     assert bootstrap(case) in text_of(RESULTS / "README.md")
 
 
 @pytest.mark.parametrize("case", lines_of("bootstrap-vintage"), ids=lambda case: case["case"])
-def test_the_bootstrap_in_containers_is_what_was_measured(case):
+def test_container_bootstrap_is_as_measured(case):
+    """Each kept case of the bootstrap in a container has its row in the page, with its Django."""
     assert bootstrap_in_a_container(case) in text_of(RESULTS / "README.md")
 
 
-def test_what_the_scripts_page_says_of_the_corpus():
+def test_corpus_in_the_scripts_page():
     """Bad of effective trials of each site under the improved script and the bootstrap, in both modes."""
     text = text_of(*PAGES)
     for name in ("improved", "bootstrap"):
@@ -118,8 +120,8 @@ def test_todays_scripts_are_what_was_measured(case):
 
 
 @pytest.mark.parametrize("script", ["default", "improved", "deferred"])
-def test_what_the_scripts_page_says_of_todays_scripts(script):
-    """How much each left to the requests of mysite, in either mode."""
+def test_todays_scripts_in_their_page(script):
+    """How much each of today's scripts left to the requests of mysite, in either mode, stands in the scripts' page."""
     lazy = sorted(
         {case["lazy_in_request"] for case in NATURAL if (case["scenario"], case["script"]) == ("mysite", script)}
     )
@@ -139,8 +141,8 @@ def test_no_false_alarm_on_mysite():
     )
 
 
-def test_what_is_said_of_todays_scripts_disturbed():
-    """The verdicts are the same but for one class, and how many requests that cost."""
+def test_todays_scripts_under_perturbation():
+    """Disturbed, today's scripts get the same verdicts but for one class; the page says how many requests that cost."""
     cases = lines_of("today")
     natural = {case["case"].replace("::natural", ""): verdict(case) for case in NATURAL}
     disturbed = [case for case in cases if case["schedule"] == "perturbed"]
@@ -195,7 +197,8 @@ def alarms(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_power_of_the_gate_is_what_was_measured(kind):
+def test_gate_power_is_as_measured(kind):
+    """For each kind of change the page gives the alarms and comparisons that were kept."""
     assert alarms(kind) in (RESULTS / "README.md").read_text()
 
 
@@ -215,7 +218,8 @@ def detected(race):
 
 
 @pytest.mark.parametrize("race", RACES)
-def test_the_time_to_detection_is_what_was_measured(race):
+def test_detection_time_is_as_measured(race):
+    """Each race has a row in the page with the median time of every way to detect it, from the kept rounds."""
     assert detected(race) in text_of(RESULTS / "README.md")
 
 
@@ -268,6 +272,7 @@ def known_race(row):
 
 @pytest.mark.parametrize("row", CORPUS)
 def test_the_corpus_is_what_was_measured(row):
+    """Each row of the corpus stands in the page as its kept cases give it, and every case met its expectation."""
     assert known_race(row) in text_of(RESULTS / "README.md")
     assert all(each["met"] for each in lines_of("corpus") if each["row"] == row)
 

@@ -50,6 +50,7 @@ class TestLookUp:
             replay.look_up(run, 1, "")
 
     def test_other_case(self, run):
+        """A trial of another case than the one asked for is bad input."""
         with pytest.raises(BadInput, match="no bad trial 2 of a case 'embedded'"):
             replay.look_up(run, 2, "embedded")
 
@@ -69,6 +70,7 @@ class TestLookUp:
             replay.look_up(run, 2, "")
 
     def test_lost_script(self, run, site):
+        """A trial whose script no longer exists is not replayed."""
         site.unlink()
         with pytest.raises(BadInput, match="no longer exists"):
             replay.look_up(run, 2, "")

@@ -33,7 +33,7 @@ def script(tmp_path):
     return tmp_path / "mysite" / "wsgi.py"
 
 
-def test_advice_names_the_lines_and_the_bootstrap(script):
+def test_advice_shows_lines_and_bootstrap(script):
     """The lines that the script gains, the call that does it all for its site, and what a moved set-up costs."""
     text = printed([result(hazards=[hazard("settings")])], script)
     assert "    | django_application = get_wsgi_application()" in text
@@ -47,14 +47,14 @@ def test_a_clean_case_gets_no_word(script):
     assert f"{script}: no lines to add\n" == printed([result("clean")], script, fix_preview=True)
 
 
-def test_where_no_line_helps_there_is_no_diff(script):
-    """A race of the site's own has words only."""
+def test_no_diff_where_none_helps(script):
+    """A race of the site's own, where no line helps, has words only, and no diff."""
     race = result("race", findings=[changed("umask")])
     assert "no lines to add" in printed([race], script, fix_preview=True)
 
 
-def test_a_preview_is_plain_in_a_log_and_coloured_on_a_terminal(script):
-    """A diff that can be piped into patch, and the script as it was."""
+def test_preview_is_coloured_on_terminals_only(script):
+    """In a log the preview is a plain diff for patch, on a terminal it is coloured; the script stays as it was."""
     cases = [result(hazards=[hazard("urlconf")])]
     plain = printed(cases, script, fix_preview=True)
     assert f"--- {script}\n+++ {script} (with the advice)\n@@" in plain
@@ -71,8 +71,8 @@ def test_a_preview_is_plain_in_a_log_and_coloured_on_a_terminal(script):
         ("other/manage.py", "a/scripts/x.wsgi", "a"),
     ],
 )
-def test_the_site_of_a_script_is_where_its_manage_lies(tmp_path, manage, script, site):
-    """Above it, or beside its directory as in 2010; a neighbour's is not taken for it."""
+def test_site_is_where_manage_lies(tmp_path, manage, script, site):
+    """A script's site is where manage.py lies: above it, or beside its directory as in 2010; never a neighbour's."""
     for name in (manage, script):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

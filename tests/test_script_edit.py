@@ -20,7 +20,7 @@ from django.core.wsgi import get_wsgi_application
 """
 
 
-def test_a_call_inside_a_function_moves_to_the_module():
+def test_call_moves_out_of_function():
     """The application is made once, above the function, which uses it from there."""
     source = (
         HEAD
@@ -32,15 +32,15 @@ def test_a_call_inside_a_function_moves_to_the_module():
     assert "    return django_application(environ, start_response)" == lines[-1]
 
 
-def test_a_call_that_is_at_module_level_stays():
-    """The near-twin: nothing is moved."""
+def test_module_level_call_stays():
+    """The near-twin: a call that is at module level already is not moved."""
     source = HEAD + "application = get_wsgi_application()\n"
     assert source == edited(source, [SET_UP], NEW)
     assert "" == preview(source, "wsgi.py", [SET_UP], NEW)
 
 
-def test_an_import_inside_the_function_is_made_above_too():
-    """The name has to be there at module level."""
+def test_inner_import_moves_too():
+    """An import inside the function is made above too: the name has to be there at module level."""
     source = (
         "def application(environ, start_response):\n"
         "    from django.core.wsgi import get_wsgi_application\n"
@@ -63,8 +63,8 @@ def test_an_import_inside_the_function_is_made_above_too():
         ("    if not ready:\n        django.setup()\n    return handler(environ, start_response)\n", "        pass"),
     ],
 )
-def test_a_setup_inside_a_function_moves_above_the_handler(body, left):
-    """Also where the handler is made at module level: the registry comes first. A block keeps a statement."""
+def test_setup_moves_above_the_handler(body, left):
+    """A setup inside a function moves above a handler at module level; a block that loses it keeps a statement."""
     source = (
         "import django\nfrom django.core.handlers.wsgi import WSGIHandler\n\n"
         "ready = False\nhandler = WSGIHandler()\n\n\n"
@@ -77,15 +77,15 @@ def test_a_setup_inside_a_function_moves_above_the_handler(body, left):
     ast.parse("\n".join(lines))
 
 
-def test_the_script_of_2010_gets_a_setup_on_a_new_django_only():
-    """Before Django 1.7 there is none."""
+def test_old_script_gets_new_setup():
+    """The script of 2010 gets a setup on a new Django only: before Django 1.7 there is none."""
     source = "import django.core.handlers.wsgi\n\napplication = django.core.handlers.wsgi.WSGIHandler()\n"
     assert "django.setup()" in edited(source, [SET_UP], NEW).splitlines()
     assert source == edited(source, [SET_UP], OLD)
 
 
-def test_lines_go_to_the_end_with_their_imports_first():
-    """Under one heading; what the script has already is not put there again."""
+def test_lines_go_to_the_end():
+    """Lines go to the end, under one heading and imports first; what the script has already is not put there again."""
     advice = [
         Advice(about="urlconf", says="", lines=recipes.urls(NEW)),
         Advice(about="template-engine", says="", lines=("from django.template import engines", "engines.all()")),
@@ -98,8 +98,8 @@ def test_lines_go_to_the_end_with_their_imports_first():
     ] == added.splitlines()  # fmt: skip
 
 
-def test_two_loops_that_begin_alike_are_both_whole():
-    """Only imports are left out where they are there already."""
+def test_similar_loops_stay_whole():
+    """Two loops that begin alike are both whole: only imports are left out where they are there already."""
     advice = [
         Advice(about="catalogue", says="", lines=recipes.urls(NEW, catalogues=True)),
         Advice(about="resolver", says="", lines=recipes.urls(NEW, tables=True)),
@@ -109,16 +109,16 @@ def test_two_loops_that_begin_alike_are_both_whole():
     ast.parse(made)
 
 
-def test_an_old_handler_by_the_name_that_it_has():
-    """Its middleware is loaded at import: of the application that was moved, where one was."""
+def test_old_handler_keeps_its_name():
+    """An old handler's middleware is loaded at import, by the name it has: the moved application's, where one was."""
     advice = [Advice(about="middleware", says="", lines=recipes.middleware(OLD), set_up=True)]
     deferred = "def application(environ, start_response):\n    return WSGIHandler()(environ, start_response)\n"
     assert "django_application.load_middleware()" in edited(deferred, advice, OLD)
     assert "\napplication.load_middleware()" in edited("application = WSGIHandler()\n", advice, OLD)
 
 
-def test_the_syntax_of_python_2_is_left_as_it_is():
-    """Lines are added to its end, nothing is moved."""
+def test_python_2_script_only_grows():
+    """A script in the syntax of Python 2 is left as it is: lines are added to its end, nothing is moved."""
     source = 'print "x"\napplication = WSGIHandler()\n'
     advice = [Advice(about="", says="", lines=("import a",), set_up=True)]
     assert source + f"\n{HEADING}\nimport a\n" == edited(source, advice, OLD)

@@ -15,5 +15,6 @@ from harness.pytest_plugin import work_unit
         ("tests/e2e/test_verdicts.py::embedded::it", "tests/e2e/test_verdicts.py"),
     ],
 )
-def test_embedded_cases_of_the_stack_stay_together(nodeid, unit):
+def test_work_units(nodeid, unit):
+    """All embedded cases are one unit, whatever their file; every other test goes with its file."""
     assert unit == work_unit(nodeid)

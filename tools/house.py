@@ -202,14 +202,10 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def _identifiers(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name):
-        yield node.id
-    elif isinstance(node, ast.Attribute):
-        yield node.attr
-    elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
-        yield node.arg
+    for field in ("id", "attr", "name", "arg"):
+        name = getattr(node, field, None)
+        if isinstance(name, str) and not isinstance(node, ast.alias | ast.ExceptHandler):
+            yield name
 
 
 # -- the numbers -----------------------------------------------------------------------------------------

@@ -89,18 +89,12 @@ def _hazards(case: CaseResult, django: Version, paths: Sequence[str]) -> list[Ad
         says = "create the template engines"
         pieces.append(Advice(about="template-engine", says=says, lines=recipes.templates(django)))
     if "import" in lazy:
-        pieces.append(_imports(lazy["import"].names, paths))
+        names = lazy["import"].names
+        shown = ", ".join(sorted(names)[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
+        says = f"have the script send itself a request of each kind, which imports what only views import ({shown})"
+        # A request imports all that requests import, also what the result does not name.
+        pieces.append(Advice(about="import", says=says, lines=recipes.requests(paths)))
     return pieces
-
-
-def _imports(names: Sequence[str], paths: Sequence[str]) -> Advice:
-    """A request imports all that requests import, also what the result does not name."""
-    shown = ", ".join(sorted(names)[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
-    return Advice(
-        about="import",
-        says=f"have the script send itself a request of each kind, which imports what only views import ({shown})",
-        lines=recipes.requests(paths),
-    )
 
 
 def _is_module(name: str) -> bool:
@@ -117,14 +111,6 @@ def _set_up(about: str, why: str, django: Version) -> Advice:
     return Advice(about=about, says=_SET_UP + why, lines=(*lines, *recipes.middleware(django)), set_up=True)
 
 
-def _unready(match: re.Match[str], case: CaseResult, django: Version) -> Advice:
-    return _set_up("app-registry", "a request met a registry that another thread was filling", django)
-
-
-def _unloaded(match: re.Match[str], case: CaseResult, django: Version) -> Advice:
-    return _set_up("settings", "a request met settings that another thread was loading", django)
-
-
 def _cycle(match: re.Match[str], case: CaseResult, _django: Version) -> Advice:
     module = match["module"]
     package = module.partition(".")[0]
@@ -135,19 +121,6 @@ def _cycle(match: re.Match[str], case: CaseResult, _django: Version) -> Advice:
         says=f"{module} is part of a circular import that threads enter at two places: import it in the script, on one "
         f"thread; the lasting fix is to break the circle",
         lines=recipes.imports(tuple(near)),
-    )
-
-
-def _again(module: str) -> Advice:
-    return Advice(about=f"module {module}", says="import it in the script", lines=recipes.imports((module,)))
-
-
-def _own_counter(what: str) -> Advice:
-    return Advice(
-        about=f"the site's {what}",
-        says="no line in the script fixes this: the site's own code creates something at its first use (since Python "
-        "3.12 functools.cached_property takes no lock). Create it under a threading.Lock, or while its module is "
-        "imported, and import that module in the script",
     )
 
 
@@ -168,20 +141,21 @@ def _template(match: re.Match[str], case: CaseResult, django: Version) -> Advice
     )
 
 
-def _umask() -> Advice:
-    return Advice(
-        about="umask",
-        says="the file cache sets the umask of the whole process while it creates its directory (CVE-2026-25674): "
-        "create the directory beforehand (os.makedirs in the script), or upgrade to Django 4.2.29, 5.2.12, 6.0.3 or "
-        "newer",
-    )
-
-
 def _state(entry: str) -> Advice:
     if entry.partition(" ")[0] == "invariant":
-        return _own_counter(entry)
+        return Advice(
+            about=f"the site's {entry}",
+            says="no line in the script fixes this: the site's own code creates something at its first use (since "
+            "Python 3.12 functools.cached_property takes no lock). Create it under a threading.Lock, or while its "
+            "module is imported, and import that module in the script",
+        )
     if entry == "umask":
-        return _umask()
+        return Advice(
+            about=entry,
+            says="the file cache sets the umask of the whole process while it creates its directory (CVE-2026-25674): "
+            "create the directory beforehand (os.makedirs in the script), or upgrade to Django 4.2.29, 5.2.12, 6.0.3 "
+            "or newer",
+        )
     return Advice(
         about=entry,
         says="no line is known that fixes this: two threads change it at the same time. Change it while the script is "
@@ -203,19 +177,25 @@ def _import_lock(django: Version) -> Advice:
     )
 
 
-def _re_entered(match: re.Match[str], case: CaseResult, django: Version) -> Advice:
-    return POISONED
-
-
 POISONED = Advice(
     about="poisoned",
     says="no line in an ordinary script fixes this: a set-up that failed leaves a half-built registry behind, and "
     "mod_wsgi imports the script again in the same interpreter. The bootstrap never serves from such a process",
 )
 RULES: tuple[Rule, ...] = (
-    (r"populate\(\) isn't reentrant", _re_entered),
-    (r"AppRegistryNotReady", _unready),
-    (r"no attribute 'INSTALLED_APPS'", _unloaded),
+    (r"populate\(\) isn't reentrant", lambda match, case, django: POISONED),
+    (
+        r"AppRegistryNotReady",
+        lambda match, case, django: _set_up(
+            "app-registry", "a request met a registry that another thread was filling", django
+        ),
+    ),
+    (
+        r"no attribute 'INSTALLED_APPS'",
+        lambda match, case, django: _set_up(
+            "settings", "a request met settings that another thread was loading", django
+        ),
+    ),
     (r"no attribute '_info'", _language),
     (r"partially initialized module '(?P<module>[\w.]+)'", _cycle),
     (r"TemplateDoesNotExist: (?P<name>[\w./-]+)", _template),
@@ -228,7 +208,8 @@ def _race(finding: FindingResult, result: CaseResult, django: Version) -> Advice
         case "settings" | "middleware":
             return _set_up("settings, middleware", "otherwise each early thread does it for itself", django)
         case "module":
-            return _again(finding.module)
+            lines = recipes.imports((finding.module,))
+            return Advice(about=f"module {finding.module}", says="import it in the script", lines=lines)
         case "state":
             return _state(finding.subject)
         case "import":

@@ -30,11 +30,8 @@ def setup(django: Version) -> tuple[str, ...]:
     """Settings and the app registry."""
     if django >= (1, 7):
         return ("import django", "django.setup()")
-    return (*settings(), *registry(django))
-
-
-def settings() -> tuple[str, ...]:
-    return ("from django.conf import settings", "settings.INSTALLED_APPS  # loads the settings")
+    settings = ("from django.conf import settings", "settings.INSTALLED_APPS  # loads the settings")
+    return (*settings, *registry(django))
 
 
 def registry(django: Version) -> tuple[str, ...]:

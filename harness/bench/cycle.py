@@ -28,6 +28,8 @@ WARM_ROUNDS = 10
 LATE_MS = 10.0
 # With more late sends than this the rate was not kept, and the latencies say nothing about the server.
 MOST_LATE = 0.5
+Generations = Sequence[frozenset[ProcessId]]
+"""The processes just before each restart."""
 
 
 class BrokenScript(HarnessError):
@@ -42,8 +44,7 @@ class _LoadRecord:
     begin: float
     restarts: Sequence[float]
     """When each restart was asked for."""
-    alive: Sequence[frozenset[ProcessId]]
-    """The processes just before each restart."""
+    alive: Generations
     slot: ColdSlot
     """The slot after the last restart."""
 
@@ -135,12 +136,9 @@ def _restart_under_load(
 
 
 def samples_of(
-    answers: Sequence[Answer],
-    begin: float,
-    expected: Mapping[int, ExpectedAnswer],
-    alive: Sequence[frozenset[ProcessId]],
+    answers: Sequence[Answer], begin: float, expected: Mapping[int, ExpectedAnswer], alive: Generations
 ) -> Samples:
-    """The answers as columns; `alive` are the processes just before each restart."""
+    """The answers as columns."""
     answers = sorted(answers, key=lambda answer: answer.intended)
     return Samples(
         intended_s=tuple(round(answer.intended - begin, 4) for answer in answers),
@@ -155,10 +153,7 @@ def samples_of(
 
 
 def births(
-    answers: Sequence[Answer],
-    begin: float,
-    expected: Mapping[int, ExpectedAnswer],
-    alive: Sequence[frozenset[ProcessId]],
+    answers: Sequence[Answer], begin: float, expected: Mapping[int, ExpectedAnswer], alive: Generations
 ) -> tuple[float | None, ...]:
     """When the process started that gave the first good answer after each restart, in seconds from `begin`."""
     # A start time counts from the boot of the machine, its sleep included (proc(5)); all else is CLOCK_MONOTONIC.
@@ -190,7 +185,7 @@ def outcome_of(answer: Answer, expected: ExpectedAnswer | None) -> SampleOutcome
     return "ok" if headers_match and expected.body.matches(answer.body) else "wrong"
 
 
-def _generation(process: ProcessId | None, alive: Sequence[frozenset[ProcessId]]) -> int | None:
+def _generation(process: ProcessId | None, alive: Generations) -> int | None:
     """After how many restarts a process started; 0: it was there before the first."""
     if process is None:
         return None

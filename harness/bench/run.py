@@ -18,9 +18,8 @@ from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.hosting.backend import Backend
 from harness.hosting.host import REPLACEMENT_SECONDS
 from harness.load.client import SteadyClient
-from harness.run.machine import describe_machine
-from harness.store.files import write_whole
-from harness.store.runs import BENCH_FILE, make_run_directory
+from harness.run.session import describe_machine
+from harness.store.runs import BENCH_FILE, make_run_directory, write_whole
 
 # Requests that wait for a process to start are held by threads of the server: room for a start of so many seconds.
 HELD_SECONDS = 3.0
@@ -41,50 +40,43 @@ class _Column:
     note: str = ""
 
 
+@dataclass
 class BenchRun:
     """One bench run, started once by `go`. However it ends, its directory has what was measured until then."""
 
-    def __init__(
-        self,
-        cells: Sequence[tuple[str, Case]],
-        load: RestartLoad,
-        backend: Backend,
-        results: Path,
-        *,
-        cycles: int,
-        seed: int,
-        workers: int = 0,
-        command: str = "",
-    ) -> None:
-        names = [name for name, _ in cells]
+    cells: Sequence[tuple[str, Case]]
+    load: RestartLoad
+    backend: Backend
+    results: Path
+    cycles: int
+    seed: int
+    workers: int = 0
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.cells]
         if len(set(names)) != len(names):
             raise BadInput(f"two cells are called {next(name for name in names if names.count(name) > 1)}")
-        self._columns = [_Column(name, case) for name, case in cells]
-        self._load = load
-        self._backend = backend
-        self._cycles = cycles
-        self._seed = seed
-        self._workers = workers
-        self._command = command
+        self._columns = [_Column(name, case) for name, case in self.cells]
         self._environment = describe_machine()
-        self.directory = make_run_directory(results)
+        self.directory = make_run_directory(self.results)
         self.run = self.directory.name
 
     def go(self, tell: Callable[[str], None]) -> Bench:
         """Run every cycle; Ctrl-C ends the run early. `tell` receives a line for each. Raises HarnessError."""
-        users = min(MOST_OPEN, self._load.shifted(REPLACEMENT_SECONDS).count)
+        users = min(MOST_OPEN, self.load.shifted(REPLACEMENT_SECONDS).count)
         status: Literal["complete", "interrupted"] = "interrupted"
         begin = time.monotonic()
         try:
-            with SteadyClient(users, self.directory / "locust.log", self._workers) as client:
+            with SteadyClient(users, self.directory / "locust.log", self.workers) as client:
                 order = 0
-                delays = shifts(self._cycles, self._seed)
-                for number, cells in interleave(len(self._columns), self._cycles, self._seed):
-                    load = self._load.shifted(delays[number - 1])
+                delays = shifts(self.cycles, self.seed)
+                for number, cells in interleave(len(self._columns), self.cycles, self.seed):
+                    load = self.load.shifted(delays[number - 1])
                     for column in (self._columns[cell] for cell in cells):
                         if not column.note:
                             order += 1
-                            tell(f"cycle {number} of {self._cycles}: {column.name}")
+                            tell(f"cycle {number} of {self.cycles}: {column.name}")
                             self._run_cycle(column, client, load, number, order, begin)
                 status = "complete"
         except KeyboardInterrupt:
@@ -98,45 +90,34 @@ class BenchRun:
         self, column: _Column, client: SteadyClient, load: RestartLoad, number: int, order: int, begin: float
     ) -> None:
         case = column.case
-        parallel = math.ceil(min(MOST_THREADS, HELD_SECONDS * self._load.rate) / case.users)
+        parallel = math.ceil(min(MOST_THREADS, HELD_SECONDS * self.load.rate) / case.users)
         try:
-            with self._backend.host(case, parallel, slots=1) as host:
+            with self.backend.host(case, parallel, slots=1) as host:
                 column.versions = host.versions
                 column.cycles.append(run_cycle(host, client, load, number=number, order=order, run_begin=begin))
         except (BrokenScript, Inconclusive, MissingRuntime) as error:
             column.note = str(error)
 
     def _bench(self, status: Literal["complete", "interrupted"]) -> Bench:
-        return Bench(
+        return Bench.of(
+            self,
             schema_version=BENCH_VERSION,
-            run=self.run,
             status=status,
-            command=self._command,
             environment=self._environment,
-            backend=self._backend.name,
-            rate=self._load.rate,
-            workers=self._workers,
-            seed=self._seed,
-            during_s=self._load.during_s,
+            backend=self.backend.name,
+            rate=self.load.rate,
+            during_s=self.load.during_s,
             cells=tuple(map(self._cell, self._columns)),
         )
 
     def _cell(self, column: _Column) -> Cell:
         case = column.case
-        return Cell(
+        return Cell.of(
+            case,
             name=column.name,
-            scenario=case.scenario,
-            site=case.site,
-            script=case.script,
-            mode=case.mode,
-            restart=case.restart,
-            processes=case.processes,
-            threads=case.threads,
-            preload=case.preload,
-            runtime=case.runtime,
             versions=column.versions,
             requests=tuple(map(str, case.requests)),
             note=column.note,
             cycles=tuple(column.cycles),
-            summary=summarise(column.cycles, self._load.during_s),
+            summary=summarise(column.cycles, self.load.during_s),
         )

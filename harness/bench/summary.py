@@ -75,12 +75,12 @@ def summarise(cycles: Sequence[Cycle], during_s: float) -> Summary | None:
         restarts=len(restarts),
         requests=len(samples),
         outcomes=_outcomes(samples),
-        without_good_ms=_median_ms(gaps),
-        without_good_worst_ms=_worst_ms(gaps),
-        first_good_ms=_median_ms(goods),
-        first_good_worst_ms=_worst_ms(goods),
-        first_new_ms=_median_ms([restart.first_new for restart in restarts]),
-        start_ms=_median_ms([restart.start for restart in restarts]),
+        without_good_ms=_milliseconds(gaps),
+        without_good_worst_ms=_milliseconds(gaps, max),
+        first_good_ms=_milliseconds(goods),
+        first_good_worst_ms=_milliseconds(goods, max),
+        first_new_ms=_milliseconds([restart.first_new for restart in restarts]),
+        start_ms=_milliseconds([restart.start for restart in restarts]),
         recovered_ms=recovered_ms(samples, p95_before),
         p95_before_ms=p95_before,
         phases=tuple(_phase(name, samples, during_s) for name in PHASES),
@@ -159,31 +159,21 @@ def recovered_ms(samples: Iterable[Sample], p95_before: float | None) -> float |
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
     """A percentile by HdrHistogram, as all others of a bench run."""
-    return histogram(values).get_value_at_percentile(percent) / 1000 if values else None
+    return percentiles(values, percent)[0]
 
 
-def histogram(latencies_ms: Iterable[float]) -> HdrHistogram:
-    """A histogram of latencies in milliseconds; it counts microseconds."""
+def percentiles(latencies_ms: Sequence[float], *percents: float) -> list[float | None]:
+    """Percentiles of latencies in milliseconds."""
     counts = HdrHistogram(1, _HIGHEST_US, _DIGITS)
     for latency in latencies_ms:
         counts.record_value(max(1, min(_HIGHEST_US, round(1000 * latency))))
-    return counts
+    return [counts.get_value_at_percentile(percent) / 1000 if latencies_ms else None for percent in percents]
 
 
 def latency_of(latencies_ms: Sequence[float]) -> Latency:
-    counts = histogram(latencies_ms)
-
-    def at(percent: float) -> float | None:
-        return counts.get_value_at_percentile(percent) / 1000 if latencies_ms else None
-
-    return Latency(
-        answered=len(latencies_ms),
-        p50=at(50),
-        p90=at(90),
-        p99=at(99),
-        p999=at(99.9),
-        max=max(latencies_ms, default=None),
-    )
+    p50, p90, p99, p999 = percentiles(latencies_ms, 50, 90, 99, 99.9)
+    longest = max(latencies_ms, default=None)
+    return Latency(answered=len(latencies_ms), p50=p50, p90=p90, p99=p99, p999=p999, max=longest)
 
 
 def phase_of(sample: Sample, during_s: float) -> PhaseName:
@@ -213,15 +203,9 @@ def _median(values: Iterable[float]) -> float | None:
     return round(statistics.median(numbers), 3) if numbers else None
 
 
-def _milliseconds(values: Sequence[float | None], choose: Callable[[list[float]], float]) -> float | None:
+def _milliseconds(
+    values: Sequence[float | None], choose: Callable[[list[float]], float] = statistics.median
+) -> float | None:
     """None too where one of the values is: it never ended within the cycle, so the worst is not known."""
     seconds = [value for value in values if value is not None]
     return round(1000 * choose(seconds), 1) if seconds and len(seconds) == len(values) else None
-
-
-def _median_ms(values: Sequence[float | None]) -> float | None:
-    return _milliseconds(values, statistics.median)
-
-
-def _worst_ms(values: Sequence[float | None]) -> float | None:
-    return _milliseconds(values, max)

@@ -64,15 +64,8 @@ def _percentiles(name: str, summary: Summary) -> list[tuple[str, ...]]:
     for phase in summary.phases:
         latency = phase.latency
         columns = (latency.p50, latency.p90, latency.p99, latency.p999, latency.max)
-        rows.append(
-            (
-                name if phase.name == PHASES[0] else "",
-                phase.name,
-                str(phase.requests),
-                str(latency.answered),
-                *(_number(value, 1) for value in columns),
-            )
-        )
+        numbers = [str(phase.requests), str(latency.answered), *(_number(value, 1) for value in columns)]
+        rows.append((name if phase.name == PHASES[0] else "", phase.name, *numbers))
     return rows
 
 

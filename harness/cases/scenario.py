@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,6 +37,33 @@ DAEMON_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", 
 EMBEDDED_RESTARTS: tuple[RestartMethod, ...] = ("respawn", "restart", "graceful", "container", "reload")
 
 # The application group of a process's first interpreter, which some extension modules need.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token: RFC 9110, section 5.6.2
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Names that are tokens, values that fit on one line. Raises ValueError."""
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"header {name!r}: a name has letters, digits and '-' only")
+        if not value.isprintable() or not value.isascii():
+            raise ValueError(f"header {name}: its value {value[:40]!r} has characters other than printable ASCII")
+    return headers
+
+
+def check_variables(variables: dict[str, str]) -> dict[str, str]:
+    """Names that a shell takes, values without a NUL. Raises ValueError."""
+    for name, value in variables.items():
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"environment variable {name!r}: a name has letters, digits and '_' only")
+        if "\0" in value:
+            raise ValueError(f"environment variable {name}: its value has a NUL in it")
+    return variables
+
+
+Headers = Annotated[dict[str, str], pydantic.AfterValidator(check_headers)]
+Variables = Annotated[dict[str, str], pydantic.AfterValidator(check_variables)]
+
 GLOBAL_GROUP = "%{GLOBAL}"
 
 
@@ -68,7 +96,7 @@ class PathEntry(StrictModel):
     path: str = Field(pattern=r"^/\S*$")
     method: str = Field("GET", pattern=r"^[A-Z]+$")
     body: str = ""
-    headers: dict[str, str] = Field({})
+    headers: Headers = Field({})
     weight: int = Field(1, ge=1, le=100)
     status: int | None = Field(None, ge=200, le=599, description="the right answer, if not 2xx or 3xx")
 
@@ -78,7 +106,7 @@ class Load(StrictModel):
 
     users: int = Field(15, ge=1, le=200, description="requests released at one moment")
     paths: list[str | PathEntry] = Field(["/"], min_length=1)
-    headers: dict[str, str] = Field({}, description="sent with every request")
+    headers: Headers = Field({}, description="sent with every request")
     follow_up: int = Field(1, ge=0, le=20, description="single requests to the process after the stampede")
     timeout: float = Field(30.0, gt=0, le=600, description="seconds until a request counts as open")
 
@@ -93,13 +121,7 @@ class Load(StrictModel):
         entries = [PathEntry(path=item) if isinstance(item, str) else item for item in self.paths]
         rounds = max(entry.weight for entry in entries)
         return tuple(
-            Request(
-                path=entry.path,
-                method=entry.method,
-                body=entry.body,
-                headers={**self.headers, **entry.headers},
-                status=entry.status,
-            )
+            Request.of(entry, headers={**self.headers, **entry.headers})
             for turn in range(rounds)
             for entry in entries
             if turn < entry.weight
@@ -184,7 +206,7 @@ class Scenario(StrictModel):
     restart: RestartMethod = "respawn"
     trials: int = Field(200, ge=1, le=100_000)
     seed: int = Field(20100321, ge=0)
-    environment: dict[str, str] = Field({}, description="environment variables of the server")
+    environment: Variables = Field({}, description="environment variables of the server")
     perturb: Perturb = Perturb()
     corpus: CorpusRow | None = None
     invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")

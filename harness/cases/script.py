@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cases.case import Case
-from harness.cases.scenario import DAEMON_RESTARTS, EMBEDDED_RESTARTS, GLOBAL_GROUP
+from harness.cases.scenario import DAEMON_RESTARTS, EMBEDDED_RESTARTS, GLOBAL_GROUP, check_headers, check_variables
 from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
 from harness.records import Mode, Request, RestartMethod
@@ -18,6 +18,7 @@ from harness.records import Mode, Request, RestartMethod
 DEFAULT_TRIALS = 100
 # The scenario name of such cases.
 AD_HOC = "check"
+_GROUP = re.compile(r"[^\s\"']+")
 _REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
 
 
@@ -74,6 +75,13 @@ def script_case(
         raise BadInput(f"{apache_conf}: there is no such file to include")
     if users < len(paths):
         raise BadInput(f"{users} users are fewer than the {len(paths)} paths: some would never be sent")
+    if not _GROUP.fullmatch(application_group):
+        raise BadInput(f"application group {application_group!r}: expected a name without spaces and quotes")
+    try:
+        check_headers(dict(headers or {}))
+        check_variables(dict(environment or {}))
+    except ValueError as error:
+        raise BadInput(str(error)) from None
     return Case(
         id=f"{AD_HOC}::{mode}::{script.stem}::natural",
         scenario=AD_HOC,

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from harness.records import Frame, ThreadStack
+from harness.records import ThreadStack
 
 # Frames shown of a thread, the innermost ones: enough to reach the site's own code below threading and importlib.
 _FRAMES = 6
@@ -65,11 +65,8 @@ def _cycle(waiting: Iterable[ThreadStack]) -> list[ThreadStack]:
 def _lines(stacks: Iterable[ThreadStack]) -> Iterable[str]:
     for stack in stacks:
         yield f"thread {stack.thread}" + (f", waits for {stack.waits_for}" if stack.waits_for else "")
-        for frame in _own(stack.frames)[-_FRAMES:]:
+        own = [frame for frame in stack.frames if not any(part in frame.file for part in _OURS)]
+        for frame in (own or stack.frames)[-_FRAMES:]:
             yield f'  File "{frame.file}", line {frame.line}, in {frame.function}'
             if frame.source:
                 yield f"    {frame.source}"
-
-
-def _own(frames: Sequence[Frame]) -> list[Frame]:
-    return [frame for frame in frames if not any(part in frame.file for part in _OURS)] or list(frames)

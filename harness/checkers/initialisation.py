@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from harness.checkers.findings import Finding, LazyWork
-from harness.checkers.threads import number_threads
 from harness.checkers.yardstick import Yardstick, count_work
 from harness.records import Inside, Span, Trial
 
@@ -27,17 +26,13 @@ def lazy_work(trial: Trial) -> list[LazyWork]:
         for span in inside.spans:
             if span.kind in ("request", "script"):
                 continue
-            if not any(_overlap(request, span) for request in requests[span.thread]):
+            if not any(request.overlaps(span) for request in requests[span.thread]):
                 continue
             elsewhere = [request for thread in requests if thread != span.thread for request in requests[thread]]
-            others = sum(_overlap(request, span) for request in elsewhere)
+            others = sum(request.overlaps(span) for request in elsewhere)
             length = (trial.end if span.end is None else span.end) - span.begin
             lazy.append(LazyWork(kind=span.kind, name=span.name, milliseconds=round(1000 * length, 3), waiters=others))
     return lazy
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return (one.end is None or one.end >= other.begin) and (other.end is None or other.end >= one.begin)
 
 
 def duplicate_init(trial: Trial, yardstick: Yardstick) -> Iterable[Finding]:
@@ -68,8 +63,9 @@ def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, 
     requests = [span for span in inside.spans if span.kind == "request"]
     first, last = spans[0].begin, max((span.end or trial.end) for span in spans)
     present = {request.name for request in requests if request.begin <= last and (request.end or first) >= first}
-    numbers = number_threads(inside)
+    numbers = inside.number_threads()
     threads = len({span.thread for span in spans})
+    times = {0: "never", 1: "once"}.get(most, f"{most} times")
     return Finding(
         outcome="duplicate-init",
         race_class="duplicate-init",
@@ -77,7 +73,7 @@ def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, 
         process=str(inside.process),
         summary=(
             f"{words} {count} times by {threads} threads in one cold process "
-            f"(one request at a time: {_times(most)}), while {len(present)} requests were in it: "
+            f"(one request at a time: {times}), while {len(present)} requests were in it: "
             f"the script leaves this work to the requests, so each thread that comes early starts it"
         ),
         evidence=tuple(
@@ -90,9 +86,5 @@ def _duplicate(trial: Trial, inside: Inside, kind: str, words: str, count: int, 
     )
 
 
-def _times(count: int) -> str:
-    return {0: "never", 1: "once"}.get(count, f"{count} times")
-
-
 def _request_of(span: Span, requests: list[Span]) -> str:
-    return next((one.name for one in requests if one.thread == span.thread and _overlap(one, span)), "")
+    return next((one.name for one in requests if one.thread == span.thread and one.overlaps(span)), "")

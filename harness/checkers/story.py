@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from harness.checkers.answers import grade_answer
 from harness.checkers.findings import Finding
-from harness.checkers.threads import number_threads
 from harness.checkers.yardstick import Yardstick
 from harness.records import Answer, Inside, Mishap, Span, Trial
 
@@ -67,7 +66,7 @@ class _StoryTeller:
         sent = [answer.sent for answer in trial.answers if answer.sent is not None]
         self._release = min(sent, default=trial.begin)
         self._answers = {f"{trial.number}.{answer.user}": answer for answer in trial.answers}
-        self._threads = {inside.process: number_threads(inside) for inside in trial.evidence.inside}
+        self._threads = {inside.process: inside.number_threads() for inside in trial.evidence.inside}
 
     # -- the three kinds of stories ------------------------------------------------------------------
 
@@ -136,11 +135,8 @@ class _StoryTeller:
         return "; the process has answered correctly since"
 
     def _mishap(self, name: str) -> tuple[Inside | None, Mishap | None]:
-        for inside in self._trial.evidence.inside:
-            for mishap in inside.mishaps:
-                if mishap.request == name:
-                    return inside, mishap
-        return None, None
+        pairs = ((inside, mishap) for inside in self._trial.evidence.inside for mishap in inside.mishaps)
+        return next((pair for pair in pairs if pair[1].request == name), (None, None))
 
     def _culprit(self, inside: Inside, mishap: Mishap) -> Span | None:
         """The work of another thread that was not finished when this one failed, or that ran during its request."""
@@ -156,7 +152,8 @@ class _StoryTeller:
         ]
 
         def fit(span: Span) -> tuple[bool, int, float]:
-            return _is_named(span, mishap), span.kind in kinds and len(kinds) - kinds.index(span.kind), span.begin
+            named = span.kind == "import" and bool(span.name) and f"'{span.name}'" in mishap.error
+            return named, span.kind in kinds and len(kinds) - kinds.index(span.kind), span.begin
 
         best = max(others, key=fit, default=None)
         # An error that says what is missing is not explained by other work that went on at that time.
@@ -211,10 +208,6 @@ def _place(traceback: str) -> str:
         return ""
     path, line, function = frames[-1]
     return f" in {'/'.join(path.split('/')[-2:])} line {line} ({function})"
-
-
-def _is_named(span: Span, mishap: Mishap) -> bool:
-    return span.kind == "import" and bool(span.name) and f"'{span.name}'" in mishap.error
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -57,21 +57,17 @@ class Yardstick:
             broken = judge_controls(controls, requests)
         except Inconclusive as error:
             inconclusive = str(error)
-        return cls._from_controls(requests, controls, broken, inconclusive)
-
-    @classmethod
-    def refused(cls, requests: tuple[Request, ...], controls: Sequence[Control], why: str) -> Yardstick:
-        """The yardstick of controls that prove nothing, and why."""
-        return cls._from_controls(requests, controls, None, why)
+        return cls.unjudged(requests, controls, broken, inconclusive)
 
     def extended(self, late: Control) -> Yardstick:
         """This yardstick and what a late control adds; the control is not judged."""
-        return self._from_controls(self.requests, (*self.controls, late), self.broken, self.inconclusive)
+        return self.unjudged(self.requests, (*self.controls, late), self.broken, self.inconclusive)
 
     @classmethod
-    def _from_controls(
+    def unjudged(
         cls, requests: tuple[Request, ...], controls: Sequence[Control], broken: Finding | None, inconclusive: str
     ) -> Yardstick:
+        """What the controls show to be right; whether they are broken or prove nothing is known already."""
         answers: dict[int, list[Answer]] = defaultdict(list)
         work: Counter[str] = Counter()
         again: Counter[str] = Counter()

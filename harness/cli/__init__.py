@@ -11,13 +11,12 @@ import click
 from harness import __version__
 from harness.cli.bench import bench
 from harness.cli.gate import baseline, gate
-from harness.cli.machine import print_doctor
+from harness.cli.machine import doctor
 from harness.cli.parity import parity
 from harness.cli.search import explore, replay
 from harness.cli.stored import compare_runs, report, runs
 from harness.cli.trials import check, corpus, run
 from harness.errors import HarnessError
-from harness.report.console import open_console
 from harness.result import schema
 
 
@@ -49,17 +48,11 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@main.command()
-def doctor() -> None:
-    """Show what this machine has for the harness, what is missing, and how to get it."""
-    click.get_current_context().exit(print_doctor(open_console()))
-
-
 @main.command("schema")
 def print_schema() -> None:
     """Print the JSON schema of result.json."""
     click.echo(json.dumps(schema(), indent=2))
 
 
-for command in (run, check, corpus, explore, replay, bench, baseline, gate, report, runs, compare_runs, parity):
+for command in (run, check, corpus, explore, replay, bench, baseline, gate, report, runs, compare_runs, parity, doctor):
     main.add_command(command)

@@ -12,7 +12,7 @@ import click
 
 from harness.cases.case import Case
 from harness.cli import options
-from harness.errors import BadInput, Inconclusive, MissingRuntime
+from harness.errors import BadInput, Inconclusive, MissingRuntime, printable
 from harness.gate.against import old_case
 from harness.gate.compare import TOLERANCE, has_limits
 from harness.gate.judge import compare_live, find_baselines, judge_observed
@@ -20,6 +20,7 @@ from harness.gate.measure import COLD_STARTS, baseline_of, measure_all, of_store
 from harness.gate.records import BASELINES, CaseCounts, baseline_path, write_baseline
 from harness.gate.summary import Outcome, lines, markdown, write_summary
 from harness.hosting.backend import Backend, Choice, choose_for
+from harness.hosting.untrusted import let_server_in
 from harness.report.console import ProgressWatcher, open_console, say
 from harness.run.selection import load_scenarios, select_cases
 from harness.run.session import Session
@@ -123,7 +124,7 @@ def baseline(name: str | None, **shared: Any) -> None:
             f"{len(counts.lazy)} initialisation steps seen inside requests"
         )
     for note in notes:
-        click.echo(f"note: {note}")
+        click.echo(printable(f"note: {note}"))
     click.echo(f"baseline {name} written to {path}")
 
 
@@ -172,7 +173,7 @@ def gate(
     else:
         outcome = _since_baseline(command, name, run_name)
     for text in lines(outcome):
-        click.echo(text)
+        click.echo(printable(text))
     write_summary(markdown(outcome), summary)
     click.get_current_context().exit(outcome.exit_code)
 
@@ -201,8 +202,7 @@ def _against(command: _GateOptions, against: str, pairs: int, tolerance: float) 
     if hosts.name != "local":
         raise BadInput("--against hosts old and new side by side, and a stack has too few services: --backend local")
     with tempfile.TemporaryDirectory(prefix="harness-old-") as text:
-        directory = Path(text)
-        directory.chmod(0o755)  # the server's user reads it
+        directory = let_server_in(Path(text))
         olds = [old_case(case, against, directory) for case in cases]
         with hosts, Session(command.results, users=2 * max(case.users for case in cases)) as session:
             for case in cases:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import click
 from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import HarnessError
 from harness.hosting import diagnosis
 from harness.proc import server_user
+from harness.report.console import open_console
 from harness.runtimes.interpreters import find_first, interpreters
 from harness.runtimes.spec import declared_runtimes
 
 
-def print_doctor(console: Console) -> int:
-    """Print the table; 0 if the local backend can run at least one runtime, else 3."""
+@click.command()
+def doctor() -> None:
+    """Show what this machine has for the harness, what is missing, and how to get it."""
     table = Table("what", "found", "if missing")
     for need in (diagnosis.server(), diagnosis.compiler()):
         table.add_row(*map(escape, need))
@@ -34,5 +36,5 @@ def print_doctor(console: Console) -> int:
         table.add_row("server user", user or "yourself (httpd is not started by root)", "")
     except HarnessError as error:
         table.add_row("server user", "-", escape(str(error)))
-    console.print(table)
-    return 0 if usable else 3
+    open_console().print(table)
+    click.get_current_context().exit(0 if usable else 3)

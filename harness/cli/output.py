@@ -12,6 +12,7 @@ from harness.bench.records import Bench
 from harness.errors import BadInput, HarnessError
 from harness.report import bench_page, html
 from harness.report.console import open_console, print_plain
+from harness.report.page import FILE, write_page
 from harness.result import RunResult
 
 
@@ -47,10 +48,8 @@ def write_json(file: Path | None, content: bytes) -> None:
 def keep_page(console: Console, directory: Path, result: RunResult | Bench) -> None:
     """Write the page of a run that has just ended and say where its results are. It never fails the run."""
     try:
-        if isinstance(result, Bench):
-            page = bench_page.write_bench_html(directory, result)
-        else:
-            page = html.write_html(directory, result)
+        text = bench_page.render(result) if isinstance(result, Bench) else html.render(directory, result)
+        page = write_page(directory / FILE, text)
         print_plain(console, f"Results: {directory}. Report: {page}")
     except (HarnessError, jinja2.TemplateError) as error:
         print_plain(console, f"Results: {directory}. The report page could not be made: {error}")

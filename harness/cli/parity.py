@@ -12,8 +12,7 @@ from harness.cli.output import check_json, console_beside, write_json
 from harness.parity.places import find_places
 from harness.parity.report import encode, print_comparison
 from harness.parity.rows import ROWS
-from harness.parity.run import compare_site
-from harness.parity.runtime import choose_runtime
+from harness.parity.run import choose_runtime, compare_site
 from harness.records import Mode
 from harness.report.console import say
 

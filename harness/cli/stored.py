@@ -14,10 +14,9 @@ from harness.cli.output import console_beside, write, write_json
 from harness.errors import BadInput, listing, nearest
 from harness.gate.stored_runs import compare
 from harness.report import bench_page, html, markdown, perfetto
-from harness.report.comparison import print_comparison
 from harness.report.console import open_console, print_bench, print_result
 from harness.report.page import FILE, encode_page
-from harness.report.runs import print_runs
+from harness.report.runs import print_comparison, print_runs
 from harness.report.witness import find_record
 from harness.result import CaseResult, RunResult, encode, exit_code
 from harness.store.history import file_name

@@ -128,22 +128,18 @@ def check(
     script: Path,
     python: Path | None,
     mode: tuple[Mode, ...],
-    threads: int,
-    processes: int,
-    users: int,
-    paths: tuple[str, ...],
     host: str | None,
     headers: tuple[str, ...],
     variables: tuple[str, ...],
-    application_group: str,
-    apache_conf: Path | None,
     restart: RestartMethod,
-    timeout: float,
-    black_box: bool,
     fix_preview: bool,
     trials: int | None,
     seed: int | None,
-    **rest: Any,
+    results: Path,
+    json_file: Path | None,
+    fail_on: str | None,
+    parallel: int | None,
+    **options_of_case: Any,
 ) -> None:
     """Stress-test the cold start of any WSGI SCRIPT."""
     sent = parse_pairs(headers, ":", "--header", "Name: value") | ({"Host": host} if host else {})
@@ -151,27 +147,21 @@ def check(
         script_case(
             script,
             mode=chosen,
-            paths=paths,
             headers=sent,
             python=python,
-            threads=threads,
-            processes=processes,
-            users=users,
             trials=trials or DEFAULT_TRIALS,
             restart=restart,
             environment=parse_pairs(variables, "=", "--env", "NAME=VALUE"),
-            application_group=application_group,
-            apache_conf=apache_conf,
-            timeout=timeout,
             seed=seed or 0,
-            black_box=black_box,
+            **options_of_case,
         )
         for chosen in parse_modes(mode, restart)
     ]
     runtime = prepare_for_python(python or Path(sys.executable), say)
-    result = _run(cases, LocalBackend(lambda _: runtime), **rest)
+    backend = LocalBackend(lambda _: runtime)
+    result = _run(cases, backend, results=results, json_file=json_file, fail_on=fail_on, parallel=parallel)
     pages = [request.path for request in cases[0].requests if request.method == "GET"]
-    print_advice(console_beside(rest["json_file"]), result.cases, script, pages, fix_preview=fix_preview)
+    print_advice(console_beside(json_file), result.cases, script, pages, fix_preview=fix_preview)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 

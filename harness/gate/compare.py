@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.cases.scenario import Thresholds
 from harness.errors import BadInput
 from harness.gate.records import Baseline, CaseCounts
-from harness.gate.statistics import FAMILY_ERROR, Shift, Significance, above, fisher, holm, larger, shift
+from harness.gate.statistics import FAMILY_ERROR, Significance, above, fisher, holm, larger, shift
 
 # A ratio is worse when it is beyond chance more than this many times the baseline's, and a time of the same run when it
 # is this share longer. With both, a script compared with itself 200 times raised no alarm (results/README.md).
@@ -184,11 +184,7 @@ def compare_times(
         positive = [(old, new) for old, new in values if old > 0 and new > 0]
         if positive:
             difference = shift(positive, tolerance)
-            sentence = _shift_text(what, difference, len(positive))
+            bound = f", at least {100 * (difference.at_least - 1):+.0f} % at 99 %" if difference.at_least else ""
+            sentence = f"{what} is {100 * (difference.ratio - 1):+.0f} % in {len(positive)} pairs{bound}"
             tests.append(HypothesisTest(case, sentence, since, difference.significance))
     return tests
-
-
-def _shift_text(what: str, difference: Shift, pairs: int) -> str:
-    bound = f", at least {100 * (difference.at_least - 1):+.0f} % at 99 %" if difference.at_least else ""
-    return f"{what} is {100 * (difference.ratio - 1):+.0f} % in {pairs} pairs{bound}"

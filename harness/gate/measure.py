@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from harness.bench.cold import measure_cold
 from harness.cases.case import Case
+from harness.checkers.findings import TrialGrade
 from harness.errors import BadInput, MissingRuntime
-from harness.gate.observe import observe
 from harness.gate.records import BASELINE_VERSION, Baseline, CaseCounts
 from harness.hosting.backend import Backend
 from harness.hosting.host import Host
+from harness.records import BackendName, VerdictName
 from harness.result import CaseResult, RunResult
-from harness.run.session import Session
+from harness.run.session import Session, SilentWatcher, Watcher
 from harness.run.turns import in_turns
-from harness.run.watcher import SilentWatcher, Watcher
 from harness.store.regrade import regrade
 from harness.store.runs import histories
 from harness.store.stored_case import StoredCase
@@ -82,6 +83,42 @@ def of_history(stored: StoredCase, result: CaseResult, ratios: Sequence[float] =
         verdict=result.verdict,
         reason=result.reason,
         ratios=ratios,
+    )
+
+
+def observe(
+    case: Case,
+    grades: Sequence[TrialGrade],
+    *,
+    backend: BackendName,
+    verdict: VerdictName,
+    reason: str,
+    ratios: Iterable[float] = (),
+) -> CaseCounts:
+    """The counts of a case. A pure function."""
+    reload = case.restart == "reload"
+    counting = [grade for grade in grades if grade.counts(reload)]
+    fresh = [grade for grade in grades if grade.cold or grade.reloaded]
+    bad: Counter[str] = Counter()
+    for grade in counting:
+        bad.update(grade.races)
+    bad_trials = sum(bool(grade.races) for grade in counting)
+    lazy = Counter(item for grade in fresh for item in {f"{lazy.kind} {lazy.name}".strip() for lazy in grade.lazy})
+    return CaseCounts.of(
+        case,
+        case=case.id,
+        backend=backend,
+        verdict=verdict,
+        reason=reason,
+        made=len(grades),
+        trials=len(counting),
+        bad_trials=bad_trials,
+        bad=dict(sorted(bad.items())),
+        dropped=sum("dropped" in grade.outcomes for grade in grades),
+        cold=len(fresh),
+        lazy=dict(sorted(lazy.items())),
+        lazy_in_request=max((len(grade.lazy) for grade in fresh), default=0),
+        first_over_warm=tuple(round(ratio, 2) for ratio in ratios),
     )
 
 

@@ -18,7 +18,7 @@ from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.errors import Inconclusive
 from harness.gate.compare import TOLERANCE, HypothesisTest, compare_counts, compare_times
-from harness.gate.observe import observe
+from harness.gate.measure import observe
 from harness.hosting.backend import Backend
 from harness.hosting.host import SLOTS_PER_CORE, Host
 from harness.load.client import LocustClient

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.errors import BadInput, nearest
 from harness.records import BackendName, Mode, Record, RestartMethod, Schedule, VerdictName
-from harness.store.files import write_whole
+from harness.store.runs import write_whole
 
 # The form of the file; another number makes the stored ones unreadable.
 BASELINE_VERSION: Literal[1] = 1

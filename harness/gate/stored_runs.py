@@ -84,7 +84,8 @@ def _rates(before: CaseResult, after: CaseResult, alpha: float) -> Iterator[Diff
     if not of_old or not of_new or (was, of_old) == (now, of_new) or not (was or now):
         return
     p = fisher_two_sided(was, of_old, now, of_new)
-    sentence = f"bad in {was} of {of_old} trials, then in {now} of {of_new} (p = {_probability(p)})"
+    probability = f"{p:.2g}" if p >= 0.0001 else "less than 0.0001"
+    sentence = f"bad in {was} of {of_old} trials, then in {now} of {of_new} (p = {probability})"
     if p > alpha:
         yield "same", f"{sentence}: chance alone could do that"
     else:
@@ -120,7 +121,3 @@ def _setup_notes(before: CaseResult, after: CaseResult) -> Iterator[str]:
     different = [f"{name} {one}, then {other}" for name, (one, other) in pairs.items() if one != other]
     if different:
         yield f"not the same set-up: {'; '.join(different)}"
-
-
-def _probability(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.0001 else "less than 0.0001"

@@ -73,7 +73,9 @@ class ApacheHost(Host):
 
     def _put_programs(self, server: Server, compiled: Mapping[str, bytes], site: PurePath) -> None:
         """Copy what runs inside the processes into a server's directory, once its slots have been added."""
-        put_programs(server.directory, compiled, plan_of(self.case, site) if self._disturbs else None)
+        put_programs(
+            server.directory, compiled, plan_of(self.case, site) if self._disturbs else None, self.case.invariant
+        )
         for slot in self._slots:
             if self._server_of[slot.name] is server:
                 self._put_schedule(slot)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jinja2
 
 from harness.cases.case import Case
+from harness.errors import BadInput
+
+# What ends a quoted word or a line of httpd's configuration, or is replaced in it wherever it stands.
+_UNQUOTABLE = re.compile(r'[\x00-\x1f\x7f"\\]|\$\{')
 
 # What the template needs beside the MPM: the user, access to the script, and the header that selects a slot.
 MODULES = ("unixd", "authz_core", "setenvif")
@@ -24,12 +29,17 @@ def render(case: Case, parallel: int, **places: Any) -> str:
     a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
     """
     daemon = case.mode == "daemon"
+    if any(character in case.apache_conf for character in "*?["):
+        raise BadInput(
+            f"{case.apache_conf!r}: httpd takes '*', '?' and '[' of an Include for a pattern: rename the file"
+        )
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.hosting", ""),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         autoescape=False,
+        finalize=quotable,
     ).get_template("httpd.conf.j2")
     return template.render(
         modules=[f"mpm_{case.mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
@@ -45,6 +55,17 @@ def render(case: Case, parallel: int, **places: Any) -> str:
         preload=case.preload,
         **places,
     )
+
+
+def quotable(value: object) -> object:
+    """What the template puts between quotes, or beside other words. Raises BadInput: httpd cannot be given it."""
+    text = str(value)
+    if _UNQUOTABLE.search(text):
+        raise BadInput(
+            f"{text!r} cannot stand in httpd's configuration (a control character, '\"', '\\\\' or '${{'): choose "
+            f"another path or name"
+        )
+    return value
 
 
 def display_name(group: str) -> str:

@@ -10,25 +10,29 @@ from typing import Any
 
 import msgspec
 
+from harness.hosting import untrusted
 from harness.inside.probe import CHUNK, LOST
 from harness.records import Inside, Mishap, ProcessId, Span
 
 _decode = msgspec.json.Decoder(list[Any]).decode
 
 
-def read(path: Path, process: ProcessId, since: float = 0.0) -> Inside | None:
-    """The recording of one process from the moment `since` on; None if there is none."""
+def read(path: Path, process: ProcessId, since: float = 0.0, owner: int | None = None) -> Inside | None:
+    """The recording of one process of the user `owner`, from the moment `since` on; None if there is none."""
     chunks = []
     try:
-        with path.open("rb", buffering=0) as stream:
-            # Chunks are handed out in order, so the first empty one is the end of a sparse file.
-            while (chunk := stream.read(CHUNK)) and chunk[0]:
-                chunks.append(chunk)
-            stream.seek(-LOST, os.SEEK_END)
-            lost = stream.read(LOST)
+        with untrusted.opened(path, owner) as descriptor:
+            if descriptor is None:
+                return None
+            with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+                # Chunks are handed out in order, so the first empty one is the end of a sparse file.
+                while (chunk := stream.read(CHUNK)) and chunk[0]:
+                    chunks.append(chunk)
+                stream.seek(-LOST, os.SEEK_END)
+                lost = stream.read(LOST)
     except OSError:
         return None
-    return parse(chunks, process, since, int(lost) if lost[-1] else 0)
+    return parse(chunks, process, since, int(lost) if lost.strip().isdigit() else 0)
 
 
 def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost: int = 0) -> Inside:
@@ -38,8 +42,8 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         # After the last newline there are zero bytes, or a line that was still being written.
         for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]:
             try:
-                events.append(_decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                events.append(_checked(_decode(line)))
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
                 lost += 1
     events.sort(key=lambda event: event[0])
     shift, booted = 0.0, None
@@ -95,6 +99,32 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         disturbed_files=disturbed[3],
         lost=lost,
     )
+
+
+# What follows the time, the thread and the kind of an event; of a `begin` any number of callers more.
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "boot": (dict,),
+    "begin": (int, str, str),
+    "end": (int, int, int),
+    "error": (str, str, str),
+    "again": (str,),
+    "disturbed": (str, int, int, int),
+}
+
+
+def _checked(event: list[Any]) -> list[Any]:
+    """An event as the probe writes it: the site could have written any line. Raises ValueError."""
+    at, thread, kind, *rest = event
+    fields = _FIELDS[kind] if isinstance(kind, str) and kind in _FIELDS else None
+    if fields is None or not isinstance(at, float | int) or not isinstance(thread, int):
+        raise ValueError(event)
+    callers = rest[len(fields) :]
+    fits = all(isinstance(value, field) for value, field in zip(rest, fields, strict=False))
+    if len(rest) < len(fields) or not fits or (callers and kind != "begin"):
+        raise ValueError(event)
+    if not all(isinstance(caller, str) for caller in callers) or (kind == "boot" and "monotonic" not in rest[0]):
+        raise ValueError(event)
+    return event
 
 
 def _with_script_end(spans: list[Span]) -> list[Span]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.hosting import untrusted
 from harness.records import ProcessId, State, ThreadStack
 
 # A process that can answer does so in milliseconds, and in seconds on a machine with nothing to spare.
@@ -30,53 +31,62 @@ class StateReport(msgspec.Struct):
         return State(process=process, entries=dict(self.state), failed=tuple(self.failed))
 
 
-def ask(recording: Path, question: str) -> bytes | None:
-    """The answer of the process that writes this recording; None if it does not answer in time."""
-    answer = recording.with_name(f"{recording.name}.{question.partition(' ')[0]}")
-    descriptor = _open(recording.with_name(f"{recording.name}.ask"))
-    if descriptor is None:
+def ask(recording: Path, question: str, owner: int | None = None) -> bytes | None:
+    """The answer of the process that writes this recording, whose user is `owner`; None if it does not answer in
+    time, or what it left is no answer."""
+    answer = recording.with_name(f"{recording.name}.{question}")
+    if not send(recording.with_name(f"{recording.name}.ask"), question, owner):
         return None
-    try:
-        os.write(descriptor, f"{question}\n".encode())
-    finally:
-        os.close(descriptor)
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):
-            text = answer.read_bytes()
+            text = untrusted.read(answer, owner)
             answer.unlink()
             return text
         time.sleep(POLL_SECONDS)
     return None
 
 
-def _open(pipe: Path) -> int | None:
-    """The pipe, opened for writing; None if there is none, or nobody listens to it."""
+def send(pipe: Path, question: str, owner: int | None) -> bool:
+    """Write a question into the pipe; False if there is none, or nobody listens to it."""
     deadline = time.monotonic() + LISTEN_SECONDS
     while True:
         try:
-            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            descriptor = untrusted.open_pipe(pipe, owner)
+            if descriptor is None:
+                return False
+            try:
+                return os.write(descriptor, f"{question}\n".encode()) > 0
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            if error.errno != errno.ENXIO or time.monotonic() > deadline:
-                return None
-            time.sleep(POLL_SECONDS)  # the listener has it closed between two questions
+            # Between two questions the listener has it closed, or closes it at this very moment.
+            if error.errno not in (errno.ENXIO, errno.EPIPE) or time.monotonic() > deadline:
+                return False
+        time.sleep(POLL_SECONDS)
 
 
-def stacks(recording: Path, process: ProcessId) -> tuple[ThreadStack, ...]:
+def stacks(recording: Path, process: ProcessId, owner: int | None = None) -> tuple[ThreadStack, ...]:
     """The stacks of all its threads; empty if it does not answer."""
-    text = ask(recording, "stacks")
+    text = ask(recording, "stacks", owner)
     if text is None:
         return ()
-    threads = msgspec.json.decode(text, type=list[ThreadStack])
+    try:
+        threads = msgspec.json.decode(text, type=list[ThreadStack])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
     return tuple(msgspec.structs.replace(thread, process=process) for thread in threads)
 
 
-def state(recording: Path, process: ProcessId, invariant: str) -> State:
-    """The state of the process; `invariant` is a function of the site, `module:function`, or ""."""
-    text = ask(recording, f"state {invariant}".strip())
+def state(recording: Path, process: ProcessId, owner: int | None = None) -> State:
+    """The state of the process."""
+    text = ask(recording, "state", owner)
     if text is None:
         return State(process=process, entries={}, failed=("the process did not report its state",))
-    return msgspec.json.decode(text, type=StateReport).of(process)
+    try:
+        return msgspec.json.decode(text, type=StateReport).of(process)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return State(process=process, entries={}, failed=(f"the process's report of its state is damaged: {error}",))
 
 
 def forget(recording: Path) -> None:

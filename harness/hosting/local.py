@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from harness.cases.case import Case
 from harness.errors import BadInput
 from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
-from harness.hosting.environment import environment_of
 from harness.hosting.httpd import Httpd
 from harness.hosting.preparing import ServerRuntime
 from harness.hosting.programs import PROGRAMS
+from harness.hosting.untrusted import make_events_directory, make_private_directory
 from harness.records import Schedule
 from harness.runtimes.compiling import compiled_by
 
@@ -44,8 +45,7 @@ class LocalHost(ApacheHost):
 
     def _start(self) -> None:
         # A short path, because that of a Unix socket may have at most 107 bytes.
-        self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-"))
-        directory.chmod(0o755)
+        self._directory = directory = make_private_directory()
         self._check_reachable(directory)
         names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
@@ -70,7 +70,7 @@ class LocalHost(ApacheHost):
         if not self._user:
             return
         for path in (directory, self.case.script_path, *self.runtime.reads):
-            barred = proc.barred_directory(path, self._user)
+            barred = proc.barred_directory(path, self._user, readable=path is not directory)
             if barred:
                 raise BadInput(
                     f"httpd runs as {self._user} when started by root, and {self._user} cannot enter "
@@ -78,11 +78,10 @@ class LocalHost(ApacheHost):
                 )
 
     def _server(self, directory: Path, groups: list[str]) -> Httpd:
-        (directory / "events").mkdir(parents=True)
-        if self._user:
-            shutil.chown(directory / "events", self._user)
-        environment = environment_of(self.case, self.runtime, self._user)
+        make_events_directory(directory)
+        environment = self.runtime.environment_for(self.case, self._user)
         server = Httpd(self.runtime.httpd, directory, groups, environment, self.case.script_path)
+        server.owner = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
         host, port = server.address
         text = render(
             self.case,

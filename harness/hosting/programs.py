@@ -15,9 +15,14 @@ INSIDE = Path(__file__).parent.parent / "inside"
 PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
 
 
-def put_programs(directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None) -> None:
-    """Copy what runs inside a server's processes into its directory; with a `plan`, threads are perturbed."""
+def put_programs(
+    directory: Path, compiled: Mapping[str, bytes], plan: dict[str, Any] | None = None, invariant: str = ""
+) -> None:
+    """Copy what runs inside a server's processes into its directory; with a `plan`, threads are perturbed. The
+    `invariant` is a function of the site, `module:function`, that tells its state."""
     shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    if invariant:
+        (directory / "invariant").write_text(invariant)
     if plan is not None:
         (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a format that Python 2.7 and 3 can read
     for name, code in compiled.items():

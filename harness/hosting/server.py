@@ -34,6 +34,8 @@ class Server(Observer):
     def __init__(self, directory: Path, groups: list[str], address: tuple[str, int], script: Path) -> None:
         self.directory = directory
         """Configuration, log and recordings, as this process sees them."""
+        self.owner: int | None = None
+        """The user id of its processes, where it is known."""
         self.groups = groups
         self.address = address
         self.script = script
@@ -90,11 +92,9 @@ class Server(Observer):
         return by_group
 
     def cpu_seconds(self, process: ProcessId) -> float | None:
-        """CPU time of one of its processes so far, in seconds; None when it is gone."""
         return proc.cpu_seconds(self._outside(process))
 
     def resident_mib(self, process: ProcessId) -> float | None:
-        """Resident memory of one of its processes, in MiB; None when it is gone."""
         return proc.resident_mib(self._outside(process))
 
     def touch(self) -> None:
@@ -127,13 +127,13 @@ class Server(Observer):
         return self._recording(process).exists()
 
     def inside(self, process: ProcessId, since: float) -> Inside | None:
-        return events.read(self._recording(process), process, since)
+        return events.read(self._recording(process), process, since, self.owner)
 
     def stacks(self, process: ProcessId) -> tuple[ThreadStack, ...]:
-        return listener.stacks(self._recording(process), process)
+        return listener.stacks(self._recording(process), process, self.owner)
 
-    def state(self, process: ProcessId, invariant: str) -> State:
-        return listener.state(self._recording(process), process, invariant)
+    def state(self, process: ProcessId) -> State:
+        return listener.state(self._recording(process), process, self.owner)
 
     def forget(self, process: ProcessId) -> None:
         recording = self._recording(process)

@@ -196,6 +196,7 @@ class ComposeServer(Server):
         try:
             self._empty()
             (self.directory / "events").mkdir(parents=True)
+            (self.directory / "shared").touch()  # the container's user is another than this one: see inside/listener.py
             share(self.directory)
             self._mount.chmod(self._mount.stat().st_mode | 0o555)
         except OSError as error:

@@ -59,8 +59,8 @@ class Observer(abc.ABC):
         """What its threads are doing right now, as it reports it."""
 
     @abc.abstractmethod
-    def state(self, process: ProcessId, invariant: str) -> State:
-        """Its state, as it reports it; `invariant` is a function of the site, `module:function`, or ""."""
+    def state(self, process: ProcessId) -> State:
+        """The state that it is in, told by itself."""
 
     @abc.abstractmethod
     def log(self, processes: Iterable[ProcessId]) -> tuple[LogLine, ...]:
@@ -81,23 +81,12 @@ class ColdSlot:
     def __init__(self, slot: Slot, case: Case, observer: Observer, live: Callable[[], list[ProcessId]]) -> None:
         """`live` returns the processes that the slot has at that moment."""
         self.slot = slot
+        self.name, self.address, self.headers = slot.name, slot.address, slot.headers
         self.case = case
         self._observer = observer
         self._live = live
         self._processes: tuple[WatchedProcess, ...] = ()
         self._stacks: tuple[ThreadStack, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.slot.name
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return self.slot.address
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return self.slot.headers
 
     def watch(self) -> tuple[WatchedProcess, ...]:
         """Its processes: those seen before, with a mark if they are gone, and new ones."""
@@ -154,7 +143,7 @@ class ColdSlot:
         if not self.case.black_box:
             # An old process may be ending, because a restart ends it: it need not report.
             sound = [watched.process for watched in self._processes if answered and watched.fresh and not watched.gone]
-            states = tuple(observer.state(process, self.case.invariant) for process in sound)
+            states = tuple(observer.state(process) for process in sound)
             recordings = (observer.inside(process, since if reload else 0.0) for process in pids)
             inside = tuple(recording for recording in recordings if recording is not None)
         log = observer.log(pids)

@@ -80,7 +80,7 @@ class LocustClient:
         ours, theirs = socket.socketpair()
         with theirs, self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._command(theirs.fileno())],
+                [sys.executable, "-P", "-m", *self._command(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -33,40 +33,36 @@ def exchange(address: tuple[str, int], request: Request, headers: Mapping[str, s
     """Send a single request, and wait up to `timeout` seconds for its answer; recorded as Locust's users record it."""
     result = RequestResult(intended=time.monotonic())
     result.sent = result.intended
+    try:
+        response = send(address, request, headers, timeout)
+    except requests.Timeout:
+        result.failure = "open"
+    except requests.ConnectionError as error:
+        result.failure = "reset"
+        result.body = str(error)
+    else:
+        result.first_byte = result.last_byte = time.monotonic()
+        result.status = response.status_code
+        result.body = response.content.decode("utf-8", "backslashreplace")
+        kept = ((name.lower(), value) for name, value in response.headers.items())
+        result.headers = {name: value for name, value in kept if name in KEPT_HEADERS}
+    return result
+
+
+def send(address: tuple[str, int], request: Request, headers: Mapping[str, str], timeout: float) -> requests.Response:
+    """The response to a single request with just these headers. Raises requests.RequestException."""
     with requests.Session() as session:
         session.trust_env = False  # no proxy between the harness and its own server
         session.headers.clear()
-        try:
-            response = session.request(
-                request.method,
-                f"http://{address[0]}:{address[1]}{request.path}",
-                data=request.body.encode() or None,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            )
-        except requests.Timeout:
-            result.failure = "open"
-        except requests.ConnectionError as error:
-            result.failure = "reset"
-            result.body = str(error)
-        else:
-            result.first_byte = result.last_byte = time.monotonic()
-            result.status = response.status_code
-            result.body = response.content.decode("utf-8", "backslashreplace")
-            kept = ((name.lower(), value) for name, value in response.headers.items())
-            result.headers = {name: value for name, value in kept if name in KEPT_HEADERS}
-    return result
+        url = f"http://{address[0]}:{address[1]}{request.path}"
+        body = request.body.encode() or None
+        return session.request(request.method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
 
 
 def message_of(request: Request, extra: dict[str, str]) -> dict[str, Any]:
     """A request in the form that the subprocess reads."""
-    return {
-        "method": request.method,
-        "path": request.path,
-        "body": request.body,
-        "headers": headers_of(request, extra),
-    }
+    headers = headers_of(request, extra)
+    return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
 
 
 def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
@@ -79,10 +75,9 @@ def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
 
 def answer_of(result: RequestResult, user: int, request: int) -> Answer:
     """A worker's result as an answer; which process gave it is taken from the probe's headers."""
-    fields = msgspec.structs.asdict(result)
-    fields["headers"] = headers = dict(result.headers)
+    headers = dict(result.headers)
     process, count = proof_of(headers)
-    return Answer(user=user, request=request, process=process, count=count, **fields)
+    return Answer.of(result, user=user, request=request, process=process, count=count, headers=headers)
 
 
 def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
@@ -91,4 +86,7 @@ def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
     if process is None or count is None:
         return None, None
     pid, _, start = process.partition(":")
-    return ProcessId(int(pid), int(start)), int(count)
+    try:
+        return ProcessId(int(pid), int(start)), int(count)
+    except ValueError:  # not of the probe: the site has sent headers of that name
+        return None, None

@@ -160,7 +160,7 @@ def be_worker(port: int) -> None:
 def start_workers(environment: Any, count: int) -> list[subprocess.Popen[bytes]]:
     """Become a Locust master, and start `count` workers. Raises RuntimeError: they do not connect."""
     runner = environment.create_master_runner(LOOPBACK, 0)
-    command = [sys.executable, "-m", "harness.load.steady", "worker", str(runner.server.port)]
+    command = [sys.executable, "-P", "-m", "harness.load.steady", "worker", str(runner.server.port)]
     workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(count)]
     deadline = time.monotonic() + START_SECONDS
     while len(runner.clients) < count:

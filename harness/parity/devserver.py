@@ -16,7 +16,9 @@ import requests
 
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.httpd import free_port
+from harness.load.exchange import headers_of, send
 from harness.proc import pdeathsig_prefix
+from harness.records import Request
 
 # Django 1.1 on Python 2.7 listens within seconds even on a busy machine; a site may do as much again many times over.
 START_SECONDS = 60.0
@@ -72,23 +74,19 @@ class DevelopmentServer:
     def get(self, path: str, headers: Mapping[str, str], timeout: float) -> requests.Response:
         """The answer to one request, sent as soon as the server listens. Raises BadInput: the server does not start or
         does not answer; the message ends with its output; InfrastructureError: another program has its port."""
-        host, port = self.address
+        request = Request(path=path, headers=dict(headers))
         deadline = time.monotonic() + START_SECONDS
-        with requests.Session() as session:
-            session.trust_env = False
-            while True:
-                try:
-                    return session.get(
-                        f"http://{host}:{port}{path}", headers=dict(headers), timeout=timeout, allow_redirects=False
-                    )
-                except requests.Timeout as error:
-                    self.check_port()
-                    raise BadInput(
-                        f"the development server does not answer GET {path} in {timeout:.0f} s{self._output_end()}"
-                    ) from error
-                except requests.ConnectionError:
-                    self._check(deadline)
-                time.sleep(POLL_SECONDS)
+        while True:
+            try:
+                return send(self.address, request, headers_of(request, {}), timeout)
+            except requests.Timeout as error:
+                self.check_port()
+                raise BadInput(
+                    f"the development server does not answer GET {path} in {timeout:.0f} s{self._output_end()}"
+                ) from error
+            except requests.ConnectionError:
+                self._check(deadline)
+            time.sleep(POLL_SECONDS)
 
     def check_port(self) -> None:
         """Raises InfrastructureError: another program has the server's port, and has got the request."""

@@ -25,12 +25,10 @@ class Places:
 
     def shown(self, path: str) -> str:
         """A path for a reader: relative to the site's directory where it lies in it."""
-        for base, name in ((self.root, f"{self.root.name}"), (self.root.parent, "(above the site)")):
-            if Path(path) == base:
-                return name
-            if base == self.root and Path(path).is_relative_to(base):
-                return f"{name}/{Path(path).relative_to(base)}"
-        return path
+        if Path(path) == self.root.parent:
+            return "(above the site)"
+        here = Path(path).is_relative_to(self.root)
+        return str(self.root.name / Path(path).relative_to(self.root)) if here else path
 
 
 def find_places(site: str, sites: Path, script: str | None) -> Places:

@@ -18,8 +18,12 @@ SCHEMA_VERSION = 1
 
 def print_comparison(console: Console, comparison: ParityComparison) -> None:
     """Print the table, what to change in the script, and a summary."""
-    script = Path(comparison.script).name
-    table = Table("", "development server", f"{script}, {comparison.mode} mode", "", title=_title(comparison))
+    script, versions = Path(comparison.script).name, comparison.versions
+    title = escape(
+        f"{Path(comparison.site).name}: Django {versions.get('django', '?')}, Python {versions.get('python', '?')}, "
+        f"mod_wsgi {versions.get('mod_wsgi', '?')}"
+    )
+    table = Table("", "development server", f"{script}, {comparison.mode} mode", "", title=title)
     for row in comparison.rows:
         mark = "same" if row.same else "accepted" if row.accepted else "[bold red]DIFFERS[/]"
         table.add_row(row.title, escape(row.development_server), escape(row.script), mark)
@@ -42,14 +46,6 @@ def words_of(comparison: ParityComparison) -> Iterator[str]:
     yield f"  or all of it at once: {'; '.join(bootstrap(comparison.directory))}"
     keys = [row.key for row in comparison.differing]
     yield f"differs in {len(keys)} of {len(comparison.rows)} rows: {', '.join(keys)} (--accept KEY for each that may)"
-
-
-def _title(comparison: ParityComparison) -> str:
-    versions = comparison.versions
-    return escape(
-        f"{Path(comparison.site).name}: Django {versions.get('django', '?')}, Python {versions.get('python', '?')}, "
-        f"mod_wsgi {versions.get('mod_wsgi', '?')}"
-    )
 
 
 def encode(comparison: ParityComparison) -> bytes:

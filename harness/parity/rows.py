@@ -80,7 +80,7 @@ def _path(both: Sides) -> ParityRow:
     above = (str(top), str(top.parent))
 
     def split(path: Sequence[str]) -> tuple[list[str], set[str]]:
-        near = [entry for entry in dict.fromkeys(path) if entry in above or _within(entry, top)]
+        near = [entry for entry in dict.fromkeys(path) if entry in above or entry.startswith(f"{top}/")]
         return near, set(path) - set(near)
 
     (dev, dev_rest), (wsgi, wsgi_rest) = split(both.dev.snapshot.path), split(both.wsgi.snapshot.path)
@@ -275,7 +275,3 @@ def _called(
 
 def _listed(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
-
-
-def _within(path: str, directory: object) -> bool:
-    return path.startswith(f"{directory}/")

@@ -1,28 +1,28 @@
-"""Starts a site both ways, requests the same page from both, and reads what was recorded."""
+"""Chooses a runtime, starts a site both ways on it, requests the same page from both, and reads what was recorded."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import requests
 
-from harness import proc
 from harness.cases.case import Case
+from harness.cases.scenario import load_scenario
 from harness.cases.script import script_case
 from harness.checkers.tracebacks import errors_in
-from harness.errors import BadInput, InfrastructureError
-from harness.hosting.environment import environment_of
+from harness.errors import BadInput, HarnessError, InfrastructureError
 from harness.hosting.local import LocalHost
-from harness.hosting.preparing import ServerRuntime
+from harness.hosting.preparing import ServerRuntime, prepare, prepare_for_python
+from harness.hosting.untrusted import make_events_directory, make_private_directory
+from harness.load.exchange import headers_of, send
 from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
 from harness.parity.observation import Observation, read_events
@@ -30,6 +30,7 @@ from harness.parity.places import Places
 from harness.parity.references import module_names, references, sources
 from harness.records import LogLine, Mode
 from harness.runtimes.compiling import check_syntax
+from harness.runtimes.spec import declared_runtimes, spec_named
 
 RECORDER = Path(__file__).parent.parent / "inside" / "parity.py"
 # The client may have its answer before the server says that the request is over, which is when the snapshot is made.
@@ -39,7 +40,34 @@ SNAPSHOT_SECONDS = 10.0
 NO_REQUEST_SECONDS = 1.0
 POLL_SECONDS = 0.01  # a user does not notice such a delay
 LOG_LINES = 10  # the end of a traceback
-Name = Literal["dev", "wsgi"]
+
+
+def choose_runtime(
+    places: Places,
+    name: str | None,
+    file: Path | None,
+    python: Path | None,
+    say: Callable[[str], None] = lambda _: None,
+) -> ServerRuntime:
+    """The runtime of that name, else the one of the site's own scenario file, else the interpreter that runs this.
+    Raises BadInput, InfrastructureError: as for a run."""
+    if name and python:
+        raise BadInput("--runtime and --python both name an interpreter: give one of them")
+    if python is None and name is None:
+        name = _runtime_of_scenario(places)
+    if name is None:
+        return prepare_for_python(python or Path(sys.executable), say)
+    return prepare(name, spec_named(name, declared_runtimes(file)), say)
+
+
+def _runtime_of_scenario(places: Places) -> str | None:
+    file = Path("scenarios") / f"{places.root.name.replace('_', '-')}.toml"
+    if places.root.parent.resolve() != Path("sites").resolve() or not file.is_file():
+        return None
+    try:
+        return load_scenario(file).runtime
+    except HarnessError:
+        return None
 
 
 def compare_site(
@@ -84,17 +112,14 @@ def compare_site(
 
 @contextmanager
 def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
-    """A directory with a recorder for each of the two; any user may enter it."""
-    directory = Path(tempfile.mkdtemp(prefix=f"harness-parity-{os.getpid()}-"))
+    """A directory with a recorder for each of the two."""
+    directory = make_private_directory(f"harness-parity-{os.getpid()}-")
     try:
-        directory.chmod(0o755)
-        user, _ = proc.server_user()
+        (directory / "dev" / "events").mkdir(parents=True)
+        make_events_directory(directory / "wsgi")
         for name in ("dev", "wsgi"):
-            (directory / name / "events").mkdir(parents=True)
             shutil.copyfile(RECORDER, directory / name / "sitecustomize.py")
             (directory / name / "plan.json").write_text(json.dumps(plan))
-        if user:
-            shutil.chown(directory / "wsgi" / "events", user)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -103,7 +128,7 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
 def _development_server(
     places: Places, case: Case, runtime: ServerRuntime, recorder: Path, timeout: float
 ) -> Observation:
-    environment = environment_of(case, runtime, "")
+    environment = runtime.environment_for(case)
     # It has its own bytecode directory: files of this user would be in the way of the server's user.
     environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
     before = environment.get("PYTHONPATH")
@@ -124,19 +149,11 @@ def _development_server(
 def _server(case: Case, runtime: ServerRuntime, recorder: Path, timeout: float) -> Observation:
     with LocalHost(case, runtime, 1, 1, recorder=recorder / "sitecustomize.py") as host:
         slot = host.take()
-        host_name, port = slot.address
         request = case.requests[0]
-        with requests.Session() as session:
-            session.trust_env = False
-            try:
-                answer = session.get(
-                    f"http://{host_name}:{port}{request.path}",
-                    headers={**request.headers, **slot.headers},
-                    timeout=timeout,
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
-                raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {error}{_log(host)}") from error
+        try:
+            answer = send(slot.address, request, headers_of(request, slot.headers), timeout)
+        except requests.RequestException as error:
+            raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {error}{_log(host)}") from error
         observation = _await_snapshot(recorder / "events", answer.status_code)
         if not observation.answered:
             errors = errors_in(LogLine(0, line.partition("] ")[2]) for line in host.recent_log())
@@ -151,7 +168,8 @@ def _log(host: LocalHost) -> str:
 
 
 def _await_snapshot(events: Path, status: int) -> Observation:
-    deadline = time.monotonic() + (SNAPSHOT_SECONDS if _has_begun(events) else NO_REQUEST_SECONDS)
+    has_begun = any('"event": "request"' in path.read_text() for path in events.glob("*.jsonl"))
+    deadline = time.monotonic() + (SNAPSHOT_SECONDS if has_begun else NO_REQUEST_SECONDS)
     while True:
         try:
             observation = Observation(read_events(events), status)
@@ -160,7 +178,3 @@ def _await_snapshot(events: Path, status: int) -> Observation:
         if observation.answered or time.monotonic() > deadline:
             return observation
         time.sleep(POLL_SECONDS)
-
-
-def _has_begun(events: Path) -> bool:
-    return any('"event": "request"' in path.read_text() for path in events.glob("*.jsonl"))

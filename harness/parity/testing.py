@@ -11,8 +11,7 @@ from rich.console import Console
 from harness.parity.compare import ParityComparison
 from harness.parity.places import find_places
 from harness.parity.report import print_comparison
-from harness.parity.run import compare_site
-from harness.parity.runtime import choose_runtime
+from harness.parity.run import choose_runtime, compare_site
 from harness.records import Mode
 
 WIDTH = 120

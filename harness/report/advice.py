@@ -28,17 +28,13 @@ def print_advice(
         print_plain(console, line)
     if not fix_preview:
         return
-    diff = preview(source, str(script), advice, django_of(cases))
+    diff = preview(source, str(script), advice, recipes.version(_django_text(cases)))
     if not diff:
         print_plain(console, f"{script}: no lines to add")
     elif console.is_terminal:
         console.print(Syntax(diff, "diff", word_wrap=True, background_color="default"))
     else:
         print_plain(console, diff)
-
-
-def django_of(cases: Sequence[CaseResult]) -> recipes.Version:
-    return recipes.version(_django_text(cases))
 
 
 def _django_text(cases: Sequence[CaseResult]) -> str:

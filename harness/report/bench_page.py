@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from harness.bench.records import PHASES, Bench, Cell, Cycle, PhaseName, SampleOutcome
-from harness.bench.summary import phase_of, rows
+from harness.bench.records import PHASES, Bench, Cell, Cycle, PhaseName
+from harness.bench.summary import Sample, phase_of, rows
 from harness.bench.table import tables, warnings
 from harness.report.headline import bench_headline
-from harness.report.page import FILE, render_page, write_page
+from harness.report.page import render_page
 
 # On all charts of a page: at 24 bytes each that is about 600 kB, which a browser draws at once.
 MOST_POINTS = 24_000
 # Points of a percentile curve for each nine: of a curve up to p99.99 they lie some 35 pixels apart, smooth to the eye.
 _STEPS = 8
-
-
-@dataclass(frozen=True)
-class Point:
-    """A request in a chart."""
-
-    at: float
-    """When it was intended, in seconds from the first restart of its cycle."""
-    latency_ms: float | None
-    outcome: SampleOutcome
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One cell over time: its cycles on top of each other, in seconds from the first restart of each."""
-
-    title: str
-    note: str
-    """Why there is nothing to draw; else empty."""
-    alt: str
-    data: dict[str, Any]
-
-
-def write_bench_html(directory: Path, bench: Bench) -> Path:
-    """Write `report.html` into the directory of a stored bench run: its path. Raises BadInput."""
-    return write_page(directory / FILE, render(bench))
 
 
 def render(bench: Bench) -> str:
@@ -63,8 +36,9 @@ def render(bench: Bench) -> str:
     )
 
 
-def _chart(cell: Cell, room: int) -> Chart:
-    points = sorted((point for cycle in cell.cycles for point in _points(cycle)), key=lambda point: point.at)
+def _chart(cell: Cell, room: int) -> dict[str, Any]:
+    """One cell over time: its cycles on top of each other, in seconds from the first restart of each."""
+    points = sorted((point for cycle in cell.cycles for point in _points(cycle)), key=lambda point: point.intended)
     drawn = list(_thin(points, room))
     restarts = sorted({round(at - cycle.restarts_s[0], 2) for cycle in cell.cycles for at in cycle.restarts_s})
     lost = sum(point.outcome != "ok" for point in points)
@@ -73,12 +47,12 @@ def _chart(cell: Cell, room: int) -> Chart:
         f"Latency over time of {cell.name}: {len(points)} requests in {len(cell.cycles)} cycles, {lost} of them "
         f"without a good answer" + (f", the slowest answered after {slowest:.0f} ms" if slowest is not None else "")
     )
-    return Chart(
-        title=cell.name,
-        note=cell.note if not points else "",
-        alt=alt,
-        data={
-            "at": [point.at for point in drawn],
+    return {
+        "title": cell.name,
+        "note": cell.note if not points else "",
+        "alt": alt,
+        "data": {
+            "at": [point.intended for point in drawn],
             "ok": [point.latency_ms if point.outcome == "ok" else None for point in drawn],
             "bad": [point.latency_ms if point.outcome != "ok" else None for point in drawn],
             "lost": [point.latency_ms is None for point in drawn],
@@ -86,17 +60,18 @@ def _chart(cell: Cell, room: int) -> Chart:
             "restarts": restarts,
             "drawn": [len(drawn), len(points)],
         },
-    )
+    }
 
 
-def _points(cycle: Cycle) -> Iterable[Point]:
-    samples = cycle.samples
+def _points(cycle: Cycle) -> Iterable[Sample]:
+    """The samples of a cycle, in seconds from its first restart, as exact as a chart can show."""
     zero = cycle.restarts_s[0] if cycle.restarts_s else 0.0
-    for at, latency, outcome in zip(samples.intended_s, samples.latency_ms, samples.outcome, strict=True):
-        yield Point(round(at - zero, 3), None if latency is None else round(latency, 1), outcome)
+    for sample in rows(cycle):
+        latency_ms = sample.latency_ms and round(sample.latency_ms, 1)
+        yield replace(sample, intended=round(sample.intended - zero, 3), latency_ms=latency_ms)
 
 
-def _thin(points: Sequence[Point], most: int) -> Iterable[Point]:
+def _thin(points: Sequence[Sample], most: int) -> Iterable[Sample]:
     """About `most` of the points: of neighbours in time the slowest, and each without a good answer."""
     size = -(-len(points) // max(1, most))
     if size <= 1:

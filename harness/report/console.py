@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import TracebackType
+from dataclasses import dataclass, field
 
 import click
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.table import Column, Table
 from harness.bench.records import Bench
 from harness.bench.table import tables, warnings
 from harness.cases.case import Case
+from harness.errors import printable
 from harness.report.sentences import (
     case_name,
     conclusion,
@@ -41,12 +41,12 @@ _MOST_NAMES = 4
 
 def say(text: str) -> None:
     """Progress and notes go to standard error: standard output is for results."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def print_plain(console: Console, text: str) -> None:
     """Print text without markup or wrapping: a path that is wrapped cannot be copied."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -62,9 +62,7 @@ class _CaseProgress:
     number: str
     began: float
     reported: float
-    trials: int = 0
-    judged: int = 0
-    bad: int = 0
+    tally: Tally = field(default_factory=Tally)
 
 
 class ProgressWatcher:
@@ -95,9 +93,7 @@ class ProgressWatcher:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def case_begins(self, case: Case) -> None:
@@ -112,21 +108,22 @@ class ProgressWatcher:
 
     def case_goes_on(self, case: Case, tally: Tally) -> None:
         live = self._live[case.id]
-        live.trials, live.judged, live.bad = tally.trials, tally.judged, tally.bad
+        live.tally = tally
         self._show()
         if not self._console.is_terminal and self._clock() - live.reported >= QUIET_SECONDS:
             live.reported = self._clock()
-            self._print(
+            print_plain(
+                self._console,
                 f"[{live.number}] {case.id}: {tally.trials} of {case.trials} trials, "
-                f"{tally.judged} effective, {tally.bad} bad, {live.reported - live.began:.0f} s so far"
+                f"{tally.judged} effective, {tally.bad} bad, {live.reported - live.began:.0f} s so far",
             )
 
     def _show(self) -> None:
         self._progress.update(
             self._task,
-            completed=self._before + sum(live.trials for live in self._live.values()),
-            effective=self._effective + sum(live.judged for live in self._live.values()),
-            bad=self._bad + sum(live.bad for live in self._live.values()),
+            completed=self._before + sum(live.tally.trials for live in self._live.values()),
+            effective=self._effective + sum(live.tally.judged for live in self._live.values()),
+            bad=self._bad + sum(live.tally.bad for live in self._live.values()),
         )
 
     def case_ends(self, case: Case, result: CaseResult) -> None:
@@ -137,19 +134,17 @@ class ProgressWatcher:
         self._bad += result.bad_trials
         self._show()
         mark = "met" if result.met else "NOT MET"
-        self._print(
+        print_plain(
+            self._console,
             f"[{live.number}] {case.id}: {result.verdict_text} in {result.trials} trials, "
-            f"{result.duration_s:.0f} s, {mark}"
+            f"{result.duration_s:.0f} s, {mark}",
         )
 
     def case_skipped(self, case: Case, reason: str) -> None:
         self._begun += 1
         self._before += case.trials
         self._show()
-        self._print(f"[{self._begun}/{self._cases}] {case.id}: skipped: {reason}")
-
-    def _print(self, text: str) -> None:
-        print_plain(self._console, text)
+        print_plain(self._console, f"[{self._begun}/{self._cases}] {case.id}: skipped: {reason}")
 
 
 def print_result(

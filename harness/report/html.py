@@ -91,7 +91,11 @@ def _sections(directory: Path, result: RunResult, trial: int | None) -> list[Sec
     for number, case in enumerate(by_gravity(result.cases), 1):
         path = directory / CASES / file_name(case.case)
         stored = StoredCase(path) if path.is_file() else None
-        figures = _figures(stored, case, trial) if stored is not None else []
+        witnesses: Sequence[Witness] = ()
+        if stored is not None:
+            witnesses = find_witnesses(stored, case) if trial is None else [find_record(stored, trial)]
+        figures = [_figure(witness, case, named=trial is not None) for witness in witnesses]
+        paths = list(dict.fromkeys(request.path for request in stored.case.requests)) if stored else ["/"]
         fitting = []
         for figure in figures:
             bars = len(figure.timeline.bars)
@@ -105,17 +109,11 @@ def _sections(directory: Path, result: RunResult, trial: int | None) -> list[Sec
                 findings=tuple(main_findings(case)),
                 figures=tuple(fitting),
                 declarations=_declarations(stored, case) if stored is not None else (),
-                advice=advise(case, _paths(stored)),
+                advice=advise(case, paths),
                 left_out=len(fitting) < len(figures),
             )
         )
     return sections
-
-
-def _figures(stored: StoredCase, case: CaseResult, trial: int | None) -> list[Figure]:
-    """The witnesses of a case, or the one `trial` that a reader has named."""
-    witnesses = find_witnesses(stored, case) if trial is None else [find_record(stored, trial)]
-    return [_figure(witness, case, named=trial is not None) for witness in witnesses]
 
 
 def _figure(witness: Witness, case: CaseResult, *, named: bool) -> Figure:
@@ -129,10 +127,6 @@ def _figure(witness: Witness, case: CaseResult, *, named: bool) -> Figure:
     else:
         caption = "one of the trials"
     return Figure(witness.timeline(), caption, trial)
-
-
-def _paths(stored: StoredCase | None) -> Sequence[str]:
-    return list(dict.fromkeys(request.path for request in stored.case.requests)) if stored else ["/"]
 
 
 def _declarations(stored: StoredCase, case: CaseResult) -> tuple[Declaration, ...]:

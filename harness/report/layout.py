@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.checkers.threads import number_threads
 from harness.checkers.tracebacks import own_frames
 from harness.records import Answer, Control, Inside, Mishap, OutcomeName, ProcessId, Request, Span, Trial
 from harness.report.timeline import Bar, Group, Lane, Mark, Timeline, views_of
@@ -96,17 +95,17 @@ class _Layout:
     # -- lanes ---------------------------------------------------------------------------------------------------
 
     def group(self, inside: Inside) -> Group:
-        numbers = number_threads(inside)
+        numbers = inside.number_threads()
         by_thread: dict[int, list[Span]] = defaultdict(list)
         for span in outer_first(inside.spans):
             by_thread[span.thread].append(span)
         counts = Counter(span.kind for span in inside.spans)
-        waits = {
-            # With its number in the evidence.
-            stack.thread: f"waits for {stack.waits_for}{_held_by(stack.owner, numbers)} (this is {stack.thread})"
-            for stack in self.record.evidence.stacks
-            if stack.waits_for and stack.process in (inside.process, NOBODY)
-        }
+        waits = {}
+        for stack in self.record.evidence.stacks:
+            if stack.waits_for and stack.process in (inside.process, NOBODY):
+                held_by = f", held by thread {numbers.get(stack.owner, stack.owner)}" if stack.owner else ""
+                # With its number in the evidence.
+                waits[stack.thread] = f"waits for {stack.waits_for}{held_by} (this is {stack.thread})"
         lanes = tuple(
             Lane(
                 title=f"thread {numbers[thread]}",
@@ -117,7 +116,9 @@ class _Layout:
         )
         title = [f"process {inside.process.pid}"]
         if inside.booted is not None and inside.booted < self.release:
-            title.append(f"interpreter started {_long(1000 * (self.release - inside.booted))} before the first request")
+            seconds = self.release - inside.booted
+            long = f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+            title.append(f"interpreter started {long} before the first request")
         if inside.strategy:
             title.append(f"perturbed threads: {inside.strategy}, seed {inside.seed}")
         return Group(", ".join(title), lanes)
@@ -220,7 +221,7 @@ class _Layout:
 
     def _work(self, span: Span, thread: int, row: int, counts: Counter[str], inside: Inside) -> Bar:
         doubled = span.kind in self.repeated and counts[span.kind] > 1
-        meanwhile = [other for other in inside.spans if other.kind == "request" and _overlap(other, span)]
+        meanwhile = [other for other in inside.spans if other.kind == "request" and other.overlaps(span)]
         others = sum(request.thread != span.thread for request in meanwhile)
         host = next((request.name for request in meanwhile if request.thread == span.thread), "")
         notes = [f"inside request {host.partition('.')[2]}" if host else "outside any request"]
@@ -279,10 +280,6 @@ def _request_note(name: str, request: str) -> str:
     return f"request {name.partition('.')[2]}: {request}"
 
 
-def _held_by(owner: int, numbers: Mapping[int, int]) -> str:
-    return f", held by thread {numbers.get(owner, owner)}" if owner else ""
-
-
 def _mark(outcome: OutcomeName) -> Mark:
     return "" if outcome == "ok" else "bad"
 
@@ -293,14 +290,6 @@ def _status_text(answer: Answer | None) -> str:
     if answer.status is not None:
         return str(answer.status)
     return "no answer" if answer.failure == "open" else answer.failure or ""
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return (one.end is None or one.end >= other.begin) and (other.end is None or other.end >= one.begin)
-
-
-def _long(milliseconds: float) -> str:
-    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds:.0f} ms"
 
 
 def _thinned(groups: Sequence[Group], most: int) -> tuple[list[Group], int]:

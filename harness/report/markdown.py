@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 
@@ -36,7 +37,8 @@ def render(result: RunResult) -> str:
     lines = [f"## {_LEVELS[head.level]} {plain(head.title)}", ""]
     if head.sentence:
         lines += [plain(head.sentence), ""]
-    lines += [f"Run `{_code(result.run)}`", ""]
+    name = result.run.replace("`", "'")
+    lines += [f"Run `{name}`", ""]
     if result.cases:
         lines += [
             "| case | hosting | effective trials | bad | outcomes | verdict | expected | met |",
@@ -82,7 +84,7 @@ def _row(case: CaseResult) -> str:
 
 
 def _details(case: CaseResult) -> Iterator[str]:
-    title = f"{_SIGNS[case.verdict]} {_html(case.case)}: {case.verdict_text}"
+    title = f"{_SIGNS[case.verdict]} {html.escape(case.case, quote=False)}: {case.verdict_text}"
     yield f"<details{'' if case.met else ' open'}><summary>{title}</summary>"
     yield ""
     for reason in case.unmet:
@@ -108,11 +110,3 @@ def _finding(finding: FindingResult) -> Iterator[str]:
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _code(text: str) -> str:
-    return text.replace("`", "'")
-
-
-def _html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

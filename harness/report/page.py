@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from harness.report import sentences
 from harness.report.headline import Headline
-from harness.store.files import write_whole
+from harness.store.runs import write_whole
 
 FILE = "report.html"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -59,17 +59,10 @@ def _environment() -> jinja2.Environment:
     )
     for name in ("conclusion", "evidence_tail", "expected_text", "hosting_text", "outcomes_text", "seen_text", "story"):
         environment.filters[name] = getattr(sentences, name)
-    environment.filters |= {"duration": _duration, "sentence": _sentence}
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
+    environment.filters["duration"] = lambda seconds: f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
     return environment
 
 
 def _asset(name: str) -> str:
     return _TEMPLATES.joinpath(name).read_text(encoding="utf-8")
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.cases.case import Case
-from harness.checkers.threads import number_threads
-from harness.records import Answer, Inside, Span
+from harness.records import Answer, Inside
 from harness.report.layout import NOBODY, name_answers, outer_first, seen_until
 from harness.report.witness import Witness
 
@@ -26,11 +25,6 @@ _THREADS_OF_A_PROCESS = 10_000
 
 def encode_trace(case: Case, witness: Witness, run: str) -> bytes:
     """The trace of one trial or control, as the contents of a file."""
-    return msgspec.json.encode(trace(case, witness, run))
-
-
-def trace(case: Case, witness: Witness, run: str) -> dict[str, Any]:
-    """The trace of one trial or control, as plain data."""
     record = witness.record
     answers = name_answers(record)
     begins = [answer.intended for answer in answers.values()]
@@ -41,16 +35,8 @@ def trace(case: Case, witness: Witness, run: str) -> dict[str, Any]:
     events = [*_client(client, answers, witness, zero)]
     for inside in record.evidence.inside:
         events += _server(numbers[inside.process], client, inside, answers, witness, zero)
-    return {
-        "displayTimeUnit": "ms",
-        "otherData": {
-            "run": run,
-            "case": case.id,
-            type(record).__name__.lower(): record.number,
-            "seed": case.seed,
-        },
-        "traceEvents": events,
-    }
+    about = {"run": run, "case": case.id, type(record).__name__.lower(): record.number, "seed": case.seed}
+    return msgspec.json.encode({"displayTimeUnit": "ms", "otherData": about, "traceEvents": events})
 
 
 def _client(pid: int, answers: Mapping[str, Answer], witness: Witness, zero: float) -> Iterator[Event]:
@@ -78,7 +64,7 @@ def _server(
     pid: int, client: int, inside: Inside, answers: Mapping[str, Answer], witness: Witness, zero: float
 ) -> Iterator[Event]:
     yield from _named("process", pid, 0, f"process {inside.process.pid}", pid)
-    order = number_threads(inside)
+    order = inside.number_threads()
     tids = {thread: pid * _THREADS_OF_A_PROCESS + number for thread, number in order.items()}
     for thread, number in order.items():
         yield from _named("thread", pid, tids[thread], f"thread {number} ({thread})", number)
@@ -87,7 +73,10 @@ def _server(
         place = {"pid": pid, "tid": tids[span.thread]}
         answer = answers.get(span.name) if span.kind == "request" else None
         title = _title(answer, witness) if answer else f"{span.kind} {span.name}".strip()
-        yield _span(place, title, span.kind, span.begin - zero, _minus(span.end, zero), _arguments(span))
+        arguments: Event = {"name": span.name, "failed": span.failed}
+        if span.kind == "import":
+            arguments["nested_modules"] = span.nested
+        yield _span(place, title, span.kind, span.begin - zero, _minus(span.end, zero), arguments)
         if answer is not None:
             sent = answer.sent if answer.sent is not None else answer.intended
             flow = {"name": "request", "cat": "flow", "id": client_tids[span.name]}
@@ -103,11 +92,6 @@ def _server(
             frames = [f"{frame.file}:{frame.line} {frame.function}" for frame in stack.frames]
             wait = {"held_by_thread": order.get(stack.owner, stack.owner), "frames": frames}
             yield _instant({"pid": pid, "tid": tids[stack.thread]}, f"waits for {stack.waits_for}", last - zero, wait)
-
-
-def _arguments(span: Span) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"name": span.name, "failed": span.failed}
-    return arguments | ({"nested_modules": span.nested} if span.kind == "import" else {})
 
 
 def _title(answer: Answer, witness: Witness) -> str:

@@ -128,13 +128,10 @@ def views_of(groups: Sequence[Group]) -> tuple[View, ...]:
         *([_view("What went wrong", marked)] if marked else []),
         whole,
     ):
-        if not any(_alike(view, other) for other in views):
+        lengths = [sorted((view.length, other.length)) for other in views]
+        if not any(long < _ALIKE * short for short, long in lengths):
             views.append(view)
     return tuple(views)
-
-
-def _alike(one: View, other: View) -> bool:
-    return max(one.length, other.length) < _ALIKE * min(one.length, other.length)
 
 
 def _view(name: str, bars: Sequence[Bar]) -> View:

@@ -39,9 +39,9 @@ def find_witnesses(stored: StoredCase, result: CaseResult) -> tuple[Witness, ...
     """The trials (of a broken case the control) that a reader of this result should see. Reads the history once and
     keeps those few records of it. Raises BadInput: the file is not a history."""
     if result.verdict == "broken":
-        failing = (control for control in stored.controls if _failing(control, stored.case.requests))
-        controls = [next(failing, stored.controls[0])] if stored.controls else []
-        return tuple(witness(control, stored.yardstick) for control in controls)
+        witnesses = [witness(control, stored.yardstick) for control in stored.controls]
+        failing = [shown for shown in witnesses if any(name != "ok" for name, _ in shown.outcomes.values())]
+        return tuple((failing or witnesses)[:1])
     numbers = _numbers(result)
     named: dict[int, Trial] = {}
     first: Trial | None = None
@@ -104,10 +104,6 @@ def _numbers(result: CaseResult) -> list[int]:
         if finding.trial is not None and finding.outcome not in numbers.values():
             numbers.setdefault(finding.trial, finding.outcome)
     return list(numbers)[:_MOST_WITNESSES]
-
-
-def _failing(control: Control, requests: Sequence[Request]) -> bool:
-    return any(_judge_control(answer, requests)[0] != "ok" for answer in control.answers)
 
 
 def _judge_control(answer: Answer, requests: Sequence[Request]) -> tuple[OutcomeName, str]:

@@ -7,7 +7,7 @@ import time
 from harness.hosting.host import Host
 from harness.hosting.slot import ColdSlot
 from harness.load.exchange import answer_of, exchange, headers_of
-from harness.records import Answer, Control, Request, Schedule
+from harness.records import Answer, Control, Schedule
 
 
 def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Control:
@@ -25,7 +25,9 @@ def control_on(slot: ColdSlot, number: int) -> Control:
     # As many as a trial sends: a site may count its requests.
     follow_up = [turn % len(case.requests) for turn in range(case.follow_up)]
     for user, index in enumerate([*case.requests_of_stampede(), *follow_up]):
-        answers.append(_ask(slot, case.requests[index], user, index, f"c{number}.{user}", case.timeout))
+        request = case.requests[index]
+        headers = headers_of(request, {**slot.headers, "X-Harness-Request": f"c{number}.{user}"})
+        answers.append(answer_of(exchange(slot.address, request, headers, case.timeout), user, index))
         if answers[-1].failure == "open":
             break
     answered = answers[-1].failure != "open"
@@ -35,8 +37,3 @@ def control_on(slot: ColdSlot, number: int) -> Control:
         slot.read_stacks()
     evidence = slot.collect(begin, answered=answered)
     return Control(number=number, begin=begin, answers=tuple(answers), evidence=evidence)
-
-
-def _ask(slot: ColdSlot, request: Request, user: int, index: int, name: str, timeout: float) -> Answer:
-    headers = headers_of(request, {**slot.headers, "X-Harness-Request": name})
-    return answer_of(exchange(slot.address, request, headers, timeout), user, index)

@@ -34,6 +34,8 @@ class CaseRunner:
         self._begun = 0
         self.tally = Tally(reload=case.restart == "reload")
         self.stop = threading.Event()
+        self.duration = 0.0
+        """In seconds, once it has ended; of cases that took turns, its share by the number of trials."""
 
     def begin(self) -> None:
         """Run the controls and build the yardstick. Raises HarnessError."""

@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
+import psutil
 
+from harness import __version__
 from harness.cases.case import Case
 from harness.errors import MissingRuntime
 from harness.hosting.backend import Backend
 from harness.load.client import LocustClient
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, case_result, encode
-from harness.run.machine import describe_machine
 from harness.run.turns import in_turns, run_cases
-from harness.run.watcher import Watcher
-from harness.store.files import write_whole
 from harness.store.history import file_name
-from harness.store.runs import CASES, PLAN_FILE, RESULT_FILE, make_run_directory
+from harness.store.runs import CASES, PLAN_FILE, RESULT_FILE, make_run_directory, write_whole
+from harness.verdict import Tally
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a reader needs to know of the machine to compare two runs."""
+    return {
+        "harness": __version__,
+        "python": platform.python_version(),
+        "locust": version("locust"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_mb": psutil.virtual_memory().total // 2**20,
+        "load_average": [round(average, 2) for average in os.getloadavg()],
+    }
+
+
+class Watcher(Protocol):
+    """Receives progress events."""
+
+    def case_begins(self, case: Case) -> None: ...
+    def case_goes_on(self, case: Case, tally: Tally) -> None: ...
+    def case_ends(self, case: Case, result: CaseResult) -> None: ...
+    def case_skipped(self, case: Case, reason: str) -> None: ...
+
+
+class SilentWatcher:
+    """Ignores progress events."""
+
+    def case_begins(self, case: Case) -> None: ...
+    def case_goes_on(self, case: Case, tally: Tally) -> None: ...
+    def case_ends(self, case: Case, result: CaseResult) -> None: ...
+    def case_skipped(self, case: Case, reason: str) -> None: ...
 
 
 class Session:

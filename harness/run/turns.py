@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -73,22 +72,12 @@ class Turns:
                 self._host.end_schedule(runner.case.schedule)
 
 
-@dataclass(frozen=True)
-class CaseRun:
-    """A case that was run, with its tally."""
-
-    case: Case
-    tally: Tally
-    duration: float
-    """In seconds; of cases that took turns, its share by the number of trials."""
-
-
 def run_cases(
     cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], parallel: int, watch: Watch
-) -> tuple[list[CaseRun], bool]:
-    """Run cases that differ only in their schedule, and write the history of each to its path. Returns the runs, and
-    whether Ctrl-C stopped them (then they have the trials up to that moment). Raises HarnessError: the server or Locust
-    failed, or the controls prove nothing."""
+) -> tuple[list[CaseRunner], bool]:
+    """Run cases that differ only in their schedule, and write the history of each to its path. Returns their runners,
+    and whether Ctrl-C stopped them (then they have the trials up to that moment). Raises HarnessError: the server or
+    Locust failed, or the controls prove nothing."""
     begin = time.monotonic()
     with ExitStack() as histories:
         runners = [
@@ -102,6 +91,6 @@ def run_cases(
         except KeyboardInterrupt:
             stopped = True
     duration, total = time.monotonic() - begin, sum(runner.tally.trials for runner in runners)
-    shares = [runner.tally.trials / total if total else 1 / len(runners) for runner in runners]
-    runs = [CaseRun(runner.case, runner.tally, duration * share) for runner, share in zip(runners, shares, strict=True)]
-    return runs, stopped
+    for runner in runners:
+        runner.duration = duration * (runner.tally.trials / total if total else 1 / len(runners))
+    return runners, stopped

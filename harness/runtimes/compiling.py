@@ -37,7 +37,8 @@ print(json.dumps(codes))
 def check_syntax(runtime: Runtime, script: Path) -> None:
     """Compile a script with the runtime's own interpreter. Raises BadInput: a syntax error, with file and line."""
     command = [str(runtime.python), "-c", CHECK_SYNTAX, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment())
+    # From a neutral directory, here and below: a json.py of the caller's is not this interpreter's.
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", env=clean_environment())
     if done.stdout:
         raise BadInput(f"the script has a syntax error: {done.stdout.strip()}")
 
@@ -47,7 +48,7 @@ def compiled_by(python: Path, sources: tuple[Path, ...]) -> dict[str, bytes]:
     """The code objects of these files, marshalled, by name. Raises InfrastructureError: they cannot be compiled."""
     command = [str(python), "-c", COMPILE, *map(str, sources)]
     try:
-        done = subprocess.run(command, capture_output=True, check=True, env=clean_environment())
+        done = subprocess.run(command, capture_output=True, check=True, cwd="/", env=clean_environment())
     except (OSError, subprocess.CalledProcessError) as error:
         raise InfrastructureError(f"{python} cannot compile {sources[0].parent}: {error}") from error
     return msgspec.json.decode(done.stdout, type=dict[str, bytes])

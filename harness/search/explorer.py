@@ -17,9 +17,8 @@ from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.hosting.backend import Backend
 from harness.records import Control, ThreadOrder
 from harness.result import CaseResult, case_result
-from harness.run.session import Session
+from harness.run.session import Session, SilentWatcher, Watcher
 from harness.run.turns import Watch
-from harness.run.watcher import SilentWatcher, Watcher
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import check_syntax
 from harness.search.snapshot import SnapshotProcess

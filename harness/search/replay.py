@@ -13,8 +13,7 @@ from harness.checkers.findings import GRAVITY, TrialGrade
 from harness.errors import BadInput
 from harness.hosting.backend import Backend
 from harness.records import RaceClass, ThreadOrder, Trial
-from harness.run.session import Session
-from harness.run.watcher import SilentWatcher
+from harness.run.session import Session, SilentWatcher
 from harness.runtimes.building import Runtime
 from harness.search.explorer import explore_one
 from harness.store.regrade import RunRecord
@@ -185,32 +184,25 @@ def describe_size(case: Case) -> str:
     return f"{case.users} requests ({paths}), {case.threads} threads"
 
 
+@dataclass
 class Replayer:
     """Replays a trial: by its seed, by the orders that are known, and then with ever smaller cases."""
 
-    def __init__(
-        self,
-        target: ReplayTarget,
-        session: Session,
-        backend: Backend,
-        runtime_of: Callable[[str], Runtime],
-        say: Callable[[str], None],
-    ) -> None:
-        self._target = target
-        self._session = session
-        self._backend = backend
-        self._runtime_of = runtime_of
-        self._say = say
-        self._numbers = itertools.count(1)
+    target: ReplayTarget
+    session: Session
+    backend: Backend
+    runtime_of: Callable[[str], Runtime]
+    say: Callable[[str], None]
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(self, trials: int, *, minimised: bool) -> tuple[Attempt, int]:
         """Replay the trial: the smallest attempt that failed (or else the first one), and how many trials failed in the
         attempts at full size. Raises BadInput: the runtime has changed; KeyboardInterrupt: an attempt was stopped."""
-        target = self._target
+        target = self.target
         if target.order is not None:
-            versions = self._runtime_of(target.case.runtime).versions
+            versions = self.runtime_of(target.case.runtime).versions
         else:  # only a replay on a server needs a host
-            versions = self._backend.host(target.case, self._session.parallel).versions
+            versions = self.backend.host(target.case, self.session.parallel).versions
         check_runtime(target, versions)
         best = self._attempt(again(target, trials))
         failed = best.failed
@@ -221,15 +213,15 @@ class Replayer:
         return best, failed
 
     def _attempt(self, case: Case, like: ThreadOrder | None = None, how: str = "") -> Attempt:
-        target, session = self._target, self._session
-        case = case.model_copy(update={"id": f"{target.case.id}::replay-{next(self._numbers)}"})
+        target, session = self.target, self.session
+        case = case.model_copy(update={"id": f"{target.case.id}::replay-{next(self._numbers) + 1}"})
         if target.order is None:
-            _, stopped = session.run_one(case, self._backend, SilentWatcher())
+            _, stopped = session.run_one(case, self.backend, SilentWatcher())
             if stopped:
                 raise KeyboardInterrupt
         else:
-            explore_one(session, case, self._runtime_of(case.runtime), SilentWatcher(), like or by_seed(target))
+            explore_one(session, case, self.runtime_of(case.runtime), SilentWatcher(), like or by_seed(target))
         attempt = attempted(StoredCase(session.history_path(case)), target.race_class)
         followed = "" if attempt.followed is None else f", {attempt.followed:.1%} of its steps followed"
-        self._say(f"{attempt} with {how or describe_size(case)}{followed}")
+        self.say(f"{attempt} with {how or describe_size(case)}{followed}")
         return attempt

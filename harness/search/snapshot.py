@@ -11,7 +11,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -22,8 +21,8 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener
-from harness.hosting.environment import environment_of
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
+from harness.hosting.untrusted import make_events_directory, make_private_directory
 from harness.load.exchange import COMMON_HEADERS, RequestResult, answer_of
 from harness.proc import pdeathsig_prefix
 from harness.records import (
@@ -51,17 +50,6 @@ MEMORY = "/dev/shm"
 LOG_LINES = 8  # the end of a traceback
 
 
-class _ChildAnswer(msgspec.Struct):
-    """An answer as the child reports it."""
-
-    sent: float | None
-    first_byte: float | None
-    last_byte: float | None
-    status: int | None
-    headers: dict[str, str]
-    body: str
-
-
 class _ChildReport(msgspec.Struct):
     """What a child reports, or how it died."""
 
@@ -69,8 +57,8 @@ class _ChildReport(msgspec.Struct):
     idle: bool | None = None
     stacks: list[ThreadStack] = []
     states: listener.StateReport | None = None
-    answers: list[_ChildAnswer] = []
-    follow_up: list[_ChildAnswer] = []
+    answers: list[RequestResult] = []
+    follow_up: list[RequestResult] = []
     order: ThreadOrder | None = None
     died: int | None = None
     stuck: bool = False
@@ -87,7 +75,7 @@ class SnapshotProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._directory = directory = Path(tempfile.mkdtemp(prefix="harness-", dir=_memory()))
+        self._directory = directory = make_private_directory(inside=_memory())
         try:
             self._start(directory)
         except BaseException:
@@ -96,26 +84,18 @@ class SnapshotProcess:
         return self
 
     def _start(self, directory: Path) -> None:
-        directory.chmod(0o755)
-        (directory / "events").mkdir()
+        make_events_directory(directory)
         put_programs(directory, compiled_by(self._runtime.python, PROGRAMS))
         shutil.copyfile(INSIDE / "snapshot.py", directory / "snapshot.py")
         user, group = proc.server_user()
-        if user:
-            shutil.chown(directory / "events", user)
+        command = (self._runtime.python, directory / "snapshot.py", directory, self.case.script_path)
         self._process = subprocess.Popen(
-            [
-                *pdeathsig_prefix(),
-                str(self._runtime.python),
-                str(directory / "snapshot.py"),
-                str(directory),
-                str(self.case.script_path),
-            ],
+            [*pdeathsig_prefix(), *map(str, command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(directory / "log").open("wb"),
             env={
-                **environment_of(self.case, self._runtime, user),
+                **self._runtime.environment_for(self.case, user),
                 # Sets have the same order each time, so that a seed repeats a trial as far as that goes.
                 "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
@@ -175,7 +155,7 @@ class SnapshotProcess:
         """A control in a child: the requests one after another."""
         report = self._fork(f"c{number}", together=False, grace=self.case.timeout, seed=self.case.seed)
         answers, _ = _answers(self.case, report)
-        return Control(number=number, answers=answers, begin=begin, evidence=_evidence(report))
+        return Control(number=number, answers=answers, begin=begin, evidence=self._evidence(report))
 
     def trial(
         self, number: int, grace: float, reference: State | None = None, like: ThreadOrder | None = None
@@ -195,7 +175,7 @@ class SnapshotProcess:
             end=time.monotonic(),
             answers=answers,
             follow_up=follow_up,
-            evidence=compared(_evidence(report), reference),
+            evidence=compared(self._evidence(report), reference),
             order=msgspec.structs.replace(report.order or ThreadOrder(), line_up=order.line_up, fine=order.fine),
         )
 
@@ -224,7 +204,32 @@ class SnapshotProcess:
         }
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
-        return msgspec.convert(self._read(), _ChildReport)
+        try:
+            return msgspec.convert(self._read(), _ChildReport)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise InfrastructureError(f"the report of a forked child is damaged: {error}") from error
+
+    def _evidence(self, report: _ChildReport) -> Evidence:
+        """The evidence of a child, from its report and its recording, which is deleted. Raises InfrastructureError."""
+        if report.died is not None or report.stuck:
+            child = ProcessId(report.pid, 0)
+            watched = WatchedProcess(process=child, fresh=True, gone=not report.stuck, idle=report.idle)
+            return Evidence(processes=(watched,))
+        assert self._directory is not None
+        # The site's code could have reported any path: only its last part is looked at.
+        recording = self._directory / "events" / Path(report.recording).name
+        try:
+            process = ProcessId(*map(int, recording.name.split("-")))
+        except (ValueError, TypeError) as error:
+            raise InfrastructureError(f"a forked child reports no recording: {report.recording[:80]!r}") from error
+        inside = events.read(recording, process)
+        recording.unlink(missing_ok=True)
+        return Evidence(
+            processes=(WatchedProcess(process=process, fresh=True, idle=report.idle),),
+            inside=(inside,) if inside else (),
+            states=(report.states.of(process),) if report.states else (),
+            stacks=tuple(msgspec.structs.replace(stack, process=process) for stack in report.stacks),
+        )
 
 
 def _memory() -> str | None:
@@ -237,18 +242,10 @@ def _encoded(request: Request, name: str) -> dict[str, Any]:
     return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
 
 
-def _answer(answer: _ChildAnswer, user: int, index: int) -> Answer:
-    complete = answer.last_byte is not None
-    result = RequestResult(
-        intended=answer.sent or 0.0,
-        sent=answer.sent,
-        first_byte=answer.first_byte,
-        last_byte=answer.last_byte,
-        status=answer.status if complete else None,
-        failure=None if complete else "open",
-        headers={key: str(value) for key, value in answer.headers.items()},
-        body=answer.body,
-    )
+def _answer(result: RequestResult, user: int, index: int) -> Answer:
+    result.intended, result.failure = result.sent or 0.0, None
+    if result.last_byte is None:
+        result.status, result.failure = None, "open"
     return answer_of(result, user, index)
 
 
@@ -262,21 +259,4 @@ def _answers(case: Case, report: _ChildReport) -> tuple[tuple[Answer, ...], tupl
     return (
         tuple(_answer(answer, user, index) for user, (answer, index) in enumerate(pairs)),
         tuple(_answer(answer, turn, turn % len(case.requests)) for turn, answer in enumerate(report.follow_up)),
-    )
-
-
-def _evidence(report: _ChildReport) -> Evidence:
-    """The evidence of a child, from its report and its recording, which is deleted."""
-    if report.died is not None or report.stuck:
-        child = ProcessId(report.pid, 0)
-        return Evidence(processes=(WatchedProcess(process=child, fresh=True, gone=not report.stuck, idle=report.idle),))
-    recording = Path(report.recording)
-    process = ProcessId(*map(int, recording.name.split("-")))
-    inside = events.read(recording, process)
-    recording.unlink()
-    return Evidence(
-        processes=(WatchedProcess(process=process, fresh=True, idle=report.idle),),
-        inside=(inside,) if inside else (),
-        states=(report.states.of(process),) if report.states else (),
-        stacks=tuple(msgspec.structs.replace(stack, process=process) for stack in report.stacks),
     )

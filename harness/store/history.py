@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pydantic
+from msgspec.structs import replace
 
 from harness.cases.case import Case
 from harness.errors import BadInput
@@ -48,6 +49,7 @@ class Header(Record, frozen=True, tag="case"):
 
 
 _Line = Header | AnswerBody | Forget | Control | Trial
+_Kept = TypeVar("_Kept", bound=Control | Trial)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
 _decode_header = msgspec.json.Decoder(Header).decode
@@ -79,12 +81,7 @@ class HistoryWriter:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
                 self._stream.write(_encode(Forget()) + b"\n")
-            answers = tuple(self._shared(answer) for answer in record.answers)
-            if isinstance(record, Trial):
-                follow_up = tuple(self._shared(answer) for answer in record.follow_up)
-                self._write(_encode(msgspec.structs.replace(record, answers=answers, follow_up=follow_up)))
-            else:
-                self._write(_encode(msgspec.structs.replace(record, answers=answers)))
+            self._write(_encode(_with_answers(record, self._shared)))
 
     def _shared(self, answer: Answer) -> Answer:
         if len(answer.body) < _SHORT_BODY:
@@ -93,7 +90,7 @@ class HistoryWriter:
         if digest not in self._known:
             self._known.add(digest)
             self._stream.write(_encode(AnswerBody(digest=digest, text=answer.body)) + b"\n")
-        return msgspec.structs.replace(answer, body=digest)
+        return replace(answer, body=digest)
 
     def _write(self, line: bytes) -> None:
         self._stream.write(line + b"\n")
@@ -138,18 +135,14 @@ def read(path: Path) -> Iterator[Control | Trial]:
             bodies[line.digest] = line.text
         elif isinstance(line, Forget):
             bodies.clear()
-        elif isinstance(line, Trial):
-            yield msgspec.structs.replace(
-                line,
-                answers=tuple(_with_body(answer, bodies) for answer in line.answers),
-                follow_up=tuple(_with_body(answer, bodies) for answer in line.follow_up),
-            )
-        elif isinstance(line, Control):
-            yield msgspec.structs.replace(line, answers=tuple(_with_body(answer, bodies) for answer in line.answers))
+        elif isinstance(line, Control | Trial):
+            yield _with_answers(line, lambda answer: replace(answer, body=bodies.get(answer.body, answer.body)))
 
 
-def _with_body(answer: Answer, bodies: dict[str, str]) -> Answer:
-    return msgspec.structs.replace(answer, body=bodies.get(answer.body, answer.body))
+def _with_answers(record: _Kept, change: Callable[[Answer], Answer]) -> _Kept:
+    """The record with each of its answers changed."""
+    changed = replace(record, answers=tuple(map(change, record.answers)))
+    return replace(changed, follow_up=tuple(map(change, record.follow_up))) if isinstance(record, Trial) else changed
 
 
 def _lines(path: Path) -> Iterator[_Line]:

@@ -38,14 +38,8 @@ def regrade(directory: Path) -> RunResult:
     """The result of a stored run, by this version of the harness. Raises BadInput."""
     old = read_result(directory, RunRecord)
     finished = {case.case: case for case in old.cases} if (directory / RESULT_FILE).is_file() else {}
-    return RunResult(
-        schema_version=SCHEMA_VERSION,
-        run=directory.name,
-        status=old.status,
-        environment=old.environment,
-        cases=list(_regraded(directory, finished)),
-        skipped=old.skipped,
-    )
+    cases = list(_regraded(directory, finished))
+    return RunResult.of(old, schema_version=SCHEMA_VERSION, run=directory.name, cases=cases)
 
 
 def _regraded(directory: Path, old: dict[str, CaseRecord]) -> Iterator[CaseResult]:

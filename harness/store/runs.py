@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -31,9 +32,22 @@ def make_run_directory(results: Path, inside: str = "") -> Path:
     directory = results / new_run_name()
     try:
         (directory / inside).mkdir(parents=True)
+        directory.chmod(0o700)  # what a site said and held is for who ran it
     except OSError as error:
         raise BadInput(f"{directory}: results cannot be written: {error.strerror} (--results)") from error
     return directory
+
+
+def write_whole(path: Path, content: bytes, what: str) -> Path:
+    """Write a file whole or not at all; returns its path. Raises BadInput, whose message has `what` as its subject."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path}: {what} cannot be written: {error.strerror}") from error
+    return path
 
 
 def is_run(directory: Path) -> bool:
@@ -105,17 +119,12 @@ class _Run(msgspec.Struct):
 Form = TypeVar("Form", bound=msgspec.Struct)
 
 
-def read_result(directory: Path, form: type[Form]) -> Form:
+def read_result(directory: Path, form: type[Form], files: Sequence[str] = (RESULT_FILE, PLAN_FILE)) -> Form:
     """What a run wrote about itself: its result, or its plan where the result is missing or damaged.
 
     Only the fields of `form` are read, all of which have defaults: any version of the harness may have written them.
     """
-    return _read_json(directory, form, RESULT_FILE, PLAN_FILE)
-
-
-def _read_json(directory: Path, form: type[Form], *names: str) -> Form:
-    """The first of these files that can be read; else the defaults."""
-    for name in names:
+    for name in files:
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode((directory / name).read_bytes(), type=form)
     return form()
@@ -145,7 +154,7 @@ def _listed(directory: Path) -> StoredRun:
 
 
 def _listed_bench(directory: Path) -> StoredRun:
-    bench = _read_json(directory, _BenchHead, BENCH_FILE)
+    bench = read_result(directory, _BenchHead, [BENCH_FILE])
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),

@@ -34,7 +34,7 @@ class StoredCase:
         try:
             return Yardstick.of(self.case.requests, self.controls)
         except HarnessError as error:
-            return Yardstick.refused(self.case.requests, self.controls, str(error))
+            return Yardstick.unjudged(self.case.requests, self.controls, None, str(error))
 
     def trials(self) -> Iterator[Trial]:
         """Raises BadInput."""

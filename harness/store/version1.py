@@ -9,53 +9,30 @@ import msgspec
 
 from harness.cases.site import site_directory
 from harness.hosting.server import RELOADED
-from harness.records import (
-    Answer,
-    Control,
-    Evidence,
-    Inside,
-    LogLine,
-    Record,
-    State,
-    ThreadOrder,
-    ThreadStack,
-    Trial,
-    WatchedProcess,
-)
+from harness.records import Answer, Control, Evidence, ThreadOrder, Trial
 
 
-class _FlatRecord(Record, frozen=True, kw_only=True):
-    """What controls and trials share."""
+class _FlatRecord(Evidence, frozen=True, kw_only=True):
+    """What controls and trials share: the evidence is in fields of their own."""
 
     number: int
     begin: float = 0.0
     answers: tuple[Answer, ...]
-    processes: tuple[WatchedProcess, ...] = ()
-    inside: tuple[Inside, ...] = ()
-    states: tuple[State, ...] = ()
-    stacks: tuple[ThreadStack, ...] = ()
-    log: tuple[LogLine, ...] = ()
 
     @property
     def evidence(self) -> Evidence:
-        return Evidence(
-            processes=self.processes,
-            inside=self.inside,
-            states=self.states,
-            stacks=self.stacks,
-            log=self.log,
-            reloaded=any(RELOADED in line.text for line in self.log),
-        )
+        reloaded = any(RELOADED in line.text for line in self.log)
+        return Evidence.of(self, reloaded=reloaded)
 
 
 class Control1(_FlatRecord, frozen=True, tag="control"):
     """A control of version 1."""
 
     def converted(self) -> Control:
-        return Control(number=self.number, begin=self.begin, answers=self.answers, evidence=self.evidence)
+        return Control.of(self)
 
 
-class Trial1(_FlatRecord, frozen=True, tag="trial"):
+class Trial1(_FlatRecord, frozen=True, kw_only=True, tag="trial"):
     """A trial of version 1."""
 
     slot: str
@@ -64,16 +41,7 @@ class Trial1(_FlatRecord, frozen=True, tag="trial"):
     order: ThreadOrder | None = None
 
     def converted(self) -> Trial:
-        return Trial(
-            number=self.number,
-            slot=self.slot,
-            begin=self.begin,
-            end=self.end,
-            answers=self.answers,
-            follow_up=self.follow_up,
-            evidence=self.evidence,
-            order=self.order,
-        )
+        return Trial.of(self)
 
 
 def converted_case(data: dict[str, Any]) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def test_a_restart_under_load_is_measured(command, tmp_path):
     assert broken.note.startswith("broken (error)")
 
 
-def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(tmp_path):
-    """With Locust workers: exit code 3, a sentence, the file, no process."""
+def test_ctrl_c_keeps_measurements(tmp_path):
+    """Ctrl-C, with Locust workers: exit code 3, a sentence, the file with what was measured, and no process left."""
     options = ("--script", "default", "--workers", "1", "--results", str(tmp_path))
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "bench", "mysite", *SHORT, *options],

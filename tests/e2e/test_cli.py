@@ -69,7 +69,7 @@ def write(path, text):
         ('title = "a test"', 'title = "a test', ("not valid TOML", "line 2")),
     ],
 )
-def test_a_mistake_in_a_scenario_is_named(command, tmp_path, old, new, fragments):
+def test_scenario_mistake_is_named(command, tmp_path, old, new, fragments):
     """A wrong site, script, runtime or key, or broken TOML, is named with the nearest right spelling."""
     path = write(tmp_path / "mine.toml", SCENARIO.replace(old, new))
     refused(command("run", path), *fragments)
@@ -90,7 +90,7 @@ def test_a_syntax_error_is_bad_input(command, python):
     refused(command("check", SCRIPTS / "syntax.wsgi", "--python", python), "syntax.wsgi:1")
 
 
-def test_a_python_that_is_none_is_named(command):
+def test_bad_python_is_named(command):
     """--python must be an interpreter or an environment."""
     refused(command("check", SCRIPTS / "crash.wsgi", "--python", "/etc/hostname"), "no such interpreter")
 
@@ -138,7 +138,7 @@ def test_a_taken_port_is_infrastructure(harness_cold_start, python, monkeypatch,
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="httpd drops to another user only when it is started by root")
-def test_a_directory_that_bars_the_server_user_is_named(command, python, tmp_path):
+def test_closed_directory_is_named(command, python, tmp_path):
     """Started by root, httpd runs as another user: the directory that this user cannot enter is named."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -184,7 +184,7 @@ def trials_of(results):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_keeps_what_ran_and_leaves_nothing(running, open_tmp_path, number):
+def test_interruption_keeps_finished_trials(running, open_tmp_path, number):
     """Ctrl-C or SIGTERM in mid-run: exit code 3, histories readable, no process and no directory left."""
     process, results = running
     process.send_signal(number)
@@ -263,8 +263,8 @@ def test_an_unreadable_run_is_named(command, tmp_path):
     refused(command("report", "nothing", "--results", tmp_path), "no stored run")
 
 
-def test_an_expected_race_goes_on_when_its_rate_is_wanted(command, tmp_path):
-    """A settled race ends early; --full makes every trial."""
+def test_full_measures_an_expected_race(command, tmp_path):
+    """An expected race that is settled ends early; with --full every trial is made, so that its rate is measured."""
     options = ("--case", "daemon::affected::natural", "--trials", 14, "--json", tmp_path / "result.json")
     for full, trials in (("--full",), 14), ((), range(10, 14)):
         done = command("run", "flag-before-work", *options, *full)

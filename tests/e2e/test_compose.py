@@ -207,14 +207,14 @@ def stack(shared):
 NOWHERE = "unix:///nowhere/docker.sock"
 
 
-def test_without_a_daemon_the_compose_backend_refuses(command):
-    """Asked for by name, it says which daemon does not answer."""
+def test_compose_refuses_without_daemon(command):
+    """Asked for by name, the compose backend says which daemon does not answer."""
     done = command("run", "mysite", "--backend", "compose", env={"DOCKER_HOST": NOWHERE})
     refused(done, "no Docker daemon answers", NOWHERE, code=3)
 
 
-def test_without_a_daemon_auto_is_local_and_says_what_is_not_covered(command, tmp_path):
-    """Container restarts are skipped with their reason, and the run says which backend it took and why."""
+def test_auto_is_local_without_daemon(command, tmp_path):
+    """The run says which backend it took and why, and container restarts are skipped with their reason."""
     scenario = write(tmp_path / "mine.toml", SCENARIO.format(more='restart = "container"'))
     done = command("run", scenario, "--backend", "auto", env={"DOCKER_HOST": NOWHERE, "COLUMNS": "500"})
     refused(done, "restart = 'container' needs the compose backend", code=2)
@@ -276,8 +276,8 @@ def test_ctrl_c_while_the_stack_starts(idle):
     assert [] == idle.left()
 
 
-def test_a_container_killed_in_mid_run_takes_the_stack_down(idle):
-    """The run names the service, how it ended and its last log lines; the stack was the harness's, and is gone."""
+def test_killed_container_ends_own_stack(idle):
+    """Killed in mid-run: the run names the service, its exit code and last log lines; the harness's stack is gone."""
     idle.cut()
     with idle.running(*LONG, "--backend", "compose") as process:
         assert until(lambda: trials_of(idle.results))
@@ -291,8 +291,8 @@ def test_a_container_killed_in_mid_run_takes_the_stack_down(idle):
 # -- a stack that the user has started -----------------------------------------------------------------------
 
 
-def test_a_container_killed_in_mid_run_is_brought_back(stack):
-    """The run ends with what it has seen of it; the service that the user started is up again."""
+def test_killed_container_is_brought_back(stack):
+    """Killed in mid-run: the run ends with what it has seen of it; the service that the user started is up again."""
     with stack.running(*LONG) as process:
         assert until(lambda: trials_of(stack.results))
         docker("kill", stack.inspect("{{.Id}}"))
@@ -310,8 +310,8 @@ def test_ctrl_c_gives_the_service_back(stack):
     assert "compose" == stack.cases()["default"]["backend"]
 
 
-def test_a_service_in_use_by_another_run_is_left_alone(stack):
-    """A run that is interrupted while it waits for another one has touched nothing of that one's."""
+def test_busy_service_is_left_alone(stack):
+    """A run that is interrupted while it waits for a service that another run uses has touched nothing of that run."""
     started = stack.inspect("{{.State.StartedAt}}")
     theirs = stack.mounted / "site"
     with (stack.mounted / "lock").open("w") as lock:
@@ -324,15 +324,15 @@ def test_a_service_in_use_by_another_run_is_left_alone(stack):
     assert started == stack.inspect("{{.State.StartedAt}}")
 
 
-def test_the_stack_of_another_checkout_is_left_alone(stack, idle):
-    """Under the same project name nothing is started: Compose would take the other's containers for its own."""
+def test_other_checkout_is_left_alone(stack, idle):
+    """Where another checkout has the project name nothing is started: Compose would take its containers over."""
     name = {"COMPOSE_PROJECT_NAME": stack.path.name}
     refused(idle.run(*SHORT, "--backend", "compose", env=name), "another checkout", str(stack.path), code=3)
     assert [] == idle.left()
 
 
-def test_a_broken_service_of_the_user_is_named_and_stays(idle):
-    """auto does not pass a broken stack by: it says what is wrong, and leaves it as it is."""
+def test_broken_user_service_stays(idle):
+    """auto does not pass over a broken stack that the user started: it says what is wrong, and leaves it as it is."""
     idle.cut(healthcheck={"test": ["CMD", "false"], "interval": "1s", "retries": 1})
     idle.compose("up", "--detach")
     before = idle.containers()
@@ -341,8 +341,8 @@ def test_a_broken_service_of_the_user_is_named_and_stays(idle):
     assert "running" == idle.inspect("{{.State.Status}}")
 
 
-def test_services_started_by_hand_serve_their_own_script_at_once(idle):
-    """As soon as Compose calls the stack well, it answers: no run of the harness has to come first."""
+def test_services_started_by_hand_answer(idle):
+    """As soon as Compose calls it healthy, a service serves its own script: no run of the harness has to come first."""
     idle.compose("up", "--detach", "--wait", SERVICE)
     assert "Moby" in idle.page()
     assert [] == list(idle.mounted.iterdir())

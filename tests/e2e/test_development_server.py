@@ -58,8 +58,8 @@ def test_todays_script_and_todays_development_server(command, python, tmp_path):
     assert 0 == command("parity", "mysite", "--python", python, *accepted).returncode
 
 
-def test_a_deferred_script_loads_its_settings_in_the_first_request(compared):
-    """In embedded mode too."""
+def test_deferred_script_loads_in_request(compared):
+    """A deferred script loads its settings in the first request, in embedded mode too."""
     found = compared("deferred", mode="embedded")
     assert "1 load: mysite.settings in 1 process, in the first request" == found["settings"].script
     assert "filled in the first request" == found["registry"].script
@@ -100,8 +100,8 @@ def test_the_observations_of_2010(vintage):
 # -- bad input -------------------------------------------------------------------------------------------
 
 
-def test_a_script_that_does_not_import_is_named(command, python):
-    """With the error of its log."""
+def test_failing_import_is_named(command, python):
+    """A script that does not import is named with the error of its log."""
     done = command("parity", "mysite", "--script", "naive2010", "--python", python)
     assert 2 == done.returncode
     assert "naive2010.wsgi does not import under mod_wsgi: django.core.exceptions.AppRegistryNotReady" in done.stderr
@@ -134,16 +134,16 @@ def site_with(directory, settings):
     return directory
 
 
-def test_a_development_server_that_does_not_start_is_named(python, open_tmp_path, monkeypatch):
-    """With what it printed, although its reloader goes on waiting for a better source."""
+def test_failing_development_server_is_named(python, open_tmp_path, monkeypatch):
+    """A development server that does not start is named with its error, although its reloader goes on waiting."""
     monkeypatch.setattr(devserver, "QUIET_SECONDS", 0.3)
     places = find_places(str(site_with(open_tmp_path, "raise RuntimeError('no database')\n")), SITES, None)
     with pytest.raises(BadInput, match="does not start: RuntimeError: no database"):
         compare_site(places, prepare_for_python(python))
 
 
-def test_a_port_that_is_taken_is_no_fault_of_the_sites(python, monkeypatch, tmp_path):
-    """Somebody took it between the choice and the start."""
+def test_taken_port_is_infrastructure(python, monkeypatch, tmp_path):
+    """A port that another program took between the choice and the start is no fault of the site's."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setattr(devserver, "free_port", lambda: taken.getsockname()[1])

@@ -53,8 +53,8 @@ def explore(command, open_tmp_path):
     return explore
 
 
-def test_a_race_is_found_and_confirmed_on_apache(explore):
-    """What the snapshot lane finds, Apache is asked for too."""
+def test_race_is_confirmed_on_apache(explore):
+    """A race that the snapshot lane finds is confirmed on Apache."""
     done, trials = explore("check_then_act", "--confirm")
     assert "race (failed-request)" in done.stdout, done.stdout + done.stderr
     assert "failed-request: confirmed, seen on Apache too" in done.stderr
@@ -62,6 +62,7 @@ def test_a_race_is_found_and_confirmed_on_apache(explore):
 
 
 def test_the_fixed_twin_is_clean(explore):
+    """The fixed site is clean; its first three trials run alone, and each answer has its process's request count."""
     done, trials = explore("check_then_act_fixed")
     assert "tiny::daemon::it::natural: clean" in done.stdout, done.stdout + done.stderr
     assert 12 == len(trials)
@@ -72,21 +73,22 @@ def test_the_fixed_twin_is_clean(explore):
     assert all(answer.count is not None for each in trials for answer in each.answers)
 
 
-def test_a_hang_ends_with_the_stacks_that_wait(explore):
-    """The child that hangs is ended, and its threads' locks are told."""
+def test_hang_keeps_waiting_stacks(explore):
+    """The child that hangs is ended, and the stacks of its threads say which lock each waits for."""
     done, trials = explore("lock_order", "--trials", "2", paths=("/a", "/b"))
     assert "race (hang)" in done.stdout, done.stdout + done.stderr
     assert "wait for (script)._" in done.stdout
     assert any(each.evidence.stacks for each in trials)
 
 
-def test_a_child_that_dies_is_a_crash(explore):
+def test_dead_child_is_a_crash(explore):
+    """A child process that dies during a trial is reported as a crash."""
     done, _ = explore("crash", "--trials", "3")
     assert "crash" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_script_with_a_thread_cannot_be_forked(explore):
-    """A thread would be missing from every child: refused in one sentence."""
+def test_script_with_thread_is_refused(explore):
+    """A script that starts a thread is refused in one sentence: the thread would be missing from every forked child."""
     script = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\napplication = 1\n"
     done, _ = explore(script)
     assert 2 == done.returncode
@@ -94,15 +96,16 @@ def test_a_script_with_a_thread_cannot_be_forked(explore):
     assert "Traceback" not in done.stderr
 
 
-def test_a_script_whose_import_hangs_is_told(explore):
-    """It is not waited for longer than a request would be, and it is ended."""
+def test_hanging_import_is_reported(explore):
+    """A script whose import hangs is ended after load.timeout, as a request would be, and the sentence says so."""
     done, _ = explore("import threading\nthreading.Event().wait()\n", patience=1)
     assert 2 == done.returncode
     assert "the script is still being imported after 1 s (load.timeout)" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_script_that_does_not_import_is_told(explore):
+def test_failing_import_is_reported(explore):
+    """A script that does not import is bad input, and the sentence names the exception."""
     done, _ = explore("import nowhere_to_be_found\n")
     assert 2 == done.returncode
     assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr
@@ -121,15 +124,15 @@ def test_an_order_is_enforced_on_replay(explore, command, open_tmp_path):
     assert "of its steps followed" in done.stderr
 
 
-def test_a_pattern_that_matches_nothing_is_told(explore):
-    """Packages that no request ran a line of: inconclusive, not clean."""
+def test_unmatched_packages_are_inconclusive(explore):
+    """perturb.packages of which no request ran a line make the case inconclusive, not clean."""
     strategies = 'perturb = { packages = ["no_such_package"], strategies = ["at-lines", "priorities"] }'
     done, _ = explore("check_then_act_fixed", "--trials", "2", more=f'schedules = ["perturbed"]\n{strategies}')
     assert 3 == done.returncode, done.stdout
     assert "perturb.packages: no request ran a line of them" in done.stdout
 
 
-def test_the_story_of_a_race_is_told(command, tmp_path):
+def test_race_story_is_complete(command, tmp_path):
     """Which thread was executing what for whom, which one met it half done, what it cost, and the cure."""
     options = ("--trials", "4", "--case", "natural", "--results", tmp_path / "results")
     done = command("explore", "circular-import", *options)

@@ -25,8 +25,8 @@ def test_the_advice_cures_a_deferred_script(harness_cold_start, python, open_tmp
     assert ("clean", []) == (after.verdict, [each.kind for each in after.hazards if each.max_waiters])
 
 
-def test_a_preview_is_shown_and_not_written(command, python):
-    """`check --fix-preview`: the advice, and the script with it as a diff."""
+def test_preview_leaves_the_script(command, python):
+    """`check --fix-preview` shows the advice, and the script with it as a diff; the script itself is not changed."""
     script = SITES / "mysite" / "scripts" / "default.wsgi"
     before = script.read_bytes()
     done = command("check", script, "--python", python, "--mode", "daemon", "--trials", 4, "--fix-preview")

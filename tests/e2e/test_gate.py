@@ -75,9 +75,9 @@ def project(open_tmp_path, command):
     return Project()
 
 
-def test_a_step_moved_into_the_request_fails_the_gate(project):
-    """The same again passes; then the gate names the step, how often, since which baseline, in the terminal, in the
-    summary, and under pytest, whose JUnit file has it as a property."""
+def test_moved_step_fails_the_gate(project):
+    """The same again passes; a step moved into the request fails, and is named with how often and since which baseline
+    in the terminal, in the summary, and under pytest, whose JUnit file has it as a property."""
     assert 0 == project.run("baseline").returncode
     summary = project.directory / "summary.md"
     again = project.run("gate", "--summary", summary)
@@ -130,8 +130,8 @@ def run_pytest(project, *more):
     )
 
 
-def test_a_slower_start_fails_the_gate_against_its_old_script(project):
-    """0.15 s of CPU time more, found in pairs; the old script against itself is the near-twin."""
+def test_slower_start_fails_the_gate(project):
+    """A start that costs 0.15 s more CPU time than the old script's fails; the old script against itself passes."""
     old = project.directory / "old.wsgi"
     shutil.copy(project.script, old)
     same = project.run("gate", "--against", old, "--pairs", 12)

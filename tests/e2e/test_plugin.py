@@ -67,8 +67,8 @@ def project(open_tmp_path):
     return Project(open_tmp_path)
 
 
-def test_each_case_is_an_item_and_the_failure_is_the_explanation(project):
-    """file::mode::script::schedule; an expectation that is not met fails with the story, not a traceback."""
+def test_each_case_is_an_item(project):
+    """A case is an item file::mode::script::schedule; an unmet expectation fails with the story, not a traceback."""
     project.scenario(verdict="clean")
     result = project.run("scenarios", "-k", "daemon")
     result.assert_outcomes(failed=1, deselected=1)
@@ -91,8 +91,8 @@ def test_scenarios_of_several_directories(project):
     project.run("scenarios", "-k", "daemon").assert_outcomes(passed=1, deselected=1)
 
 
-def test_under_xdist_each_worker_has_its_own_server(project):
-    """Two workers run their cases at once, and the summary shows both, and where the page of each is."""
+def test_xdist_workers_have_own_servers(project):
+    """Two xdist workers run their cases at once; the summary shows both, and where the page of each is."""
     result = project.run("scenarios", "-n", "2")
     result.assert_outcomes(passed=2)
     pages = [Path(line.partition(": ")[2]) for line in result.outlines if line.startswith("Report: ")]
@@ -100,7 +100,7 @@ def test_under_xdist_each_worker_has_its_own_server(project):
     result.stdout.fnmatch_lines(["*cold starts*", "*tiny*daemon*", "*tiny*embedded*"])
 
 
-def test_cases_that_take_turns_are_run_once(project):
+def test_alternating_cases_run_once(project):
     """Natural and perturbed are two items of one run: their trials alternate, the second has its result already."""
     project.scenario(more=BOTH)
     project.run("scenarios").assert_outcomes(passed=2)
@@ -112,14 +112,14 @@ def test_cases_that_take_turns_are_run_once(project):
     assert 3 == len(list((project.path / "results").glob("*/cases/*.jsonl")))
 
 
-def test_workers_that_share_a_file_run_each_case_once(project):
-    """Where pytest-xdist deals single items, a worker cannot know that the other one has the result already."""
+def test_workers_run_each_case_once(project):
+    """Where xdist deals single items, each worker runs its own case only: it cannot know what the other one has."""
     project.scenario(more=BOTH)
     project.run("scenarios", "-n", "2", "--dist", "load").assert_outcomes(passed=2)
     assert 2 == len(list((project.path / "results").glob("*/cases/*.jsonl")))
 
 
-def test_a_missing_runtime_skips_with_its_reason(project, tmp_path):
+def test_missing_runtime_is_skipped(project, tmp_path):
     """An interpreter that is not here is a skip that says how to get it."""
     runtimes = tmp_path / "mine.toml"
     runtimes.write_text('[runtimes.future]\npython = "3.99"\ndjango = "django"\n')
@@ -129,16 +129,16 @@ def test_a_missing_runtime_skips_with_its_reason(project, tmp_path):
     result.stdout.fnmatch_lines(["*Python 3.99 is not on this machine*uv python install 3.99*"])
 
 
-def test_a_mistake_in_a_scenario_is_a_collection_error(project):
-    """The sentence that the command prints is what pytest shows too."""
+def test_mistake_is_a_collection_error(project):
+    """A mistake in a scenario is a collection error, with the same sentence that the command prints."""
     project.scenario(verdict="klean")
     result = project.run("scenarios")
     assert 2 == result.ret
     result.stdout.fnmatch_lines(["*'klean' is not allowed; did you mean 'clean'?*"])
 
 
-def test_the_marker_gives_the_fixture_its_options(project, python):
-    """A user's own test: the marker's options are defaults, the call's win."""
+def test_marker_options_are_defaults(project, python):
+    """In a user's own test the marker's options are the fixture's defaults; those of the call win."""
     project.test(
         f"""
         @pytest.mark.harness(trials=9, mode="embedded", python={str(python)!r})

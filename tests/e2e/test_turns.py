@@ -86,7 +86,7 @@ def test_natural_and_perturbed_trials_alternate(run, mode, restart):
     assert max(len(list(run)) for _, run in itertools.groupby(begun, lambda each: each[1])) <= 4
 
 
-def test_one_that_is_settled_leaves_the_rest_to_the_other(run):
+def test_settled_schedule_ends_early(run):
     """A race that is expected is settled after ten trials; the other schedule goes on to its last one."""
     told, histories = run("check_then_act", natural='"race"', trials=40)
     assert "race" == told["natural"]["verdict"]

@@ -19,8 +19,8 @@ def test_check_then_act_is_a_race(start, mode):
 
 
 @MODES
-def test_work_under_the_import_lock_is_clean(start, mode):
-    """The same work done at import is clean, with the bound that its effective trials support."""
+def test_work_at_import_is_clean(start, mode):
+    """The same work done at import, under the import lock, is clean, with the bound its effective trials support."""
     result = start("check_then_act_fixed", mode=mode, trials=20)
     assert ("clean", None) == (result.verdict, result.race_class)
     assert {"ok": 20 * 16} == result.outcomes
@@ -36,14 +36,14 @@ def test_locks_in_opposite_order_hang(start):
     assert owned.first_bad_s < plain.first_bad_s
 
 
-def test_locks_in_one_order_do_not_hang(start):
-    """The near-twin that always takes the locks in the same order is clean."""
+def test_one_lock_order_is_clean(start):
+    """The near-twin that always takes the locks in the same order does not hang: it is clean."""
     result = start("lock_order_fixed", paths=["/a", "/b"], trials=10)
     assert {"ok"} == set(result.outcomes)
 
 
 @MODES
-def test_a_process_that_dies_is_a_crash(start, mode):
+def test_dead_process_is_a_crash(start, mode):
     """Requests whose process vanished are crashes, not drops."""
     result = start("crash", mode=mode, trials=6)
     assert ("race", "failed-request") == (result.verdict, result.race_class)
@@ -51,14 +51,14 @@ def test_a_process_that_dies_is_a_crash(start, mode):
     assert "dropped" not in result.outcomes
 
 
-def test_a_wrong_answer_with_status_200_is_found(start):
+def test_wrong_body_is_found(start):
     """A body that differs from the control's is wrong even though its status is 200."""
     result = start("half_list")
     assert ("race", "failed-request") == (result.verdict, result.race_class)
     assert result.outcomes["wrong"] > 0
 
 
-def test_a_process_that_stays_bad_is_poisoned(start):
+def test_failing_process_is_poisoned(start):
     """Single requests that still fail after the stampede are graded poisoned."""
     result = start("poison")
     assert "race" == result.verdict
@@ -71,13 +71,13 @@ def test_volatile_answers_are_clean(start):
     assert ("clean", {"ok": 20 * 16}) == (result.verdict, result.outcomes)
 
 
-def test_a_hang_with_one_request_is_broken(start):
+def test_lone_hang_is_broken(start):
     """A site that hangs one request at a time is broken, class hang, never a race."""
     result = start("hangs_alone", timeout=2.0)
     assert ("broken", "hang", 0) == (result.verdict, result.broken_class, result.trials)
 
 
-def test_a_busy_process_is_slow_and_proves_nothing(start):
+def test_busy_process_is_slow(start):
     """Answers that stay out while the process works are slow: inconclusive, not a hang."""
     result = start("busy", users=3, threads=3, trials=1)
     assert "inconclusive" == result.verdict
@@ -85,8 +85,8 @@ def test_a_busy_process_is_slow_and_proves_nothing(start):
     assert "hang" not in result.outcomes
 
 
-def test_a_script_that_does_not_import_is_broken_and_says_why(start):
-    """The server's log lines are the evidence, and the sentence has a hint."""
+def test_failing_import_is_broken(start):
+    """A script that does not import is broken: the server's log lines are the evidence, and the sentence has a hint."""
     result = start("no_import")
     assert ("broken", "error") == (result.verdict, result.broken_class)
     assert "a_module_that_nobody_has" in result.findings[0].summary
@@ -146,7 +146,7 @@ def test_what_a_request_carries(start, tmp_path):
     assert {"ok": 2 * 16} == result.outcomes
 
 
-def test_large_pages_of_two_stampedes_at_once(start):
-    """Reports that do not fit into a socket buffer arrive whole, though two are sent at one moment."""
+def test_large_reports_arrive_whole(start):
+    """Reports that do not fit into a socket buffer arrive whole, though two stampedes of large pages send at once."""
     result = start("large", trials=10)
     assert ("clean", {"ok": 10 * 16}) == (result.verdict, result.outcomes)

@@ -5,6 +5,7 @@ Each test has a process of its own, which does what it is told and is asked from
 
 import json
 import os
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -58,8 +59,10 @@ class Process:
         return answer
 
     def state(self, invariant=""):
+        (self.directory / "invariant").write_text(invariant)
+
         def question():
-            state = listener.state(self.recording, self.id, invariant)
+            state = listener.state(self.recording, self.id)
             return state if state.entries else None
 
         return self.ask(question)
@@ -304,3 +307,26 @@ class TestInstalled:
         listener.forget(process.recording)
 
         assert [process.recording.name] == [each.name for each in process.recording.parent.iterdir()]
+
+
+class TestWhoAsks:
+    def test_other_words(self, python, process, tmp_path):
+        """A word that is none of ours runs nothing, wherever a file of that name lies; ours are answered after it."""
+        evidence = tmp_path / "ran"
+        code = f"def tell(rest):\n    open({str(evidence)!r}, 'w').close()\n    return b''\n"
+        compiled = subprocess.run(
+            [python, "-c", "import sys, marshal; o = getattr(sys.stdout, 'buffer', sys.stdout); "
+             "o.write(marshal.dumps(compile(sys.argv[1], 'x', 'exec')))", code],
+            check=True, capture_output=True,
+        ).stdout  # fmt: skip
+        (process.directory.parent / "evil.marshal").write_bytes(compiled)
+        (process.directory / "evil.marshal").write_bytes(compiled)
+        pipe = process.recording.with_name(f"{process.recording.name}.ask")
+        for word in ("evil", "../evil", f"{process.directory.parent}/evil", "state os:system"):
+            assert process.ask(lambda word=word: listener.send(pipe, word, None))
+        assert process.told()
+        assert not evidence.exists()
+
+    def test_pipe_is_private(self, process):
+        """Only the server's user may write to the pipe."""
+        assert 0o600 == stat.S_IMODE(process.recording.with_name(f"{process.recording.name}.ask").stat().st_mode)

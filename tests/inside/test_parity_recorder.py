@@ -111,8 +111,8 @@ def seen(python, tmp_path_factory):
     return done, seen
 
 
-def test_each_load_of_the_settings_is_told(seen):
-    """The settings of 2010 are executed twice, under two names, with what the process was like at that moment."""
+def test_each_settings_load_is_recorded(seen):
+    """The settings of 2010 are executed twice, under two names, each with the state of the process at that moment."""
     loads = seen[1].settings_loads
     assert [("settings", "start", None), ("mysite.settings", "start", "mysite.settings")] == [
         (each.name, each.phase, each.settings) for each in loads
@@ -120,13 +120,13 @@ def test_each_load_of_the_settings_is_told(seen):
     assert "mysite.settings" not in loads[0].modules
 
 
-def test_a_module_that_the_request_loads_is_told_apart(seen):
+def test_request_imports_are_marked(seen):
     """What is imported inside the request is of the phase `request`, all else of `start`."""
     assert ["mysite.views"] == [each.name for each in seen[1].served if each.phase == "request"]
 
 
-def test_what_the_development_server_does_is_told(seen):
-    """Commands are counted, and the language is known that is active when the request begins."""
+def test_development_server_steps_are_recorded(seen):
+    """Commands are recorded with their phase, the language active when the request begins, and the applications."""
     (commands,) = seen[1].calls("commands")
     assert (["runserver", "syncdb"], "start") == (commands.names, commands.phase)
     assert ("nds", ["nds"]) == (seen[1].request.language, seen[1].request.catalogues)
@@ -140,7 +140,7 @@ def test_views_named_by_strings_are_tried(seen):
     assert "mysite.late" not in [each.name for each in seen[1].served]
 
 
-def test_names_are_looked_up_and_not_imported(seen):
+def test_names_are_not_imported(seen):
     """A name resolves as an import would, without one: a package in sys.modules counts, though its parent directory is
     no longer on sys.path."""
     found = seen[1].snapshot.files
@@ -148,21 +148,21 @@ def test_names_are_looked_up_and_not_imported(seen):
     assert "views" not in seen[1].snapshot.modules
 
 
-def test_the_site_sees_nothing_of_the_recorder(seen):
+def test_recorder_is_invisible(seen):
     """The recorder's directory is not on sys.path."""
     assert "recorder" not in seen[0].stdout
 
 
-def test_a_sitecustomize_of_the_users_still_runs(python, tmp_path):
-    """The recorder takes the place of a sitecustomize only for a moment."""
+def test_users_sitecustomize_still_runs(python, tmp_path):
+    """The user's own sitecustomize still runs: the recorder takes its place only for a moment."""
     done, seen = run(python, tmp_path, beside={"sitecustomize.py": "import sys\nsys.stdout.write('theirs ')\n"}.items())
     assert done.stdout.startswith("theirs "), done.stderr
     assert seen.answered
 
 
 @pytest.mark.parametrize("spoilt", ["events", "plan.json"])
-def test_a_recorder_that_cannot_work_harms_nobody(python, tmp_path, spoilt):
-    """Without a place for its events, or a plan, the site runs as if it was not there."""
+def test_failing_recorder_is_harmless(python, tmp_path, spoilt):
+    """A recorder without a place for its events, or without a plan, leaves the site running as if it was not there."""
 
     def spoil(recorder):
         path = recorder / spoilt

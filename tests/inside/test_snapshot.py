@@ -167,8 +167,8 @@ def test_who_gives_up_is_waited_for(python3, snapshot):
     assert ["done", "done"] == [each["body"] for each in done["answers"]]
 
 
-def test_a_child_that_cannot_tell_is_ended(snapshot):
-    """A thread that lets nobody else run: what is known is that it was still computing."""
+def test_silent_child_is_ended(snapshot):
+    """A child whose thread lets nobody else run is ended, and known to be still computing; the next trial goes on."""
     with snapshot(STUCK) as it:
         done = it.trial("/stuck", grace=0.5, follow_up=[])
         assert (True, False) == (done["stuck"], done["idle"])

@@ -43,7 +43,7 @@ def test_a_line_a_minute(watcher, log, clock):
     assert "120 s so far" in second
 
 
-def test_a_short_case_says_nothing_on_the_way(watcher, log, clock):
+def test_short_case_is_one_line(watcher, log, clock):
     """A case of less than a minute is one line, at its end."""
     clock.now = 59
     watcher.case_goes_on(make_case(), make_tally(make_grade()))

@@ -10,8 +10,7 @@ from fakes import FakeBackend, FakeLocust
 from harness.errors import InfrastructureError
 from harness.result import RunResult
 from harness.run import session as session_module
-from harness.run.session import Session
-from harness.run.watcher import SilentWatcher
+from harness.run.session import Session, SilentWatcher
 from harness.store.stored_case import StoredCase
 
 

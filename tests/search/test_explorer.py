@@ -11,8 +11,7 @@ from fakes import FakeBackend, FakeLocust, FakeSnapshot
 from harness.checkers.yardstick import CONTROLS
 from harness.errors import BadInput, InfrastructureError
 from harness.records import ThreadOrder
-from harness.run.session import Session
-from harness.run.watcher import SilentWatcher
+from harness.run.session import Session, SilentWatcher
 from harness.runtimes.building import Runtime
 from harness.search.explorer import TRIALS_ALONE, confirm, explore_case, explore_one
 from harness.store.stored_case import StoredCase

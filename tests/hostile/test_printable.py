@@ -1,0 +1,44 @@
+"""A site's text reaches terminals and CI logs as text, and nothing in it is obeyed."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from harness.errors import BadInput, printable
+from harness.report.console import print_plain
+
+pytestmark = pytest.mark.hostile
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("a\rb\x08c\x9bd\x7f", r"a\rb\x08c\x9bd\x7f"),
+        ("user\u202etxt.exe\u2066", r"user\u202etxt.exe\u2066"),
+        ("half \ud800", r"half \ud800"),
+        ("::error file=a::gone", ": :error file=a::gone"),
+        ("said\n  ::add-mask::x", "said\n  : :add-mask::x"),
+        ("a ##[error]b ##vso[task]c", "a ## [error]b ## vso[task]c"),
+    ],
+)
+def test_is_broken_up(given, shown):
+    """Control characters, marks of direction, and the commands of CI services are shown and not obeyed."""
+    assert shown == printable(given)
+    assert shown == str(BadInput(given))
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "tab\tand\nline", "Grüße, 日本語 …", "mysite::daemon::default", "a ## b [c]", "x\ny::z"]
+)
+def test_leaves_the_rest(text):
+    """Ordinary text, case ids and line ends stay as they are."""
+    assert text == printable(text)
+
+
+def test_console_prints_it_so():
+    """What is printed as it is passes through the same function."""
+    console = Console(file=io.StringIO(), width=80)
+    print_plain(console, "::error::\x1b[31m [bold]")
+    assert r": :error::\x1b[31m [bold]" == console.file.getvalue().strip()
