@@ -157,7 +157,7 @@ def running(python, open_tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "check", SCRIPTS / "check_then_act_fixed.wsgi", *options],
         cwd=ROOT,
-        env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness"), "TMPDIR": str(open_tmp_path)},
+        env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ, "TMPDIR": str(open_tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
