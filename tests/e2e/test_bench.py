@@ -62,7 +62,7 @@ def test_ctrl_c_keeps_measurements(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "bench", "mysite", *SHORT, *options],
         cwd=ROOT,
-        env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness")},
+        env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_nothing_running(python):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness")},
+        env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ},
     )
     started = []
     deadline = time.monotonic() + 60

@@ -53,7 +53,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-rs", *map(str, arguments)],
             cwd=self.path,
-            env={**os.environ, "HARNESS_CACHE": str(ROOT / ".harness")},
+            env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ},
             capture_output=True,
             text=True,
             timeout=120,
