@@ -64,6 +64,7 @@ def check_variables(variables: dict[str, str]) -> dict[str, str]:
 Headers = Annotated[dict[str, str], pydantic.AfterValidator(check_headers)]
 Variables = Annotated[dict[str, str], pydantic.AfterValidator(check_variables)]
 
+GROUP_PATTERN = r"^[^\s\"']+$"
 GLOBAL_GROUP = "%{GLOBAL}"
 
 
@@ -87,7 +88,7 @@ class Hosting(StrictModel):
 
     daemon: DaemonHosting = DaemonHosting()
     embedded: EmbeddedHosting = EmbeddedHosting()
-    application_group: str = Field(GLOBAL_GROUP, pattern=r"^[^\s\"']+$")
+    application_group: str = Field(GLOBAL_GROUP, pattern=GROUP_PATTERN)
 
 
 class PathEntry(StrictModel):

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.cases.case import Case
-from harness.cases.scenario import DAEMON_RESTARTS, EMBEDDED_RESTARTS, GLOBAL_GROUP, check_headers, check_variables
+from harness.cases.scenario import (
+    DAEMON_RESTARTS,
+    EMBEDDED_RESTARTS,
+    GLOBAL_GROUP,
+    GROUP_PATTERN,
+    check_headers,
+    check_variables,
+)
 from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
 from harness.records import Mode, Request, RestartMethod
@@ -18,7 +25,6 @@ from harness.records import Mode, Request, RestartMethod
 DEFAULT_TRIALS = 100
 # The scenario name of such cases.
 AD_HOC = "check"
-_GROUP = re.compile(r"[^\s\"']+")
 _REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
 
 
@@ -75,7 +81,7 @@ def script_case(
         raise BadInput(f"{apache_conf}: there is no such file to include")
     if users < len(paths):
         raise BadInput(f"{users} users are fewer than the {len(paths)} paths: some would never be sent")
-    if not _GROUP.fullmatch(application_group):
+    if not re.fullmatch(GROUP_PATTERN, application_group):
         raise BadInput(f"application group {application_group!r}: expected a name without spaces and quotes")
     try:
         check_headers(dict(headers or {}))

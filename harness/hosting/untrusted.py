@@ -51,7 +51,12 @@ def opened(path: Path, owner: int | None) -> Iterator[int | None]:
 
     Raises FileNotFoundError.
     """
-    descriptor = _open(path, os.O_RDONLY, stat.S_ISREG, owner)
+    try:
+        descriptor = _open(path, os.O_RDONLY, stat.S_ISREG, owner)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a link, or something that cannot be read
+        descriptor = None
     try:
         yield descriptor
     finally:
@@ -71,23 +76,16 @@ def read(path: Path, owner: int | None) -> bytes | None:
 def open_pipe(path: Path, owner: int | None) -> int | None:
     """The descriptor of a named pipe of this owner, to be written to; None if it is none such.
 
-    Raises OSError: ENXIO if nobody reads it, ENOENT if it is not there.
+    Raises OSError: ENXIO if nobody reads it, ENOENT if it is not there, ELOOP if it is a link.
     """
     return _open(path, os.O_WRONLY, stat.S_ISFIFO, owner)
 
 
 def _open(path: Path, flags: int, is_kind: Callable[[int], bool], owner: int | None) -> int | None:
-    try:
-        descriptor = os.open(path, flags | _SAFELY)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if is_kind is stat.S_ISFIFO and error.errno is not None and not path.is_symlink():
-            raise
-        return None  # a link, or something that cannot be read
+    """Raises OSError: ELOOP if it is a link."""
+    descriptor = os.open(path, flags | _SAFELY)
     info = os.fstat(descriptor)
-    fits = is_kind(info.st_mode) and owner in (None, info.st_uid) and info.st_size <= MAX_BYTES
-    if not fits:
-        os.close(descriptor)
-        return None
-    return descriptor
+    if is_kind(info.st_mode) and owner in (None, info.st_uid) and info.st_size <= MAX_BYTES:
+        return descriptor
+    os.close(descriptor)
+    return None
