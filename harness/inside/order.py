@@ -40,7 +40,7 @@ class OrderRecorder(object):
     def tick(self):
         pass
 
-    def told(self):
+    def record(self):
         """What was recorded: the order as runs."""
         runs = []
         for request in list(self._steps):
@@ -152,7 +152,7 @@ class OrderEnforcer(OrderRecorder):
             elif self._left and self._idle >= self.LONG:
                 self._lend()
 
-    def told(self):
+    def record(self):
         return {"runs": [], "steps": self._wanted, "followed": self._followed}
 
 

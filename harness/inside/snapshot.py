@@ -253,7 +253,7 @@ class Child(object):
                 each.run(self._application, self._probe)
         done = {"recording": recording, "idle": None, "stacks": [], "states": None, "order": None}
         if self._schedule is not None:
-            done["order"] = self._schedule.told()
+            done["order"] = self._schedule.record()
         follow_up = []
         if any(each.answer["last_byte"] is None for each in requests):
             done["idle"] = bool(proof) or stands_still("self")

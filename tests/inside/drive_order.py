@@ -35,7 +35,7 @@ def run(schedule, threads):
     while any(each.is_alive() for each in workers) and time.time() < deadline:
         schedule.tick()
         time.sleep(0.001)
-    return {"done": done, "told": schedule.told(), "alive": sum(each.is_alive() for each in workers)}
+    return {"done": done, "told": schedule.record(), "alive": sum(each.is_alive() for each in workers)}
 
 
 def enforced():
@@ -48,7 +48,7 @@ def kept():
         schedule.begin(thread, name)
     for thread in (5, 5, 6, 7, 5):
         schedule.step(thread)
-    return {"told": schedule.told()}
+    return {"told": schedule.record()}
 
 
 def hidden_lock():
