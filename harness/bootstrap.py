@@ -50,7 +50,9 @@ LATE = (
     "django.views.debug",
 )
 # Python imports a codec when it is first used: for paths, headers, addresses.
-CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode")
+CODECS = ("ascii", "latin-1", "utf-8", "idna", "punycode", "unicode_escape")
+# The same of apps of Django's own, where they are installed.
+LATE_OF_APPS = {"django.contrib.admin": ("django.contrib.admin.forms",)}
 NOBODY = "-bootstrap-"  # a name that no template, view or URL has
 
 
@@ -62,9 +64,10 @@ class BootstrapError(Exception):
 # moment in which the site's package is imported (None: no other than the site's own).
 Site = namedtuple("Site", "directory settings parent")
 # What get_application was asked for.
-Options = namedtuple("Options", "warm warm_failure checks skip imports languages log retry_after end_process")
-# One step of a start: outcome is "done", "off", or why it failed.
-Step = namedtuple("Step", "name seconds outcome")
+Options = namedtuple("Options", "warm warm_failure checks skip imports languages budget log retry_after end_process")
+# One step of a start: outcome is "done", "off", "over budget", or why it failed; megabytes is how much the resident
+# memory grew, None where the system does not tell.
+Step = namedtuple("Step", "name seconds outcome megabytes")
 
 
 # -- where the site is ---------------------------------------------------------------------------------------
@@ -128,6 +131,8 @@ def _only(directory, beside):
             path = os.path.join(directory, each, "settings")
             if os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py")):
                 names.append(each + ".settings")
+    if not names and os.environ.get(NAME):
+        return os.environ[NAME]  # nothing here names other settings, and the script has set these
     if not names:
         raise BootstrapError(
             "%s is no Django site: it has neither a manage.py that names the settings nor a "
@@ -262,24 +267,25 @@ def run_checks(start):
 
 
 def languages_of(start):
-    """The languages that a request may get: the site's own, and where it names some or looks for one, all."""
+    """The languages that the site names: LANGUAGE_CODE, LANGUAGES if it has a list of its own, and `languages=`.
+
+    Django's own list has about a hundred: their catalogues and tables take seconds and hundreds of megabytes. A visitor
+    who wants one that the site does not name waits for it, as without this file.
+    """
     settings = _settings()
     chosen = [settings.LANGUAGE_CODE] + list(start.options.languages)
     from django.conf import global_settings
 
-    looks = [each for name in ("MIDDLEWARE", "MIDDLEWARE_CLASSES") for each in getattr(settings, name, None) or ()]
-    if settings.USE_I18N and (
-        list(settings.LANGUAGES) != list(global_settings.LANGUAGES) or any("LocaleMiddleware" in each for each in looks)
-    ):
+    if settings.USE_I18N and list(settings.LANGUAGES) != list(global_settings.LANGUAGES):
         chosen += [code for code, _ in settings.LANGUAGES]
-    return sorted(set(chosen))
+    return [code for number, code in enumerate(chosen) if code not in chosen[:number]]
 
 
 class _Languages(object):
-    """Every language in turn, active on this thread, which has its own back afterwards."""
+    """Languages in turn, as many as the budget allows, active on this thread, which has its own back afterwards."""
 
     def __init__(self, start):
-        self.codes = languages_of(start)
+        self.codes = start.affordable(languages_of(start), "language")
 
     def __iter__(self):
         translation = _module("django.utils.translation")
@@ -292,7 +298,7 @@ class _Languages(object):
 
 
 def load_languages(start):
-    """Every language's catalogues and formats."""
+    """Catalogues and formats of the languages that the site names."""
     translation = _module("django.utils.translation")
     gettext = getattr(translation, "gettext", None)
     formats = _module("django.utils.formats")
@@ -403,6 +409,9 @@ def load_late(start):
     settings = _settings()
     for name in LATE:
         _module(name)
+    for app, names in LATE_OF_APPS.items():
+        for name in names if app in settings.INSTALLED_APPS else ():
+            _module(name)
     for name in CODECS:
         codecs.lookup(name)
     single = (
@@ -481,7 +490,7 @@ def _compile(start, get_template, directories):
         directory = os.path.realpath(str(directory))
         for top, _, files in os.walk(directory) if directory.startswith(here) else ():
             names += [os.path.relpath(os.path.join(top, each), directory) for each in files]
-    for name in names[:TEMPLATES_AT_MOST]:
+    for name in start.affordable(names[:TEMPLATES_AT_MOST], "template"):
         try:
             get_template(name)
         except Exception:
@@ -680,17 +689,37 @@ class Report(object):
         """What all steps took."""
         return sum(each.seconds for each in self.steps)
 
+    @property
+    def megabytes(self):
+        """How much all steps made the resident memory grow; None where the system does not tell."""
+        grown = [each.megabytes for each in self.steps]
+        return None if None in grown else sum(grown)
+
     def as_dict(self):
         """Plain data, for json."""
-        told = dict(vars(self), site=dict(self.site._asdict()), seconds=self.seconds)
+        told = dict(vars(self), site=dict(self.site._asdict()), seconds=self.seconds, megabytes=self.megabytes)
         told["steps"] = [dict(each._asdict()) for each in self.steps]
         return told
 
     def __str__(self):
-        times = ", ".join(
-            "%s %.0f ms" % (each.name, 1000 * each.seconds) for each in self.steps if each.outcome == "done"
+        costs = ", ".join(
+            each.name + " " + _cost(each.seconds, each.megabytes) for each in self.steps if each.outcome == "done"
         )
-        return "%s with %s: %.0f ms (%s)" % (self.site.directory, self.site.settings, 1000 * self.seconds, times)
+        whole = _cost(self.seconds, self.megabytes)
+        return "%s with %s: %s (%s)" % (self.site.directory, self.site.settings, whole, costs)
+
+
+def _cost(seconds, megabytes):
+    return "%.0f ms" % (1000 * seconds) + (" +%.0f MB" % megabytes if megabytes and megabytes >= 0.5 else "")
+
+
+def _resident():
+    """The resident memory of this process in megabytes; None where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (IOError, OSError, ValueError, AttributeError):
+        return None
 
 
 class Start(object):
@@ -706,6 +735,7 @@ class Start(object):
         self.error = None
         self.running = False
         self._next = 0
+        self._deadline = None
 
     def note(self, text):
         self.report.notes.append(text)
@@ -727,6 +757,7 @@ class Start(object):
         if collecting:
             gc.disable()
         self.running = True
+        self._deadline = None if self.options.budget is None else now() + self.options.budget
         try:
             while self._next < len(STEPS):
                 self._do(STEPS[self._next])
@@ -745,9 +776,13 @@ class Start(object):
 
     def _do(self, step):
         if step.name in self.options.skip:
-            self.report.steps.append(Step(step.name, 0.0, "off"))
+            self.report.steps.append(Step(step.name, 0.0, "off", 0.0))
             return
-        begin = now()
+        if self._is_over() and not step.needed and step.run is not keep_from_collector:
+            self.report.steps.append(Step(step.name, 0.0, "over budget", 0.0))
+            self.note("step %s is left to the requests: the budget of %g s is spent" % (step.name, self.options.budget))
+            return
+        begin, before = now(), _resident()
         outcome = "done"
         try:
             step.run(self)
@@ -758,7 +793,24 @@ class Start(object):
                 raise
             self.note("step %s failed, and is left to the requests: %s" % (step.name, outcome))
         finally:
-            self.report.steps.append(Step(step.name, now() - begin, outcome))
+            after = _resident()
+            grown = None if before is None or after is None else after - before
+            self.report.steps.append(Step(step.name, now() - begin, outcome, grown))
+
+    def _is_over(self):
+        return self._deadline is not None and now() > self._deadline
+
+    def affordable(self, parts, what):
+        """These parts of a step, one after another, until the budget is spent."""
+        parts = list(parts)
+        for number, part in enumerate(parts):
+            if self._is_over():
+                self.note(
+                    "%d of %d parts (each a %s) are left to the requests: the budget of %g s is spent"
+                    % (len(parts) - number, len(parts), what, self.options.budget)
+                )
+                return
+            yield part
 
     @property
     def may_go_on(self):
@@ -860,6 +912,7 @@ def get_application(
     skip=(),
     imports=(),
     languages=(),
+    budget=None,
     log=None,
     retry_after=2.0,
     end_process=None,
@@ -878,7 +931,10 @@ def get_application(
         checks: "warn", "refuse" or "off": what errors of the system checks do.
         skip: names of steps to leave out; see STEPS.
         imports: modules that views import inside their functions.
-        languages: languages that requests activate beyond settings.LANGUAGES.
+        languages: languages that requests activate beyond those that the site names: LANGUAGE_CODE, and LANGUAGES where
+            the settings have a list of their own.
+        budget: seconds that the start should not exceed: what only spares requests some work is left to them once so
+            much is spent, and that is noted.
         log: None: what is not as it should be goes to stderr, the server's error log; True: the times too; a function
             of one text: both go there.
         retry_after: seconds between a failed start and the next.
@@ -904,7 +960,9 @@ def get_application(
             raise BootstrapError(
                 "skip=%r: there is no such step to leave out (those are: %s)" % (name, ", ".join(possible))
             )
-    options = Options(warm, warm_failure, checks, skipped, imports, languages, log, retry_after, end_process)
+    if budget is not None and not (isinstance(budget, (int, float)) and budget >= 0):
+        raise BootstrapError("budget=%r: expected a number of seconds, or None" % (budget,))
+    options = Options(warm, warm_failure, checks, skipped, imports, languages, budget, log, retry_after, end_process)
     with _lock:
         return _application(find_site(site, settings), options)
 

@@ -55,15 +55,17 @@ def middleware(django: Version, name: str = "application") -> tuple[str, ...]:
 
 def urls(django: Version, *, tables: bool = False, catalogues: bool = False) -> tuple[str, ...]:
     """The URLconf and the views; with `tables` also the tables of reverse(), with `catalogues` the translations. Both
-    exist per language, so the lines build them for every language that a request may activate."""
+    exist per language, so the lines build them for every language that the site names."""
     if not (tables or catalogues):
         return (_resolver_import(django), f"{_resolver(django)}.url_patterns  # imports the URLconf and the views")
-    lines = ["from django.conf import settings"] + ([_resolver_import(django)] if tables else [])
+    lines = ["from django.conf import global_settings, settings"] + ([_resolver_import(django)] if tables else [])
     lines += [
         "from django.utils import translation",
-        "# Every language that a request may activate (set LANGUAGES: Django's own list is long).",
+        "languages = [settings.LANGUAGE_CODE]",
+        "if list(settings.LANGUAGES) != list(global_settings.LANGUAGES):  # Django's own list has a hundred",
+        "    languages += [code for code, name in settings.LANGUAGES]",
     ]
-    lines.append("for language in [settings.LANGUAGE_CODE] + [code for code, name in settings.LANGUAGES]:")
+    lines.append("for language in languages:")
     lines.append("    translation.activate(language)  # loads its catalogue")
     if tables:
         lines.append(f"    {_resolver(django)}.reverse_dict  # imports the URLconf, builds the tables of this language")

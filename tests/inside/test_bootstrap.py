@@ -107,6 +107,12 @@ class TestFindSite:
         assert "shop.live" == find(python, tmp_path, DJANGO_SETTINGS_MODULE="shop.live")[1]
         assert "shop.settings" == find(python, tmp_path, DJANGO_SETTINGS_MODULE="elsewhere.settings")[1]
 
+    def test_settings_elsewhere(self, python, tmp_path):
+        """Settings that lie elsewhere, as an installed application's do, are those that the script has set."""
+        write(tmp_path, {"graphite.wsgi": ""})
+
+        assert "graphite.settings" == find(python, tmp_path, DJANGO_SETTINGS_MODULE="graphite.settings")[1]
+
     @pytest.mark.parametrize(
         ("name", "reason"),
         [("nothing", "does not exist"), ("file", "is a file"), ("empty", "is no Django site")],
@@ -141,6 +147,8 @@ class TestOptions:
             ({"skip": ["cheks"]}, "skip='cheks': there is no such step to leave out (those are: commands, checks"),
             ({"skip": "settings"}, "skip='settings': there is no such step to leave out"),
             ({"warm": "/"}, "warm='/': expected a list of paths: warm=['/']"),
+            ({"budget": "5"}, "budget='5': expected a number of seconds, or None"),
+            ({"budget": -1}, "budget=-1: expected a number of seconds, or None"),
         ],
     )
     def test_refused(self, python, options, reason):

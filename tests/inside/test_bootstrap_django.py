@@ -141,6 +141,96 @@ print(json.dumps([[each[:2] for each in report.warm], connection.connection is N
         )
         assert ([["/", 200], ["/login/", 200]], True) == (warm, closed)
 
+    @pytest.mark.parametrize(
+        ("settings", "options", "expected"),
+        [
+            ("", "", ["en-us"]),
+            ('LANGUAGES = [("fr", "French"), ("de", "German")]\n', "", ["en-us", "fr", "de"]),
+            ("", ', languages=["nl"]', ["en-us", "nl"]),
+        ],
+        ids=["Django's own", "the site's own", "more"],
+    )
+    def test_languages(self, python, tmp_path, settings, options, expected):
+        """With a LocaleMiddleware too, only the languages that the site names are loaded: Django's own list has 98."""
+        middleware = 'MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware"]\nUSE_I18N = True\n'
+        site = write_site(tmp_path, settings=SETTINGS.replace("MIDDLEWARE = []\n", middleware) + settings)
+        (catalogues, status), _ = run(
+            python,
+            f"""
+application = b.get_application({site!r}{options})
+catalogues = sys.modules["django.utils.translation.trans_real"]._translations
+asked = {{"HTTP_ACCEPT_LANGUAGE": "el"}}
+print(json.dumps([sorted(catalogues), b.ask(application, "/", extra=asked)]))
+""",
+        )
+        assert (sorted(expected), 200) == (catalogues, status)
+
+    def test_budget(self, python):
+        """Once the budget is spent, what only spares requests some work is left to them, and that is noted."""
+        site = str(SITES / "mysite")
+        (over, needed, status), stderr = run(
+            python,
+            f"""
+application = b.get_application({site!r}, budget=0)
+outcomes = dict((each.name, each.outcome) for each in application.bootstrap_report.steps)
+needed = [each.name for each in b.STEPS if each.needed] + ["garbage"]
+over = sorted(name for name, outcome in outcomes.items() if outcome == "over budget")
+print(json.dumps([over, sorted(set(outcomes[name] for name in needed)), b.ask(application, "/")]))
+""",
+        )
+        assert {"languages", "templates", "tables"} < set(over)
+        assert (["done"], 200) == (needed, status)
+        assert "step tables is left to the requests: the budget of 0 s is spent" in stderr
+
+    def test_budget_in_a_step(self, python):
+        """A step of many parts ends between two of them, and says how many are left."""
+        site = str(SITES / "mysite")
+        (codes, left), _ = run(
+            python,
+            f"""
+import time
+application = b.get_application({site!r}, budget=600)
+start = b._start
+done = []
+for code in b._Languages(start):
+    done.append(code)
+    start._deadline = 0
+print(json.dumps([done, start.report.notes]))
+""",
+        )
+        assert ["en-us"] == codes
+        assert ["2 of 3 parts (each a language) are left to the requests: the budget of 600 s is spent"] == left
+
+    def test_memory(self, python):
+        """Each step tells how much the process grew, and the whole start as well."""
+        site = str(SITES / "mysite")
+        (grown, each), stderr = run(
+            python,
+            f"""
+report = b.get_application({site!r}, log=True).bootstrap_report
+print(json.dumps([report.megabytes, [step.megabytes for step in report.steps]]))
+""",
+        )
+        assert grown == pytest.approx(sum(each))
+        assert 5 < grown < 500
+        assert f"bootstrap: {site} with mysite.settings: " in stderr
+        assert " MB (" in stderr
+
+    def test_admin(self, python, tmp_path):
+        """What Django's admin imports inside its functions is there before the first page of it."""
+        apps = ", ".join(
+            f'"django.contrib.{name}"' for name in ("admin", "auth", "contenttypes", "sessions", "messages")
+        )
+        site = write_site(tmp_path, settings=SETTINGS.replace('["shop"]', f'[{apps}, "shop"]'))
+        (loaded, absent), _ = run(
+            python,
+            f"""
+b.get_application({site!r}, checks="off")
+print(json.dumps(["django.contrib.admin.forms" in sys.modules, "encodings.unicode_escape" in sys.modules]))
+""",
+        )
+        assert (True, True) == (loaded, absent)
+
     def test_connection(self, python, tmp_path):
         """A connection that the site's own code opens meanwhile is closed, and told: a fork may follow."""
         database = (
