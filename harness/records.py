@@ -110,6 +110,41 @@ class Span(Record, frozen=True):
         return (self.end is None or self.end >= other.begin) and (other.end is None or other.end >= self.begin)
 
 
+class CodePlace(msgspec.Struct, frozen=True, array_like=True):
+    """A line of code that a thread was at."""
+
+    file: str
+    line: int
+    function: str
+    module: str
+    """As it is imported; of a WSGI script, the name of its file."""
+
+
+class Lead(msgspec.Struct, frozen=True, array_like=True):
+    """What a failure leads to, found mechanically; see harness/inside/witness.py."""
+
+    kind: Literal["module", "object", "code"]
+    """A module that was still being executed, an object that hangs from a name of a module, or the failing function."""
+    name: str
+    """Of the module, of the object with its module, or of the module of that function."""
+    place: CodePlace
+    """The innermost frame outside the standard library."""
+    through: str = ""
+    """The module of another package through which its package was called."""
+
+
+class Testimony(Record, frozen=True):
+    """What was seen where the first request of a process failed."""
+
+    error: str
+    """The type of the exception that the others were raised from."""
+    lead: Lead | None = None
+    frames: tuple[CodePlace, ...] = ()
+    """Its traceback, innermost first."""
+    threads: tuple[tuple[int, tuple[CodePlace, ...]], ...] = ()
+    """What other threads were doing at that moment, innermost first."""
+
+
 class Mishap(Record, frozen=True):
     """An exception inside a request, as the probe saw it."""
 
@@ -120,6 +155,8 @@ class Mishap(Record, frozen=True):
     error: str
     """`Type: message`."""
     traceback: str
+    witness: Testimony | None = None
+    """Only of the first failure of a process."""
 
 
 class Inside(Record, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, field
 
 from harness.cases.case import Case
-from harness.checkers.findings import Finding
+from harness.checkers.findings import Cause, Finding
 from harness.records import (
     BackendName,
     BrokenClass,
@@ -127,6 +127,9 @@ class FindingResult(Record, frozen=True):
     module: Annotated[str, Meta(description="the module that was executed again")] = ""
     error: Annotated[str, Meta(description="what a request raised, `Type: message`")] = ""
     place: Annotated[str, Meta(description="where it was raised, `file:line`")] = ""
+    cause: Annotated[
+        Cause | None, Meta(description="what the record shows it to lead to; null where it shows nothing")
+    ] = None
 
 
 class SkippedCase(Record, frozen=True):

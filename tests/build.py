@@ -24,6 +24,7 @@ from harness.records import (
     Span,
     Trial,
     WatchedProcess,
+    Testimony,
 )
 from harness.result import RunResult, case_result, encode
 from harness.store.history import HistoryWriter, file_name
@@ -74,8 +75,14 @@ def make_inside(*spans, process=PROCESS, **changes):
     return Inside(process=process, spans=spans, **changes)
 
 
-def make_mishap(error="ValueError: no", *, request="1.0", traceback="", at=1.5):
-    return Mishap(process=PROCESS, thread=1, at=at, request=request, error=error, traceback=traceback or error)
+def make_mishap(error="ValueError: no", *, request="1.0", traceback="", at=1.5, **changes):
+    return Mishap(
+        process=PROCESS, thread=1, at=at, request=request, error=error, traceback=traceback or error, **changes
+    )
+
+
+def make_witness(lead=None, *, threads=(), **changes):
+    return Testimony(error="ValueError", lead=lead, threads=threads, **changes)
 
 
 def make_watched(process=PROCESS, *, fresh=True, **changes):

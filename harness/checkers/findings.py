@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from harness.records import BrokenClass, OutcomeName, RaceClass, Record
 
 # Outcomes that are a race when the control has none of them, gravest class first.
@@ -15,6 +17,20 @@ RACES: dict[OutcomeName, RaceClass] = {
     "duplicate-init": "duplicate-init",
 }
 GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
+
+
+class Cause(Record, frozen=True):
+    """What the record shows a failed request to lead to; see cause.py."""
+
+    kind: Literal["module", "object", "code"]
+    """A module that was still being executed, an object that threads share, or the code that failed."""
+    module: str
+    """Its name: of an object with the name that it hangs from."""
+    file: str
+    line: int
+    """Where it failed: the innermost line outside the standard library."""
+    proof: str
+    """What the record shows, as a sentence."""
 
 
 class Finding(Record, frozen=True):
@@ -44,6 +60,7 @@ class Finding(Record, frozen=True):
     """`Type: message` of what the request raised."""
     place: str = ""
     """Where that was raised: `file:line`."""
+    cause: Cause | None = None
     key: str = ""
     """Findings with the same key tell the same story; a report shows the first and counts the rest."""
 

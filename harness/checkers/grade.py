@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from harness.checkers.answers import grade_answers, grade_follow_up
+from harness.checkers.cause import cause_of
 from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
 from harness.checkers.findings import Finding, TrialGrade
 from harness.checkers.initialisation import duplicate_init, lazy_work
@@ -71,5 +72,6 @@ def _with_stories(findings: Iterable[Finding], trial: Trial, yardstick: Yardstic
     known: set[str] = set()
     for finding in findings:
         story = () if finding.key in known else tell(finding, trial, yardstick)
+        cause = cause_of(trial.evidence, finding.name) if finding.race_class == "failed-request" else None
         known.add(finding.key)
-        yield msgspec.structs.replace(finding, evidence=(*finding.evidence, *disturbed), story=story)
+        yield msgspec.structs.replace(finding, evidence=(*finding.evidence, *disturbed), story=story, cause=cause)

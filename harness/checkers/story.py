@@ -1,5 +1,5 @@
-"""The story of a finding: which thread was initialising what, which one met it half done, what it saw, which requests
-failed, and what would have prevented it. Pure: from one trial's record; nothing is told that is not in it."""
+"""The story of a finding: which request failed where, what that leads to, which threads were at it, and what it cost.
+Pure: from one trial's record; nothing is told that is not in it, and a consequence is never told as a cause."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from harness.checkers import cause
 from harness.checkers.answers import grade_answer
 from harness.checkers.findings import Finding
 from harness.checkers.yardstick import Yardstick
@@ -33,15 +34,6 @@ PREVENTION = {
     "catalogue": "load the catalogue of every language in use while the script is imported",
     "import": "import {name} while the script is imported, by one thread",
 }
-# What is missing according to an error, and the work that would have made it.
-_MISSED = (
-    (re.compile(r"partially initialized module|circular import|cannot import name|No module named"), ("import",)),
-    (re.compile(r"AppRegistryNotReady|Apps aren't loaded|populate\(\)"), ("app-registry", "settings")),
-    (re.compile(r"attribute '[A-Z][A-Z_]+'|settings"), ("settings", "app-registry")),
-    (re.compile(r"_info|_catalog|translation"), ("catalogue",)),
-    (re.compile(r"TemplateDoesNotExist|[Tt]emplate"), ("template-engine", "import")),
-    (re.compile(r"NoReverseMatch|urlconf|URLconf"), ("resolver", "urlconf")),
-)
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _NAMED = 3  # requests or threads that a sentence names; more are hard to read
 
@@ -74,16 +66,28 @@ class _StoryTeller:
         inside, mishap = self._mishap(finding.name)
         if inside is None or mishap is None:
             return self.cost(finding)
-        worker = self._culprit(inside, mishap)
-        sentences = []
-        if worker is not None:
-            sentences.append(f"{self._who(worker, inside)} was {_work(worker)} {self._when(worker)}{_called(worker)}.")
         seen = f"{self._thread(mishap)} ({self._request(mishap.request)})"
-        met = f"met it half done{_place(mishap.traceback)} and failed" if worker is not None else "failed"
-        where = "" if worker is not None else _place(mishap.traceback)
-        # The probe learns of an exception when it has left the view: what was read was read before that.
-        sentences.append(f"{seen} {met} at {self._at(mishap.at)}{where}: {mishap.error}.")
+        # The probe learns of an exception when it has left the view: it was raised a moment before.
+        sentences = [f"{seen} failed at {self._at(mishap.at)}{_place(mishap.traceback)}: {mishap.error}."]
+        first = cause.witnessed(self._trial.evidence, finding.name)
+        at, failure = first or (inside, mishap)
+        worker = cause.maker(at, failure)
+        sentences += self._leads(at, failure, worker)
         return (*sentences, *self.cost(finding, worker))
+
+    def _leads(self, inside: Inside, mishap: Mishap, worker: Span | None) -> Iterable[str]:
+        """What the failure leads to, and which threads were at it just then."""
+        lead = mishap.witness.lead if mishap.witness else None
+        if lead is not None:
+            yield f"{_capital(cause.proof(lead, inside, mishap))}."
+        if worker is not None:
+            yield f"{self._who(worker, inside)} was {_work(worker)} {self._when(worker)}{_called(worker)}."
+        others = [f"{self._named(thread, inside)} at line {place.line}" for thread, place in cause.company(mishap)]
+        if others:
+            yield f"In the same function at that moment: {_listed(others)}."
+        executing = any(cause.executors(mishap, lead.name)) if lead is not None else False
+        if not (worker or others or executing):
+            yield "What another thread did to cause it, the record does not show."
 
     def duplicate(self, finding: Finding) -> tuple[str, ...]:
         inside = next((one for one in self._trial.evidence.inside if str(one.process) == finding.process), None)
@@ -138,27 +142,6 @@ class _StoryTeller:
         pairs = ((inside, mishap) for inside in self._trial.evidence.inside for mishap in inside.mishaps)
         return next((pair for pair in pairs if pair[1].request == name), (None, None))
 
-    def _culprit(self, inside: Inside, mishap: Mishap) -> Span | None:
-        """The work of another thread that was not finished when this one failed, or that ran during its request."""
-        begin = next((s.begin for s in inside.spans if s.kind == "request" and s.name == mishap.request), mishap.at)
-        kinds = next((kinds for pattern, kinds in _MISSED if pattern.search(mishap.error)), ())
-        others = [
-            span
-            for span in inside.spans
-            if span.kind not in ("request", "script")
-            and span.thread != mishap.thread
-            and span.begin <= mishap.at
-            and (span.end is None or span.end >= begin)
-        ]
-
-        def fit(span: Span) -> tuple[bool, int, float]:
-            named = span.kind == "import" and bool(span.name) and f"'{span.name}'" in mishap.error
-            return named, span.kind in kinds and len(kinds) - kinds.index(span.kind), span.begin
-
-        best = max(others, key=fit, default=None)
-        # An error that says what is missing is not explained by other work that went on at that time.
-        return None if best is None or (kinds and not any(fit(best)[:2])) else best
-
     def _thread(self, what: Span | Mishap) -> str:
         number = self._threads.get(what.process, {}).get(what.thread, "?")
         return f"Thread {number}" + (f" of process {what.process.pid}" if len(self._threads) > 1 else "")
@@ -168,6 +151,10 @@ class _StoryTeller:
         before = (one for one in same if one.begin <= span.begin)
         name = next((one.name for one in before if one.end is None or one.end >= span.begin), "")
         return f"{self._thread(span)} ({self._request(name)})" if name else self._thread(span)
+
+    def _named(self, thread: int, inside: Inside) -> str:
+        number = self._threads.get(inside.process, {}).get(thread, "?")
+        return f"thread {number}" + (f" of process {inside.process.pid}" if len(self._threads) > 1 else "")
 
     def _request(self, name: str) -> str:
         answer = self._answers.get(name)
@@ -208,6 +195,10 @@ def _place(traceback: str) -> str:
         return ""
     path, line, function = frames[-1]
     return f" in {'/'.join(path.split('/')[-2:])} line {line} ({function})"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.hosting import untrusted
 from harness.inside.probe import CHUNK, LOST
-from harness.records import Inside, Mishap, ProcessId, Span
+from harness.records import Inside, Mishap, ProcessId, Span, Testimony
 
 _decode = msgspec.json.Decoder(list[Any]).decode
 
@@ -50,6 +50,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
     opened: dict[int, tuple[int, float, str, str, list[str]]] = {}
     closed: dict[int, tuple[float, bool, int]] = {}
     mishaps: list[tuple[float, int, str, str, str]] = []
+    witnesses: dict[str, Testimony] = {rest[0]: rest[1] for _, _, kind, *rest in events if kind == "witness"}
     again: list[str] = []
     disturbed: list[Any] = ["", 0, 0, -1]
     for at, thread, kind, *rest in events:
@@ -89,7 +90,15 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         booted=booted,
         spans=tuple(_with_script_end(spans)),
         mishaps=tuple(
-            Mishap(process=process, thread=thread, at=at + shift, request=request, error=error, traceback=trace)
+            Mishap(
+                process=process,
+                thread=thread,
+                at=at + shift,
+                request=request,
+                error=error,
+                traceback=trace,
+                witness=witnesses.pop(request, None),
+            )
             for at, thread, request, error, trace in mishaps
         ),
         executed_again=tuple(again),
@@ -107,6 +116,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "begin": (int, str, str),
     "end": (int, int, int),
     "error": (str, str, str),
+    "witness": (str, dict),
     "again": (str,),
     "disturbed": (str, int, int, int),
 }
@@ -124,7 +134,7 @@ def _checked(event: list[Any]) -> list[Any]:
         raise ValueError(event)
     if not all(isinstance(caller, str) for caller in callers) or (kind == "boot" and "monotonic" not in rest[0]):
         raise ValueError(event)
-    return event
+    return event if kind != "witness" else [at, thread, kind, rest[0], msgspec.convert(rest[1], Testimony)]
 
 
 def _with_script_end(spans: list[Span]) -> list[Span]:

@@ -12,7 +12,8 @@ from harness.cases.case import Case
 
 INSIDE = Path(__file__).parent.parent / "inside"
 # Copied into a server's directory, compiled for its interpreter; harness/inside/boot.wsgi runs them.
-PROGRAMS = tuple(INSIDE / f"{name}.py" for name in ("probe", "perturb", "order", "listener", "stacks", "state"))
+_NAMES = ("probe", "witness", "perturb", "order", "listener", "stacks", "state")
+PROGRAMS = tuple(INSIDE / f"{name}.py" for name in _NAMES)
 
 
 def put_programs(

@@ -29,6 +29,7 @@ try:
     if _perturb:
         with open(os.path.join(_here, "plan"), "rb") as _stream:
             _probe.disturb = _perturb(marshal.loads(_stream.read()), os.path.basename(_recording))
+    _probe.load_witness = lambda: _load("witness")
     _listener(_here, _recording, _probe.is_busy)
 except Exception as _error:
     sys.stderr.write("harness probe: not installed: %r\n" % (_error,))

@@ -12,6 +12,7 @@ still there when the process is killed. One JSON array a line:
     [time, thread, "begin", span, kind, name, caller, ...]      callers: "file:line function", the nearest first
     [time, thread, "end",   span, failed, nested]
     [time, thread, "error", request, "Type: message", traceback]
+    [time, thread, "witness", request, {...}]       of the first request that fails, before its "error": see witness.py
     [time, thread, "again", module]
     [time, thread, "disturbed", strategy, seed, delays, files]      at the end of a request: see perturb.py
 """
@@ -134,6 +135,7 @@ class Probe(object):
         self._importing = {}  # thread -> [depth, nested]
         self._executed = set()
         self.disturb = None  # what perturb.py made, where threads are to be disturbed
+        self.load_witness = None  # loads witness.py, for the first failure of this process
 
     def follow(self, directory):
         """Record this process (after a fork, the child) from here on, into a file of its own, which is returned."""
@@ -277,12 +279,29 @@ class Probe(object):
         finally:
             state[0] -= 1
 
+    def _testify(self, exc_info, request):
+        """What is seen at the first failure of this process."""
+        load, self.load_witness = self.load_witness, None
+        if load is None:
+            return
+        state = self._importing.setdefault(get_ident(), [0, 0, 0])
+        state[0] += 1  # what our program imports is no work of the site's
+        try:
+            seen = load()(exc_info, quote, OURS)
+            self._recorder.write("witness", ",%s,%s" % (quote(request), seen))
+        except Exception:
+            pass
+        finally:
+            state[0] -= 1
+
     def error(self, exc_info):
         """An exception in a request, or in the script's import."""
         try:
             if not exc_info or exc_info[0] is None:
                 return
             opened = self._open_requests.get(get_ident())
+            if opened:
+                self._testify(exc_info, opened[1])
             lines = self._format(exc_info)
             self._recorder.write(
                 "error",

@@ -307,6 +307,7 @@ def main(directory, path):
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != here]  # it is none of the site's
     probe, _ = load(directory, "probe")["install"](os.path.join(directory, "events"))
+    probe.load_witness = lambda: load(directory, "witness")["install"]
     try:
         application = import_script(path).application
         found = shared()

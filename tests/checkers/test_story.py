@@ -1,5 +1,6 @@
 """The story of a race: true to the record, and silent about what is not in it."""
 
+import pytest
 from build import (
     PROCESS,
     make_answer,
@@ -10,11 +11,14 @@ from build import (
     make_request_span,
     make_span,
     make_trial,
+    make_witness,
     make_yardstick,
 )
 
+from harness.checkers.cause import cause_of
 from harness.checkers.grade import grade
 from harness.checkers.story import tell
+from harness.records import CodePlace, Lead
 
 CIRCULAR = "AttributeError: partially initialized module 'shop.orders' has no attribute 'total'"
 TRACE = (
@@ -24,11 +28,10 @@ FAILED = (make_answer(0, status=500), make_answer(1, request=1))
 RIGHT = (make_answer(0), make_answer(1, request=1))
 
 
-def trial_of(*spans, error=CIRCULAR, answers=FAILED, **changes):
+def trial_of(*spans, error=CIRCULAR, answers=FAILED, witness=None, **changes):
     spans = (make_request_span(0), make_request_span(1), *spans)
-    return make_trial(
-        *answers, inside=(make_inside(*spans, mishaps=(make_mishap(error, traceback=TRACE),)),), **changes
-    )
+    mishap = make_mishap(error, traceback=TRACE, witness=witness)
+    return make_trial(*answers, inside=(make_inside(*spans, mishaps=(mishap,)),), **changes)
 
 
 def story(trial, **changes):
@@ -37,15 +40,28 @@ def story(trial, **changes):
     return tell(make_finding(process=str(PROCESS), **fields), trial, make_yardstick(control, control))
 
 
+NET = CodePlace("/srv/shop/invoices.py", 7, "net", "shop.invoices")
+BODY = CodePlace("/srv/shop/orders.py", 3, "<module>", "shop.orders")
+SETTINGS = Lead(
+    "object", "django.conf.settings", CodePlace("/x/django/conf/__init__.py", 81, "__getattr__", "django.conf")
+)
+
+
+def half_done(*threads):
+    """Of a module that is still being executed, by these threads."""
+    return make_witness(Lead("module", "shop.orders", NET, "shop2.views"), threads=threads)
+
+
 class TestFailedRequest:
     def test_half_done(self):
-        """The work of the other thread, the request that met it, what it saw and where, the cost, and the cure."""
+        """Which request failed where, the module that was half done, who was executing it, the cost, and the cure."""
         other = make_span("import", 1.2, 1.9, thread=2, name="shop.orders", callers=("/srv/shop/views.py:9 order",))
-        assert story(trial_of(other)) == (
+        assert story(trial_of(other, witness=half_done((2, (BODY,))))) == (
+            f"Thread 1 (GET /, request 1.0) failed at +500.0 ms in shop/invoices.py line 7 (net): {CIRCULAR}.",
+            "Module shop.orders was still being executed by thread 2, at shop/orders.py line 3 (<module>), when "
+            "shop/invoices.py line 7 (net) used it.",
             "Thread 2 (GET /two/, request 1.1) was executing module shop.orders from +200.0 ms to +900.0 ms "
             "(called from /srv/shop/views.py:9 order).",
-            "Thread 1 (GET /, request 1.0) met it half done in shop/invoices.py line 7 (net) "
-            f"and failed at +500.0 ms: {CIRCULAR}.",
             "1 of 2 requests failed: GET / (1).",
             "To prevent it: import shop.orders while the script is imported, by one thread.",
         )
@@ -53,25 +69,61 @@ class TestFailedRequest:
     def test_own_work(self):
         """What the failing thread did itself is nothing it met."""
         own = make_span("import", 1.2, 1.9, thread=1, name="shop.orders")
-        assert story(trial_of(own))[0].startswith("Thread 1 (GET /, request 1.0) failed at +500.0 ms")
+        assert not any("was executing" in sentence for sentence in story(trial_of(own)))
 
-    def test_done_before(self):
-        """Nor what was done before the request came."""
-        before = make_span("import", 0.2, 0.3, thread=2, name="shop.orders")
-        assert not any("met it" in each for each in story(trial_of(before)))
+    @pytest.mark.parametrize(("begin", "end"), [(0.2, 0.3), (1.2, 1.49), (1.51, 1.9)], ids=str)
+    def test_not_under_way(self, begin, end):
+        """Nor what was over when the request failed, were it in the middle of it, or came only then: a consequence."""
+        other = make_span("import", begin, end, thread=2, name="shop.orders")
+        told = story(trial_of(other, witness=half_done()))
+        assert not any("was executing" in sentence or "To prevent" in sentence for sentence in told)
 
     def test_other_kind(self):
-        """Work that the error says nothing of is not blamed, though it went on at that moment."""
+        """Work that makes something else is not blamed, though it went on at that moment."""
         other = make_span("catalogue", 1.2, 1.9, thread=2, name="de")
-        assert not any("catalogue" in each for each in story(trial_of(other)))
+        for witness in (None, half_done(), make_witness(SETTINGS)):
+            assert not any("catalogue" in sentence for sentence in story(trial_of(other, witness=witness)))
 
-    def test_silent_error(self):
-        """An error that names nothing is told with the latest work that was under way."""
+    def test_maker(self):
+        """The work of another thread that was making the object that the failing code worked on."""
         spans = [
-            make_span("urlconf", 1.2, 1.9, thread=2, name="a"),
+            make_span("urlconf", 1.4, 1.9, thread=2, name="a"),
             make_span("settings", 1.3, 1.8, thread=2, name="b"),
         ]
-        assert "building the settings b" in story(trial_of(*spans, error="ValueError: no"))[0]
+        told = story(trial_of(*spans, error="ValueError: no", witness=make_witness(SETTINGS)))
+        assert told[1:3] == (
+            "The failing code, conf/__init__.py line 81 (__getattr__), worked on django.conf.settings, which all "
+            "threads share.",
+            "Thread 2 (GET /two/, request 1.1) was building the settings b from +300.0 ms to +800.0 ms.",
+        )
+
+    def test_company(self):
+        """Who was in the failing function at that moment is told, and no more is made of it."""
+        code = Lead("code", "shop.invoices", NET, "django.core.handlers.base")
+        beside = (2, (CodePlace("/lib/threading.py", 5, "acquire", "threading"), NET))
+        told = story(trial_of(error="KeyError: 'net'", witness=make_witness(code, threads=(beside,))))
+        assert told[1:3] == (
+            "It failed in shop/invoices.py line 7 (net), which belongs to shop, called through django.",
+            "In the same function at that moment: thread 2 at line 7.",
+        )
+        assert not any("To prevent it" in sentence for sentence in told)
+
+    def test_silent_record(self):
+        """Where the record shows nothing that another thread did, the story says so."""
+        silent = "What another thread did to cause it, the record does not show."
+        code = Lead("code", "shop.invoices", NET)
+        for witness in (None, make_witness(code), make_witness(code, threads=((2, (BODY,)),))):
+            assert silent in story(trial_of(error="ValueError: no", witness=witness))
+
+    def test_later_failure(self):
+        """A later failure of the process is told with what was seen at the first one only if it is of the same kind."""
+        first = make_mishap("KeyError: 'net'", traceback=TRACE, witness=half_done())
+        for error, same in (("KeyError: 'gross'", True), ("ValueError: no", False)):
+            later = make_mishap(error, request="1.1", at=1.6)
+            spans = (make_request_span(0), make_request_span(1))
+            trial = make_trial(*FAILED, inside=(make_inside(*spans, mishaps=(first, later)),))
+            assert same == any("still being executed" in sentence for sentence in story(trial, name="1.1"))
+            assert same == (cause_of(trial.evidence, "1.1") is not None)
 
     def test_no_mishap(self):
         """Where the probe saw no exception, only the cost is told."""
