@@ -22,9 +22,9 @@ from harness.records import (
     ProcessId,
     Request,
     Span,
+    Testimony,
     Trial,
     WatchedProcess,
-    Testimony,
 )
 from harness.result import RunResult, case_result, encode
 from harness.store.history import HistoryWriter, file_name
