@@ -24,7 +24,16 @@ BrokenClass = Literal["error", "hang", "poisoned"]
 OutcomeName = Literal[
     "ok", "error", "wrong", "hang", "slow", "crash", "poisoned", "dropped", "duplicate-init", "wrong-state", "unknown"
 ]
-Failure = Literal["refused", "reset", "open"]
+# Of a request that got no whole answer. `truncated`: the server ended it early; `malformed`: no client can read it;
+# `cut`: it went on beyond a limit of the harness.
+Failure = Literal["refused", "reset", "open", "truncated", "malformed", "cut"]
+# Those whose answer the server has not ended.
+UNENDED: tuple[Failure, ...] = ("open", "cut")
+
+# A page of the size that browsers are sent, many times over. A stampede may hold this many times its users.
+MAX_BODY = 8 * 2**20
+# Of a path in a sentence: the whole of nearly every one.
+_SHOWN_PATH = 120
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +56,10 @@ class Request(Record, frozen=True, omit_defaults=True):
     status: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        path = (
+            self.path if len(self.path) <= _SHOWN_PATH else f"{self.path[:_SHOWN_PATH]}… ({len(self.path)} characters)"
+        )
+        return f"{self.method} {path}"
 
 
 class ProcessId(msgspec.Struct, frozen=True, order=True):
@@ -101,6 +113,7 @@ class Span(Record, frozen=True):
     end: float | None
     """None: it did not end while it was recorded."""
     failed: bool = False
+    """It raised; of a request: into the server, perhaps after the begin of its answer was sent."""
     nested: int = 0
     """Of an import: how many other modules it imported."""
     callers: tuple[str, ...] = ()
@@ -178,6 +191,11 @@ class Inside(Record, frozen=True):
     """How many files of the chosen packages ran, where the strategy disturbs lines; otherwise -1."""
     lost: int = 0
     """Events dropped because the recorder was full."""
+
+    @property
+    def raised(self) -> set[str]:
+        """The requests, by their names, that raised into the server."""
+        return {span.name for span in self.spans if span.failed and span.kind == "request"}
 
     def number_threads(self) -> dict[int, int]:
         """The number of each thread, by which all reports call it: 1 for the first that was seen, and so on."""

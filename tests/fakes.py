@@ -122,14 +122,14 @@ class FakeLocust:
     def __exit__(self, *_):
         pass
 
-    def order(self, address, requests, chosen, headers):
+    def order(self, address, requests, chosen, headers, max_body=None):
         results = [self.exchange(address, requests[index], sent) for index, sent in zip(chosen, headers, strict=True)]
         answers = [answer_of(result, user, chosen[user]) for user, result in enumerate(results)]
         self.orders.append(FakePending(tuple(answers), self.late))
         self.late = 0
         return self.orders[-1]
 
-    def exchange(self, address, request, headers, timeout=None):
+    def exchange(self, address, request, headers, timeout=None, max_body=None):
         name, process = headers["X-Harness-Request"], self.host.at(address)
         served = self.host.served.setdefault(process, [])
         served.append(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import statistics
 import time
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from harness.bench.records import ColdStart
 from harness.errors import InfrastructureError
 from harness.hosting.slot import ColdSlot
-from harness.load.exchange import headers_of, proof_of
+from harness.load.exchange import exchange, headers_of, proof_of
 from harness.records import ProcessId, Request
 
 # Their median is the warm latency: five are enough to outvote two outliers.
@@ -56,17 +55,10 @@ def measure_cold(slot: ColdSlot, timeout: float) -> ColdStart:
 def _time_request(slot: ColdSlot, request: Request, timeout: float) -> _TimedAnswer:
     """Send one request: the time from the send to the last byte, connection included. Raises InfrastructureError: it
     does not answer."""
-    body = request.body.encode() or None
     headers = headers_of(request, {**slot.headers, "X-Harness-Request": "cold"})
     begin = time.perf_counter()
-    connection = http.client.HTTPConnection(*slot.address, timeout=timeout)
-    try:
-        connection.request(request.method, request.path, body, headers)
-        response = connection.getresponse()
-        response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise InfrastructureError(f"{request} to a cold process: {type(error).__name__}: {error}") from error
-    finally:
-        connection.close()
+    result = exchange(slot.address, request, headers, timeout, slot.case.max_body)
     took = 1000 * (time.perf_counter() - begin)
-    return _TimedAnswer(took, *proof_of({name.lower(): value for name, value in response.getheaders()}))
+    if result.failure is not None:
+        raise InfrastructureError(f"{request} to a cold process: {result.failure} {result.body}".rstrip())
+    return _TimedAnswer(took, *proof_of(result.headers))

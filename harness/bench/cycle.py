@@ -16,7 +16,7 @@ from harness.hosting.host import Host
 from harness.hosting.slot import ColdSlot
 from harness.load.client import SteadyClient
 from harness.proc import TICKS_PER_SECOND
-from harness.records import Answer, ProcessId
+from harness.records import UNENDED, Answer, ProcessId
 from harness.run.control import control_on
 
 # An order is given so long before its first send: by then it has reached every worker of the load generator.
@@ -111,6 +111,7 @@ def _warm_up(client: SteadyClient, slot: ColdSlot, rate: float, grace: float) ->
             begin=time.monotonic() + LEAD_SECONDS,
             rate=rate,
             count=max(1, int(rate)),
+            max_body=slot.case.max_body,
         )
         answers = order.wait(1.0 + grace) or order.abandon()
         warm.update(answer.process for answer in answers if answer.process is not None)
@@ -122,7 +123,16 @@ def _restart_under_load(
     host: Host, client: SteadyClient, slot: ColdSlot, load: RestartLoad, grace: float
 ) -> _LoadRecord:
     begin = time.monotonic() + LEAD_SECONDS
-    order = client.steady(slot.address, host.case.requests, slot.headers, begin=begin, rate=load.rate, count=load.count)
+    case = host.case
+    order = client.steady(
+        slot.address,
+        case.requests,
+        slot.headers,
+        begin=begin,
+        rate=load.rate,
+        count=load.count,
+        max_body=case.max_body,
+    )
     restarts: list[float] = []
     alive: list[frozenset[ProcessId]] = []
     for at in load.restarts_at:
@@ -175,8 +185,10 @@ def births(
 
 def outcome_of(answer: Answer, expected: ExpectedAnswer | None) -> SampleOutcome:
     """The outcome of one request under load, by the answers of the controls."""
-    if answer.failure == "open":
+    if answer.failure in UNENDED:
         return "hung"
+    if answer.failure in ("truncated", "malformed"):
+        return "error"
     if answer.failure is not None or answer.status is None:
         return "dropped"
     if expected is None or answer.status not in expected.statuses:

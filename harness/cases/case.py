@@ -10,7 +10,7 @@ import pydantic
 
 from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds
 from harness.cases.toml import StrictModel
-from harness.records import Mode, Mpm, Request, RestartMethod, Schedule
+from harness.records import MAX_BODY, Mode, Mpm, Request, RestartMethod, Schedule
 
 
 class Case(StrictModel):
@@ -48,6 +48,8 @@ class Case(StrictModel):
     users: int
     follow_up: int
     timeout: float
+    max_body: int = MAX_BODY
+    """Bytes of a body, at most: a longer answer is cut, and proves nothing."""
     expectation: Expectation | None = None
     thresholds: Thresholds = Thresholds()
     apache_conf: str = ""

@@ -65,6 +65,7 @@ def expand(
                 users=scenario.load.users,
                 follow_up=scenario.load.follow_up,
                 timeout=scenario.load.timeout,
+                max_body=scenario.load.max_body,
                 expectation=next(block for block in scenario.expect if block.selects(mode, script, schedule)),
                 thresholds=scenario.thresholds.of(script),
             )

@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field, model_validator
 
+from harness.cases.target import check_body, check_method, check_not_own, parse_target
 from harness.cases.toml import StrictModel, parse_toml
 from harness.errors import BadInput, nearest
 from harness.records import (
+    MAX_BODY,
     BrokenClass,
     Mode,
     Mpm,
@@ -42,8 +44,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Names that are tokens, values that fit on one line. Raises ValueError."""
+    """Names that are tokens and not the harness's own, values that fit on one line. Raises ValueError."""
     for name, value in headers.items():
+        check_not_own(name)
         if not _HEADER.fullmatch(name):
             raise ValueError(f"header {name!r}: a name has letters, digits and '-' only")
         if not value.isprintable() or not value.isascii():
@@ -94,9 +97,9 @@ class Hosting(StrictModel):
 class PathEntry(StrictModel):
     """One request of the mix, sent `weight` times as often as a request of weight 1."""
 
-    path: str = Field(pattern=r"^/\S*$")
-    method: str = Field("GET", pattern=r"^[A-Z]+$")
-    body: str = ""
+    path: Annotated[str, pydantic.AfterValidator(parse_target)]
+    method: Annotated[str, pydantic.AfterValidator(check_method)] = "GET"
+    body: Annotated[str, pydantic.AfterValidator(check_body)] = ""
     headers: Headers = Field({})
     weight: int = Field(1, ge=1, le=100)
     status: int | None = Field(None, ge=200, le=599, description="the right answer, if not 2xx or 3xx")
@@ -106,10 +109,13 @@ class Load(StrictModel):
     """The requests of a trial."""
 
     users: int = Field(15, ge=1, le=200, description="requests released at one moment")
-    paths: list[str | PathEntry] = Field(["/"], min_length=1)
+    paths: list[Annotated[str, pydantic.AfterValidator(parse_target)] | PathEntry] = Field(["/"], min_length=1)
     headers: Headers = Field({}, description="sent with every request")
     follow_up: int = Field(1, ge=0, le=20, description="single requests to the process after the stampede")
     timeout: float = Field(30.0, gt=0, le=600, description="seconds until a request counts as open")
+    max_body: int = Field(
+        MAX_BODY, ge=1, le=2**30, description="bytes of an answer's body, before and after its coding is undone"
+    )
 
     @pydantic.field_validator("timeout", mode="before")
     @classmethod

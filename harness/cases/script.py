@@ -18,23 +18,30 @@ from harness.cases.scenario import (
     check_variables,
 )
 from harness.cases.site import site_directory
+from harness.cases.target import check_body, check_method, parse_target
 from harness.errors import BadInput, nearest
-from harness.records import Mode, Request, RestartMethod
+from harness.records import MAX_BODY, Mode, Request, RestartMethod
 
 # Enough that 0 bad trials bound the rate at 3 %, and done in about a minute.
 DEFAULT_TRIALS = 100
 # The scenario name of such cases.
 AD_HOC = "check"
-_REQUEST = re.compile(r"^(?:([A-Z]+) )?(/\S*)(?: (.*))?$", re.DOTALL)
+_METHOD_FIRST = re.compile(r"([A-Z]+) (?=/|\*)")
 
 
 def parse_request(text: str, headers: Mapping[str, str] | None = None) -> Request:
-    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput: it is none of these."""
-    match = _REQUEST.match(text)
-    if match is None:
-        target = "; the host is always the harness's own server on 127.0.0.1" if "://" in text else ""
-        raise BadInput(f"path {text!r}: expected '/path' or 'METHOD /path BODY'{target}")
-    return Request(path=match[2], method=match[1] or "GET", body=match[3] or "", headers=dict(headers or {}))
+    """`/path`, `METHOD /path` or `METHOD /path BODY` as a request. Raises BadInput: it is none of these, or cannot be
+    sent."""
+    match = _METHOD_FIRST.match(text)
+    method, rest = (match[1], text[match.end() :]) if match else ("GET", text)
+    # Only after a method: a space in a path alone is a mistake.
+    path, _, body = rest.partition(" ") if match else (rest, "", "")
+    try:
+        return Request(
+            path=parse_target(path), method=check_method(method), body=check_body(body), headers=dict(headers or {})
+        )
+    except ValueError as error:
+        raise BadInput(f"{error} (--path takes '/path' or 'METHOD /path BODY')") from None
 
 
 def parse_modes(modes: Sequence[Mode], restart: RestartMethod) -> Sequence[Mode]:
@@ -64,6 +71,7 @@ def script_case(
     application_group: str = GLOBAL_GROUP,
     apache_conf: Path | None = None,
     timeout: float = 30.0,
+    max_body: int = MAX_BODY,
     seed: int = 0,
     black_box: bool = False,
     **unknown: Any,
@@ -109,6 +117,7 @@ def script_case(
         users=users,
         follow_up=1,
         timeout=timeout,
+        max_body=max_body,
         apache_conf=str(apache_conf.resolve()) if apache_conf else "",
         black_box=black_box,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.checkers.findings import RACES, Finding
+from harness.checkers.findings import BAD_ANSWERS, RACES, Finding
 from harness.checkers.hang import import_is_awaited, waiting_story
 from harness.checkers.tracebacks import errors_in, last_place, own_frames
 from harness.checkers.yardstick import Yardstick
-from harness.records import Answer, OutcomeName, Trial
+from harness.records import UNENDED, Answer, OutcomeName, Trial
 
 # Statuses with which the server itself says that it has no process to pass the request to.
 _SERVER_UNAVAILABLE = (502, 503, 504)
@@ -38,21 +38,31 @@ def grade_later_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tu
     return outcome, what
 
 
-def grade_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
-    """The outcome of one answer, and in words what the request got."""
-    expected = yardstick.expected.get(answer.request)
+def _grade_failure(answer: Answer, trial: Trial) -> tuple[OutcomeName, str]:  # noqa: PLR0911
+    """The outcome of a request without a whole answer."""
     living = [process for process in trial.evidence.processes if not process.gone]
     gone = len(living) < len(trial.evidence.processes)
-    if answer.failure == "open":
+    if answer.failure == "cut" and not any(stack.for_good for stack in trial.evidence.stacks):
+        return "unknown", f"was cut off: {answer.body}"
+    if answer.failure in UNENDED:
         if gone and not living:
             return "crash", "got no answer, and its process ended"
         if living and all(process.idle for process in living):
             return "hang", "got no answer while its process used no CPU time"
         return "slow", "got no answer in time, but its process was still using CPU time"
+    if gone:
+        return "crash", f"lost its connection ({answer.failure}) when the process ended"
+    if answer.failure in BAD_ANSWERS:
+        return "error", f"got {BAD_ANSWERS[answer.failure]}: {answer.body}"
+    return "dropped", f"was dropped ({answer.failure})"
+
+
+def grade_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tuple[OutcomeName, str]:  # noqa: PLR0911
+    """The outcome of one answer, and in words what the request got."""
     if answer.failure is not None:
-        if gone:
-            return "crash", f"lost its connection ({answer.failure}) when the process ended"
-        return "dropped", f"was dropped ({answer.failure})"
+        return _grade_failure(answer, trial)
+    expected = yardstick.expected.get(answer.request)
+    gone = any(process.gone for process in trial.evidence.processes)
     if expected is None:
         return "unknown", f"got status {answer.status}, but no control sent this request"
     status = answer.status or 0
@@ -69,7 +79,25 @@ def grade_answer(answer: Answer, trial: Trial, yardstick: Yardstick) -> tuple[Ou
             return "wrong", f"got a wrong header {name}: {template.difference(given)}"
     if not expected.body.matches(answer.body):
         return "wrong", f"got a wrong body: {expected.body.difference(answer.body)}"
+    if status < 500 and any(name_of(answer, trial) in inside.raised for inside in trial.evidence.inside):
+        return "error", "got an answer that raised before its end"
     return "ok", ""
+
+
+def name_of(answer: Answer, trial: Trial) -> str:
+    """An answer's request as the probe knows it."""
+    turns = (f"f{turn}" for turn, follow_up in enumerate(trial.follow_up) if follow_up is answer)
+    return f"{trial.number}.{next(turns, answer.user)}"
+
+
+def cut_off(trial: Trial, yardstick: Yardstick) -> list[str]:
+    """Each request whose answer the harness has cut off, as a sentence: such a trial proves nothing."""
+    answers = (*trial.answers, *trial.follow_up)
+    return [
+        f"{yardstick.requests[answer.request]}: its answer was cut off: {answer.body}"
+        for answer in answers
+        if answer.failure == "cut" and grade_answer(answer, trial, yardstick)[0] == "unknown"
+    ]
 
 
 def _finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.checkers.findings import Finding
+from harness.checkers.findings import BAD_ANSWERS, Finding
 from harness.checkers.hang import waiting_story
 from harness.checkers.tracebacks import errors_in, own_frames
 from harness.errors import BadInput, Inconclusive
@@ -22,14 +22,30 @@ _HINTS = (
 
 def judge_controls(controls: Sequence[Control], requests: tuple[Request, ...]) -> Finding | None:
     """None if the site answers as declared; otherwise why it is `broken`, with its class. Raises BadInput: every wrong
-    answer is a 4xx: the request is wrong, not the site; Inconclusive: an answer was slow, and did not hang."""
+    answer is a 4xx: the request is wrong, not the site; Inconclusive: an answer was slow, and did not hang, or it was
+    cut off."""
     for control in controls:
         for answer in control.answers:
             if answer.failure == "open":
                 return _hang(control, answer, requests)
     for control in controls:
-        bad = [answer for answer in control.answers if not is_right(answer, requests[answer.request])]
-        server_side = [answer for answer in bad if answer.status is None or answer.status >= 500]
+        for answer in control.answers:
+            if answer.failure == "cut":
+                raise Inconclusive(f"{requests[answer.request]}: its answer was cut off: {answer.body}")
+    for control in controls:
+        bad = [
+            answer
+            for answer in control.answers
+            if not is_right(answer, requests[answer.request]) or _has_raised(answer, control)
+        ]
+        server_side = [
+            answer
+            for answer in bad
+            if answer.failure is not None
+            or answer.status is None
+            or answer.status >= 500
+            or _has_raised(answer, control)
+        ]
         if server_side:
             return _failing(control, server_side, requests)
         if bad:
@@ -38,9 +54,17 @@ def judge_controls(controls: Sequence[Control], requests: tuple[Request, ...]) -
 
 
 def is_right(answer: Answer, request: Request) -> bool:
+    if answer.failure is not None:
+        return False
     if request.status is not None:
         return answer.status == request.status
     return answer.status is not None and 200 <= answer.status < 400
+
+
+def _has_raised(answer: Answer, control: Control) -> bool:
+    """Did the request raise into the server after the begin of its answer? That promised a whole one."""
+    begun = answer.status is not None and answer.status < 500
+    return begun and any(f"c{control.number}.{answer.user}" in inside.raised for inside in control.evidence.inside)
 
 
 def _hang(control: Control, answer: Answer, requests: tuple[Request, ...]) -> Finding:
@@ -74,7 +98,7 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         attributed = len(errors) == len(bad) == len(wrong)  # otherwise nobody knows whose error is whose
     broken: BrokenClass = "error"
     request = requests[bad[0].request]
-    what = f"status {bad[0].status}" if bad[0].status else str(bad[0].failure)
+    what = _what(bad[0])
     summary = f"{request} fails one request at a time too ({what})"
     if errors:
         first, last = errors[0], errors[-1]
@@ -98,6 +122,16 @@ def _failing(control: Control, bad: Sequence[Answer], requests: tuple[Request, .
         error=errors[0] if errors else "",
         key="control",
     )
+
+
+def _what(answer: Answer) -> str:
+    if answer.failure in BAD_ANSWERS:
+        return f"{BAD_ANSWERS[answer.failure]}: {answer.body}"
+    if answer.failure is not None:
+        return answer.failure
+    if answer.status is not None and answer.status < 500:
+        return f"status {answer.status}, and it raised before the end of its answer"
+    return f"status {answer.status}"
 
 
 def _first_traceback(log: Sequence[LogLine]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.records import BrokenClass, OutcomeName, RaceClass, Record
+from harness.records import BrokenClass, Failure, OutcomeName, RaceClass, Record
 
 # Outcomes that are a race when the control has none of them, gravest class first.
 RACES: dict[OutcomeName, RaceClass] = {
@@ -15,6 +15,11 @@ RACES: dict[OutcomeName, RaceClass] = {
     "poisoned": "failed-request",
     "wrong-state": "wrong-state",
     "duplicate-init": "duplicate-init",
+}
+# Answers that came, and that no client can use.
+BAD_ANSWERS: dict[Failure, str] = {
+    "truncated": "an answer that the server ended early",
+    "malformed": "an answer that no client can read",
 }
 GRAVITY: tuple[RaceClass, ...] = ("hang", "failed-request", "wrong-state", "duplicate-init")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from harness.checkers.answers import grade_answers, grade_follow_up
+from harness.checkers.answers import cut_off, grade_answers, grade_follow_up
 from harness.checkers.cause import cause_of
 from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
 from harness.checkers.findings import Finding, TrialGrade
@@ -44,6 +44,7 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
             failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
     if any(inside.lost for inside in trial.evidence.inside):
         failed.append("the probe's recording of a process is incomplete: events were lost")
+    failed += cut_off(trial, yardstick)
     failed += [f"state: {reason}" for state in trial.evidence.states for reason in state.failed]
     failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
     failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]

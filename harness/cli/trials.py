@@ -17,7 +17,7 @@ from harness.cli.output import check_json, console_beside, keep_page, write_json
 from harness.errors import BadInput, MissingRuntime, listing, nearest
 from harness.hosting.backend import Backend, Choice, LocalBackend, choose_for
 from harness.hosting.preparing import prepare_for_python
-from harness.records import Mode, RestartMethod
+from harness.records import MAX_BODY, Mode, RestartMethod
 from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.corpus import corpus_files, print_corpus, rows_of
@@ -120,6 +120,13 @@ def corpus(
     default=30.0,
     show_default=True,
     help="seconds to wait for an answer to a single request",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1, 2**30),
+    default=MAX_BODY,
+    show_default=True,
+    help="bytes of an answer's body; a longer one is cut, and its case inconclusive",
 )
 @click.option("--black-box", is_flag=True, help="put no probe inside the server process")
 @click.option("--fix-preview", is_flag=True, help="show the advised changes to the script as a diff; writes nothing")

@@ -132,6 +132,7 @@ class Probe(object):
         self._spans = itertools.count(1)
         self._counter = itertools.count(1)
         self._open_requests = {}  # thread -> (span, name)
+        self._raised = set()  # threads whose request has raised into the server
         self._importing = {}  # thread -> [depth, nested]
         self._executed = set()
         self.disturb = None  # what perturb.py made, where threads are to be disturbed
@@ -237,6 +238,8 @@ class Probe(object):
             if name == "request_finished":
                 self._request_finished()
             elif name == "request_exception":
+                if get_ident() in self._open_requests:
+                    self._raised.add(get_ident())
                 self.error(event.get("exception_info"))
         except Exception:
             pass
@@ -266,8 +269,10 @@ class Probe(object):
 
     def _request_finished(self):
         opened = self._open_requests.pop(get_ident(), None)
+        failed = get_ident() in self._raised
+        self._raised.discard(get_ident())
         if opened:
-            self.end(opened[0])
+            self.end(opened[0], failed)
 
     def _format(self, exc_info):
         state = self._importing.setdefault(get_ident(), [0, 0, 0])

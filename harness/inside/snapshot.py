@@ -16,6 +16,7 @@ import io
 import json
 import marshal
 import os
+import re
 import select
 import signal
 import sys
@@ -28,6 +29,8 @@ except ImportError:
     from thread import allocate_lock, start_new_thread
 
 PY2 = sys.version_info[0] == 2
+character = unichr if PY2 else chr  # noqa: F821
+text = unicode if PY2 else str  # noqa: F821
 IDLE_SECONDS = 1.0
 IDLE_CPU_SECONDS = 0.02  # within them
 LOOK_SECONDS = 0.25  # until it is looked for the first time whether threads wait for each other for good
@@ -127,57 +130,142 @@ class LineUp(object):
             return module
 
 
+HEADER = re.compile(r"[A-Za-z0-9-]+$")  # others are dropped by httpd
+DROPPED = ("PROXY", "AUTHORIZATION", "PROXY-AUTHORIZATION")  # ... and these
+ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|%")
+UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+
+
+class Refused(Exception):
+    """httpd answers with this status itself."""
+
+
+def path_info(path):
+    """What mod_wsgi makes of a path: decoded, without dots and double slashes. Raises Refused."""
+
+    def unreserved(escape):
+        char = character(int(escape.group(1), 16)) if escape.group(1) else "%"
+        return char if UNRESERVED.match(char) else escape.group(0)
+
+    def decoded(escape):
+        if escape.group(1) is None:
+            raise Refused(400)
+        if escape.group(1) in ("2f", "2F", "00"):
+            raise Refused(404)
+        return character(int(escape.group(1), 16))
+
+    segments = []
+    parts = ESCAPE.sub(unreserved, path).split("/")[1:]
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "..":
+            if not segments:
+                raise Refused(400)
+            segments.pop()
+        elif part and part != ".":
+            segments.append(part)
+        if last and part in ("", ".", ".."):
+            segments.append("")
+    return ESCAPE.sub(decoded, "/" + "/".join(segments))
+
+
 class RequestThread(object):
     """One request, and what became of it."""
 
-    def __init__(self, order):
+    def __init__(self, order, max_body, grace):
         self.order = order
-        self.answer = {"sent": None, "first_byte": None, "last_byte": None, "status": None, "headers": {}, "body": ""}
+        self._max_body = max_body
+        self._grace = grace
+        self.answer = {
+            "sent": None, "first_byte": None, "last_byte": None, "status": None, "failure": None, "fields": [],
+            "body": "",
+        }  # fmt: skip
 
     def environ(self):
+        """What mod_wsgi makes of the request. Raises Refused."""
         path, _, query = self.order["path"].partition("?")
         body = self.order["body"].encode("utf-8")
         environ = {
-            "REQUEST_METHOD": self.order["method"], "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": query,
-            "REQUEST_URI": self.order["path"], "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1",
-            "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
-            "wsgi.multiprocess": False, "wsgi.run_once": False, "mod_wsgi.process_group": "snapshot",
-            "mod_wsgi.application_group": "",
+            "REQUEST_METHOD": self.order["method"], "SCRIPT_NAME": "", "PATH_INFO": path_info(path),
+            "QUERY_STRING": query, "REQUEST_URI": self.order["path"], "SERVER_NAME": "localhost", "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_SCHEME": "http", "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
+            "mod_wsgi.process_group": "snapshot", "mod_wsgi.application_group": "",
         }  # fmt: skip
-        for name, value in self.order["headers"].items():
-            key = name.upper().replace("-", "_")
-            environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
+        for name, value in self.order["fields"]:
+            if HEADER.match(name) and name.upper() not in DROPPED:
+                key = name.upper().replace("-", "_")
+                environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value.strip()
         if PY2:
             for key, value in environ.items():
-                if isinstance(value, unicode):  # noqa: F821
-                    environ[key] = value.encode("utf-8")
+                if isinstance(value, text):
+                    environ[key] = value.encode("latin-1")
         return environ
 
     def run(self, application, probe):
         answer = self.answer
         answer["sent"] = now()
+        try:
+            environ = self.environ()
+        except Refused as refused:
+            answer["first_byte"] = answer["last_byte"] = now()
+            answer["status"] = refused.args[0]
+            return
+        given = probe.on_event("request_started", request_environ=environ, application_object=application) or {}
+        body = []
+        try:
+            self._receive(given.get("application_object", application), environ, body)
+        except BaseException:  # SystemExit too is answered by mod_wsgi
+            probe.on_event("request_exception", exception_info=sys.exc_info())
+            if not body:  # otherwise the client has got the status already
+                answer["status"], answer["fields"] = 500, []
+        if answer["failure"] is None:
+            answer["last_byte"] = now()
+            bodyless = environ["REQUEST_METHOD"] == "HEAD" or answer["status"] in (204, 304)
+            answer["body"] = "" if bodyless else b"".join(body).decode("latin-1")
+        probe.on_event("request_finished")
+
+    def _receive(self, application, environ, body):
+        """Gather the pieces of the body, up to the limits."""
+        answer = self.answer
+        size = [0]
+
+        def add(piece):
+            answer["first_byte"] = answer["first_byte"] or now()
+            if piece:
+                body.append(piece)
+                size[0] += len(piece)
 
         def start_response(status, headers, exc_info=None):
+            answer["fields"] = [[as_text(name), as_text(value)] for name, value in headers]
             answer["status"] = int(status.split(" ")[0])
-            answer["headers"] = {name.lower(): value for name, value in headers}
-            return lambda text: None
+            return add
 
-        environ = self.environ()
-        given = probe.on_event("request_started", request_environ=environ, application_object=application) or {}
+        result = application(environ, start_response)
         try:
-            result = given.get("application_object", application)(environ, start_response)
-            body = b"".join(result)
+            for piece in result:
+                add(piece)
+                if size[0] > self._max_body:
+                    answer["failure"] = "cut"
+                    answer["body"] = "it has more than %d bytes (scenario: load.max_body)" % self._max_body
+                    break
+                if now() - answer["sent"] > self._grace:
+                    answer["failure"] = "cut"
+                    answer["body"] = "it had not ended after %.1f s, and was still coming" % self._grace
+                    break
+        finally:
             if hasattr(result, "close"):
                 result.close()
-            answer["first_byte"] = answer["last_byte"] = now()
-            answer["body"] = body.decode("utf-8", "replace")
-        except Exception:
-            probe.on_event("request_exception", exception_info=sys.exc_info())
-            answer["first_byte"] = answer["last_byte"] = now()
-            answer["status"], answer["body"] = 500, ""
-        probe.on_event("request_finished")
+
+
+def as_text(value):
+    """A header's name or value. Raises TypeError: it is none, as under mod_wsgi."""
+    if PY2 and isinstance(value, bytes):
+        return value.decode("latin-1")
+    if not isinstance(value, text):
+        raise TypeError("expected a native string, got %s" % type(value).__name__)
+    return value
 
 
 class Child(object):
@@ -234,11 +322,14 @@ class Child(object):
                 look += 2 * (look - begin)
         return None
 
+    def _request(self, order):
+        return RequestThread(order, self._order["max_body"], self._order["grace"])
+
     def _tell(self):
         return json.loads(self._tell_stacks("").decode("ascii"))
 
     def run(self):
-        requests = [RequestThread(each) for each in self._order["requests"]]
+        requests = [self._request(each) for each in self._order["requests"]]
         plan = self._order.get("plan")
         recording = self._probe.follow(os.path.join(self._directory, "events"))
         if plan:
@@ -259,7 +350,7 @@ class Child(object):
             done["idle"] = bool(proof) or stands_still("self")
             done["stacks"] = proof or self._tell()
         else:
-            follow_up = [RequestThread(each) for each in self._order["follow_up"]]
+            follow_up = [self._request(each) for each in self._order["follow_up"]]
             for each in follow_up:
                 each.run(self._application, self._probe)
             told = load(self._directory, "state")["tell"](self._order["invariant"])
@@ -277,9 +368,9 @@ def trial(order, child):
     if not pid:
         try:
             os.close(ours)
-            text = json.dumps(child.run()).encode("utf-8")
-            while text:
-                text = text[os.write(theirs, text) :]
+            report = json.dumps(child.run()).encode("utf-8")
+            while report:
+                report = report[os.write(theirs, report) :]
         finally:
             os._exit(0)
     os.close(theirs)

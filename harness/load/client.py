@@ -18,7 +18,7 @@ import msgspec
 
 from harness.errors import BadInput, InfrastructureError
 from harness.load.exchange import RequestResult, answer_of, message_of
-from harness.records import Answer, Request
+from harness.records import MAX_BODY, Answer, Request
 
 # Importing Locust and gevent takes a few seconds, on a busy machine many.
 START_SECONDS = 60.0
@@ -126,13 +126,15 @@ class LocustClient:
         requests: Sequence[Request],
         chosen: Sequence[int],
         headers: list[dict[str, str]],
+        max_body: int = MAX_BODY,
     ) -> PendingAnswers:
-        """Send `requests[i]` for each i in `chosen`, all at one moment, each with its own extra headers. Raises
-        BadInput, InfrastructureError: the address is not on this machine; Locust has ended, or has too few users."""
+        """Send `requests[i]` for each i in `chosen`, all at one moment, each with its own extra headers; an answer with
+        more than `max_body` bytes is cut. Raises BadInput, InfrastructureError: the address is not on this machine;
+        Locust has ended, or has too few users."""
         if len(chosen) > self._users:  # they would wait for each other forever
             raise InfrastructureError(f"{len(chosen)} users are needed, but Locust was started with {self._users}")
         messages = [message_of(requests[index], extra) for index, extra in zip(chosen, headers, strict=True)]
-        return self._begin(address, chosen, {"requests": messages})
+        return self._begin(address, chosen, {"requests": messages, "max_body": max_body})
 
     def _begin(self, address: tuple[str, int], chosen: Sequence[int], order: dict[str, Any]) -> PendingAnswers:
         if not ipaddress.ip_address(address[0]).is_loopback:
@@ -201,9 +203,11 @@ class SteadyClient(LocustClient):
         begin: float,
         rate: float,
         count: int,
+        max_body: int = MAX_BODY,
     ) -> PendingAnswers:
         """Send `count` requests, the mix round robin, `rate` a second from `begin` (CLOCK_MONOTONIC) on. Raises
         BadInput, InfrastructureError: the address is not on this machine; Locust has ended."""
         messages = [message_of(request, headers) for request in requests]
         chosen = [number % len(requests) for number in range(count)]
-        return self._begin(address, chosen, {"requests": messages, "begin": begin, "rate": rate, "count": count})
+        order = {"requests": messages, "begin": begin, "rate": rate, "count": count, "max_body": max_body}
+        return self._begin(address, chosen, order)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import requests
 
-from harness.load.headers import KEPT_HEADERS
-from harness.records import Answer, Failure, ProcessId, Request
+from harness.load.wire import CONNECT_SECONDS, Exchange, request_bytes
+from harness.records import MAX_BODY, Answer, Failure, ProcessId, Request
 
 # What every client of the harness sends, so that controls and stampedes differ in nothing else.
 COMMON_HEADERS = {"User-Agent": "restart-harness", "Accept": "*/*", "Accept-Encoding": "identity"}
+# As the probe writes them: a number of 32 and one of 64 bits.
+_PROCESS = re.compile(r"([0-9]{1,10}):([0-9]{1,18})")
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 class RequestResult(msgspec.Struct):
@@ -27,36 +30,23 @@ class RequestResult(msgspec.Struct):
     failure: Failure | None = None
     headers: dict[str, str] = {}
     body: str = ""
+    """Of a failure: what went wrong."""
 
 
-def exchange(address: tuple[str, int], request: Request, headers: Mapping[str, str], timeout: float) -> RequestResult:
-    """Send a single request, and wait up to `timeout` seconds for its answer; recorded as Locust's users record it."""
-    result = RequestResult(intended=time.monotonic())
-    result.sent = result.intended
+def exchange(
+    address: tuple[str, int], request: Request, headers: Mapping[str, str], timeout: float, max_body: int = MAX_BODY
+) -> RequestResult:
+    """Send a single request, and wait up to `timeout` seconds for the end of its answer; recorded as Locust's users
+    record it. `headers`: see `headers_of`."""
+    intended = time.monotonic()
+    content = request_bytes(address, request.method, request.path, headers, request.body.encode())
+    one = Exchange(address, request.method, content, max_body)
     try:
-        response = send(address, request, headers, timeout)
-    except requests.Timeout:
-        result.failure = "open"
-    except requests.ConnectionError as error:
-        result.failure = "reset"
-        result.body = str(error)
-    else:
-        result.first_byte = result.last_byte = time.monotonic()
-        result.status = response.status_code
-        result.body = response.content.decode("utf-8", "backslashreplace")
-        kept = ((name.lower(), value) for name, value in response.headers.items())
-        result.headers = {name: value for name, value in kept if name in KEPT_HEADERS}
-    return result
-
-
-def send(address: tuple[str, int], request: Request, headers: Mapping[str, str], timeout: float) -> requests.Response:
-    """The response to a single request with just these headers. Raises requests.RequestException."""
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy between the harness and its own server
-        session.headers.clear()
-        url = f"http://{address[0]}:{address[1]}{request.path}"
-        body = request.body.encode() or None
-        return session.request(request.method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        if one.connect(min(timeout, CONNECT_SECONDS)):
+            one.run(timeout)
+    finally:
+        one.close()
+    return RequestResult(**{"intended": intended, "sent": intended, **one.result})
 
 
 def message_of(request: Request, extra: dict[str, str]) -> dict[str, Any]:
@@ -65,12 +55,14 @@ def message_of(request: Request, extra: dict[str, str]) -> dict[str, Any]:
     return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
 
 
-def headers_of(request: Request, extra: dict[str, str]) -> dict[str, str]:
-    """The headers of a request: the common ones, then `extra`, then its own, which override the others (Host too)."""
-    headers = {**COMMON_HEADERS, **extra}
-    if request.body and not any(name.lower() == "content-type" for name in request.headers):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return {**headers, **request.headers}
+def headers_of(request: Request, extra: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a request: the common ones, then `extra`, then its own, which override the others (Host too),
+    however they are spelt."""
+    common = {**COMMON_HEADERS, **extra}
+    if request.body:
+        common["Content-Type"] = "application/x-www-form-urlencoded"
+    own = {name.lower() for name in request.headers}
+    return {**{name: value for name, value in common.items() if name.lower() not in own}, **request.headers}
 
 
 def answer_of(result: RequestResult, user: int, request: int) -> Answer:
@@ -81,12 +73,10 @@ def answer_of(result: RequestResult, user: int, request: int) -> Answer:
 
 
 def proof_of(headers: dict[str, str]) -> tuple[ProcessId | None, int | None]:
-    """Remove the probe's headers (in lower case): which process answered, and its request count."""
-    process, count = headers.pop("x-harness-process", None), headers.pop("x-harness-count", None)
+    """Remove the probe's headers (in lower case): which process answered, and its request count. What the probe would
+    not write is of the site, and says nothing."""
+    process = _PROCESS.fullmatch(headers.pop("x-harness-process", ""))
+    count = _COUNT.fullmatch(headers.pop("x-harness-count", ""))
     if process is None or count is None:
         return None, None
-    pid, _, start = process.partition(":")
-    try:
-        return ProcessId(int(pid), int(start)), int(count)
-    except ValueError:  # not of the probe: the site has sent headers of that name
-        return None, None
+    return ProcessId(int(process[1]), int(process[2])), int(count[0])

@@ -10,8 +10,6 @@ Each user opens its connection and waits until all others have opened theirs; th
 
 from __future__ import annotations
 
-import http.client
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,11 +20,10 @@ from gevent.event import AsyncResult, Event
 from gevent.queue import Queue
 from locust import User, constant, events, task
 
-from harness.load.headers import KEPT_HEADERS
+from harness.load.wire import Exchange, request_bytes
+from harness.records import MAX_BODY
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# A server on this machine accepts at once, unless its backlog is full; then it is not going to in the next seconds.
-CONNECT_SECONDS = 10.0
 
 
 @dataclass
@@ -59,10 +56,10 @@ class Ticket:
     body: bytes
     gate: Gate
     done: Callable[[Ticket], None]
+    max_body: int = MAX_BODY
     name: str = ""
     result: dict[str, Any] = field(default_factory=dict)
-    connection: http.client.HTTPConnection | None = None
-    abandoned: bool = False
+    exchange: Exchange | None = None
 
     @classmethod
     def of(cls, order: dict[str, Any], request: dict[str, Any], gate: Gate, done: Callable[[Ticket], None]) -> Self:
@@ -75,85 +72,48 @@ class Ticket:
             body=request["body"].encode(),
             gate=gate,
             done=done,
+            max_body=order["max_body"],
             name=request["method"] + " " + request["path"],
         )
 
     def run(self, environment: Any) -> None:
         """Connect, wait for the other users, send the request, and record the answer."""
-        result = self.result
-        error: Exception | None = None
+        content = request_bytes(self.address, self.method, self.path, self.headers, self.body)
+        one = self.exchange = Exchange(self.address, self.method, content, self.max_body)
+        # What was recorded before is kept: see harness.load.steady.
+        one.result.update(self.result)
+        self.result = one.result
         try:
-            self._connect()
+            connected = one.connect()
             self.gate.arrive()
             self.gate.wait()
-            result["intended"] = self.gate.opened_at
-            if "failure" not in result:
-                self._exchange()
-        except Exception as caught:  # noqa: BLE001 - whatever a socket or a parser raises, the answer is lost
-            error = caught
-            result["failure"] = "open" if self.abandoned else "reset"
-            result["body"] = f"{type(caught).__name__}: {caught}"
+            self.result["intended"] = self.gate.opened_at
+            if connected:
+                one.run()  # the harness decides how long to wait for the answer
         finally:
-            if self.connection is not None:
-                self.connection.close()
+            one.close()
             self.done(self)
-        begin = result.get("intended") or time.monotonic()
+        begin = self.result.get("intended") or time.monotonic()
         environment.events.request.fire(
             request_type=self.method,
             name=self.name or self.path,
-            response_time=(result.get("last_byte", time.monotonic()) - begin) * 1000,
-            response_length=len(result.get("body", "")),
-            exception=error or self._failure(),
+            response_time=(self.result.get("last_byte", time.monotonic()) - begin) * 1000,
+            response_length=len(self.result.get("body", "")),
+            exception=self._failure(),
             context={},
         )
 
     def _failure(self) -> Exception | None:
-        status = self.result.get("status")
-        if status is None:
-            return ConnectionError(self.result.get("failure", "no answer"))
+        failure = self.result.get("failure")
+        if failure is not None:
+            return ConnectionError(f"{failure}: {self.result.get('body', '')}")
+        status = self.result["status"]
         return RuntimeError(f"status {status}") if status >= 500 else None
-
-    def _connect(self) -> None:
-        connection = self.connection = http.client.HTTPConnection(*self.address, timeout=CONNECT_SECONDS)
-        try:
-            connection.connect()
-        except OSError as error:
-            self.result["failure"] = "refused"
-            self.result["body"] = str(error)
-            return
-        connection.sock.settimeout(None)  # the harness decides how long to wait for the answer
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _exchange(self) -> None:
-        connection, result = self.connection, self.result
-        assert connection is not None
-        own_host = any(name.lower() == "host" for name in self.headers)
-        connection.putrequest(self.method, self.path, skip_host=own_host, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            connection.putheader(name, value)
-        if self.body or self.method in ("POST", "PUT", "PATCH"):
-            connection.putheader("Content-Length", str(len(self.body)))
-        result["sent"] = time.monotonic()
-        connection.endheaders(self.body or None)
-        connection.sock.recv(1, socket.MSG_PEEK)
-        result["first_byte"] = time.monotonic()
-        response = connection.getresponse()
-        body = response.read()
-        result["last_byte"] = time.monotonic()
-        result["status"] = response.status
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        result["headers"] = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
-        result["body"] = body.decode("utf-8", "backslashreplace")
 
     def abandon(self) -> None:
         """End the request if its answer is still open."""
-        if not self.result.get("last_byte"):
-            self.abandoned = True
-            if self.connection is not None and self.connection.sock is not None:
-                try:
-                    self.connection.sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    self.connection.close()
+        if self.exchange is not None:
+            self.exchange.abandon()
 
 
 class StampedeUser(User):

@@ -3,8 +3,9 @@
     python -m harness.load.steady DESCRIPTOR USERS WORKERS
 
 receives orders over a socket, as `harness.load.worker` does. An order is `{"order": n, "address": [host, port],
-"requests": [...], "begin": CLOCK_MONOTONIC seconds, "rate": requests a second, "count": number of requests}`; its
-report `{"order": n, "results": [...]}` is sent when the last request has ended. `{"abandon": n}` ends open requests.
+"requests": [...], "begin": CLOCK_MONOTONIC seconds, "rate": requests a second, "count": number of requests,
+"max_body": bytes}`; its report `{"order": n, "results": [...]}` is sent when the last request has ended.
+`{"abandon": n}` ends open requests.
 
 With WORKERS this process is a Locust master, which starts that many Locust workers on this machine, where all read the
 same clock, and shares the arrivals among them. If a worker dies, the load ends: a rate that is no longer kept must not

@@ -1,8 +1,8 @@
 """The Locust subprocess: receives orders from the harness over a socket, and sends back what was recorded.
 
-An order is `{"order": n, "address": [host, port], "requests": [{"method", "path", "headers", "body"}, ...]}`; a report
-is `{"order": n, "results": [...]}`, sent when every request of the order has ended. `{"abandon": n}` ends open
-requests.
+An order is `{"order": n, "address": [host, port], "requests": [{"method", "path", "headers", "body"}, ...],
+"max_body": bytes}`; a report is `{"order": n, "results": [...]}`, sent when every request of the order has ended.
+`{"abandon": n}` ends open requests.
 """
 
 from __future__ import annotations

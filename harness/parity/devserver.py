@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import requests
-
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.httpd import free_port
-from harness.load.exchange import headers_of, send
+from harness.load.exchange import RequestResult, exchange, headers_of
 from harness.proc import pdeathsig_prefix
-from harness.records import Request
+from harness.records import UNENDED, Request
 
 # Django 1.1 on Python 2.7 listens within seconds even on a busy machine; a site may do as much again many times over.
 START_SECONDS = 60.0
@@ -71,21 +69,29 @@ class DevelopmentServer:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def get(self, path: str, headers: Mapping[str, str], timeout: float) -> requests.Response:
+    def get(self, path: str, headers: Mapping[str, str], timeout: float) -> RequestResult:
         """The answer to one request, sent as soon as the server listens. Raises BadInput: the server does not start or
         does not answer; the message ends with its output; InfrastructureError: another program has its port."""
         request = Request(path=path, headers=dict(headers))
         deadline = time.monotonic() + START_SECONDS
         while True:
-            try:
-                return send(self.address, request, headers_of(request, {}), timeout)
-            except requests.Timeout as error:
+            answer = exchange(self.address, request, headers_of(request, {}), timeout)
+            if answer.failure is None:
+                return answer
+            if answer.failure in UNENDED:
                 self.check_port()
                 raise BadInput(
-                    f"the development server does not answer GET {path} in {timeout:.0f} s{self._output_end()}"
-                ) from error
-            except requests.ConnectionError:
-                self._check(deadline)
+                    f"the development server does not answer GET {path} in {timeout:.0f} s: {answer.failure} "
+                    f"{answer.body}".rstrip()
+                    + self._output_end()
+                )
+            if answer.failure in ("truncated", "malformed"):
+                self.check_port()
+                raise BadInput(
+                    f"the development server's answer to GET {path} is {answer.failure}: {answer.body}"
+                    f"{self._output_end()}"
+                )
+            self._check(deadline)
             time.sleep(POLL_SECONDS)
 
     def check_port(self) -> None:

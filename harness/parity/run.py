@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import requests
 
 from harness.cases.case import Case
 from harness.cases.scenario import load_scenario
@@ -22,7 +21,7 @@ from harness.errors import BadInput, HarnessError, InfrastructureError
 from harness.hosting.local import LocalHost
 from harness.hosting.preparing import ServerRuntime, prepare, prepare_for_python
 from harness.hosting.untrusted import make_events_directory, make_private_directory
-from harness.load.exchange import headers_of, send
+from harness.load.exchange import exchange, headers_of
 from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
 from harness.parity.observation import Observation, read_events
@@ -136,11 +135,11 @@ def _development_server(
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
         request = case.requests[0]
         answer = server.get(request.path, request.headers, timeout)
-        observation = _await_snapshot(recorder / "events", answer.status_code)
+        observation = _await_snapshot(recorder / "events", answer.status)
         if not observation.answered:
             server.check_port()
             raise InfrastructureError(
-                f"the development server answered GET {request.path} with {answer.status_code}, but not through "
+                f"the development server answered GET {request.path} with {answer.status}, but not through "
                 f"Django's WSGIHandler: there is nothing to compare"
             )
         return observation
@@ -150,11 +149,11 @@ def _server(case: Case, runtime: ServerRuntime, recorder: Path, timeout: float) 
     with LocalHost(case, runtime, 1, 1, recorder=recorder / "sitecustomize.py") as host:
         slot = host.take()
         request = case.requests[0]
-        try:
-            answer = send(slot.address, request, headers_of(request, slot.headers), timeout)
-        except requests.RequestException as error:
-            raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {error}{_log(host)}") from error
-        observation = _await_snapshot(recorder / "events", answer.status_code)
+        answer = exchange(slot.address, request, headers_of(request, slot.headers), timeout)
+        if answer.failure is not None:
+            why = f"{answer.failure} {answer.body}".rstrip()
+            raise BadInput(f"under mod_wsgi GET {request.path} has no answer: {why}{_log(host)}")
+        observation = _await_snapshot(recorder / "events", answer.status)
         if not observation.answered:
             errors = errors_in(LogLine(0, line.partition("] ")[2]) for line in host.recent_log())
             last = f": {errors[-1]}" if errors else ""
@@ -167,7 +166,7 @@ def _log(host: LocalHost) -> str:
     return "\n  ".join([". The server's log ends:", *lines[-LOG_LINES:]]) if lines else ""
 
 
-def _await_snapshot(events: Path, status: int) -> Observation:
+def _await_snapshot(events: Path, status: int | None) -> Observation:
     has_begun = any('"event": "request"' in path.read_text() for path in events.glob("*.jsonl"))
     deadline = time.monotonic() + (SNAPSHOT_SECONDS if has_begun else NO_REQUEST_SECONDS)
     while True:

@@ -7,7 +7,7 @@ import time
 from harness.hosting.host import Host
 from harness.hosting.slot import ColdSlot
 from harness.load.exchange import answer_of, exchange, headers_of
-from harness.records import Answer, Control, Schedule
+from harness.records import UNENDED, Answer, Control, Schedule
 
 
 def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Control:
@@ -17,7 +17,7 @@ def run_control(host: Host, number: int, schedule: Schedule | None = None) -> Co
 
 
 def control_on(slot: ColdSlot, number: int) -> Control:
-    """Send a trial's requests, one after another, in the order of its users; stop at one that is left open."""
+    """Send a trial's requests, one after another, in the order of its users; stop at one that has no end."""
     case = slot.case
     begin = time.monotonic()
     slot.watch()
@@ -27,10 +27,11 @@ def control_on(slot: ColdSlot, number: int) -> Control:
     for user, index in enumerate([*case.requests_of_stampede(), *follow_up]):
         request = case.requests[index]
         headers = headers_of(request, {**slot.headers, "X-Harness-Request": f"c{number}.{user}"})
-        answers.append(answer_of(exchange(slot.address, request, headers, case.timeout), user, index))
-        if answers[-1].failure == "open":
+        result = exchange(slot.address, request, headers, case.timeout, case.max_body)
+        answers.append(answer_of(result, user, index))
+        if answers[-1].failure in UNENDED:
             break
-    answered = answers[-1].failure != "open"
+    answered = answers[-1].failure not in UNENDED
     if not answered:
         slot.watch()
         slot.watch_idle()

@@ -9,7 +9,7 @@ import msgspec
 
 from harness.hosting.slot import IDLE_WATCH_SECONDS, ColdSlot
 from harness.load.client import LocustClient, PendingAnswers
-from harness.records import Answer, Evidence, State, Trial
+from harness.records import UNENDED, Answer, Evidence, State, Trial
 
 # While answers are awaited, stacks are read to find threads that wait for each other's locks, for they will wait for
 # good. First after a time in which nearly every stampede is over, then after ever longer pauses, for reading disturbs.
@@ -33,9 +33,9 @@ def run_trial(
     with turn or nullcontext():
         begin = time.monotonic()
         slot.watch()
-        pending = locust.order(slot.address, case.requests, chosen, headers)
+        pending = locust.order(slot.address, case.requests, chosen, headers, case.max_body)
         answers = _wait(slot, pending, grace)
-    answered = not any(answer.failure == "open" for answer in answers)
+    answered = not any(answer.failure in UNENDED for answer in answers)
     follow_up = _follow_up(locust, slot, number, grace) if answered else []
     evidence = slot.collect(begin, answered=answered)
     return Trial(
@@ -75,10 +75,10 @@ def _follow_up(locust: LocustClient, slot: ColdSlot, number: int, grace: float) 
     for turn in range(slot.case.follow_up):
         index = turn % len(slot.case.requests)
         headers = [{**slot.headers, "X-Harness-Request": f"{number}.f{turn}"}]
-        pending = locust.order(slot.address, slot.case.requests, [index], headers)
+        pending = locust.order(slot.address, slot.case.requests, [index], headers, slot.case.max_body)
         (answer,) = pending.wait(grace) or pending.abandon()
         answers.append(answer)
-        if answer.failure == "open":
+        if answer.failure in UNENDED:
             break
     return answers
 

@@ -23,12 +23,14 @@ from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.untrusted import make_events_directory, make_private_directory
-from harness.load.exchange import COMMON_HEADERS, RequestResult, answer_of
+from harness.load.exchange import RequestResult, answer_of, headers_of
+from harness.load.wire import Cut, Malformed, decoded, header_fields, kept_headers, text_of
 from harness.proc import pdeathsig_prefix
 from harness.records import (
     Answer,
     Control,
     Evidence,
+    Failure,
     ProcessId,
     Request,
     State,
@@ -47,7 +49,22 @@ REPORT_SECONDS = 10.0
 # The process ends as soon as its input is closed; a child that hangs keeps it, and both are killed.
 EXIT_SECONDS = 5
 MEMORY = "/dev/shm"
+# What the Host header says where no request says another.
+_ADDRESS = ("127.0.0.1", 80)
 LOG_LINES = 8  # the end of a traceback
+
+
+class _ChildAnswer(msgspec.Struct):
+    """An answer as the application gave it."""
+
+    sent: float | None = None
+    first_byte: float | None = None
+    last_byte: float | None = None
+    status: int | None = None
+    failure: Failure | None = None
+    fields: list[tuple[str, str]] = []
+    body: str = ""
+    """Its bytes as the characters of the same numbers; of a failure what went wrong."""
 
 
 class _ChildReport(msgspec.Struct):
@@ -57,8 +74,8 @@ class _ChildReport(msgspec.Struct):
     idle: bool | None = None
     stacks: list[ThreadStack] = []
     states: listener.StateReport | None = None
-    answers: list[RequestResult] = []
-    follow_up: list[RequestResult] = []
+    answers: list[_ChildAnswer] = []
+    follow_up: list[_ChildAnswer] = []
     order: ThreadOrder | None = None
     died: int | None = None
     stuck: bool = False
@@ -197,6 +214,7 @@ class SnapshotProcess:
             "line_up": order.line_up,
             "runs": order.runs,
             "grace": grace,
+            "max_body": case.max_body,
             "telling": REPORT_SECONDS,
             "invariant": case.invariant,
             "seed": seed,
@@ -238,14 +256,32 @@ def _memory() -> str | None:
 
 
 def _encoded(request: Request, name: str) -> dict[str, Any]:
-    headers = {**COMMON_HEADERS, "X-Harness-Request": name, **request.headers}
-    return {"method": request.method, "path": request.path, "body": request.body, "headers": headers}
+    """A request as the child reads it, with the header fields that are sent to a server."""
+    headers = headers_of(request, {"X-Harness-Request": name})
+    fields = header_fields(_ADDRESS, request.method, headers, request.body.encode())
+    return {"method": request.method, "path": request.path, "body": request.body, "fields": fields}
 
 
-def _answer(result: RequestResult, user: int, index: int) -> Answer:
-    result.intended, result.failure = result.sent or 0.0, None
-    if result.last_byte is None:
-        result.status, result.failure = None, "open"
+def _answer(child: _ChildAnswer, user: int, index: int, max_body: int) -> Answer:
+    result = RequestResult(
+        intended=child.sent or 0.0,
+        sent=child.sent,
+        first_byte=child.first_byte,
+        status=child.status,
+        failure=child.failure,
+        headers=kept_headers(child.fields),
+        body=child.body,
+    )
+    if child.failure is None and child.last_byte is None:
+        result.status, result.failure, result.body = None, "open", ""
+    elif child.failure is None:
+        result.last_byte = child.last_byte
+        try:
+            result.body = text_of(decoded(child.body.encode("latin-1"), child.fields, max_body))
+        except Cut as cut:
+            result.failure, result.body = "cut", str(cut)
+        except (Malformed, UnicodeEncodeError) as malformed:
+            result.failure, result.body = "malformed", str(malformed)
     return answer_of(result, user, index)
 
 
@@ -257,6 +293,9 @@ def _answers(case: Case, report: _ChildReport) -> tuple[tuple[Answer, ...], tupl
         return tuple(answer_of(none, user, index) for user, index in enumerate(chosen)), ()
     pairs = zip(report.answers, chosen, strict=True)
     return (
-        tuple(_answer(answer, user, index) for user, (answer, index) in enumerate(pairs)),
-        tuple(_answer(answer, turn, turn % len(case.requests)) for turn, answer in enumerate(report.follow_up)),
+        tuple(_answer(answer, user, index, case.max_body) for user, (answer, index) in enumerate(pairs)),
+        tuple(
+            _answer(answer, turn, turn % len(case.requests), case.max_body)
+            for turn, answer in enumerate(report.follow_up)
+        ),
     )
