@@ -109,13 +109,18 @@ class Load(StrictModel):
     """The requests of a trial."""
 
     users: int = Field(15, ge=1, le=200, description="requests released at one moment")
-    paths: list[Annotated[str, pydantic.AfterValidator(parse_target)] | PathEntry] = Field(["/"], min_length=1)
+    paths: list[str | PathEntry] = Field(["/"], min_length=1)
     headers: Headers = Field({}, description="sent with every request")
     follow_up: int = Field(1, ge=0, le=20, description="single requests to the process after the stampede")
     timeout: float = Field(30.0, gt=0, le=600, description="seconds until a request counts as open")
     max_body: int = Field(
         MAX_BODY, ge=1, le=2**30, description="bytes of an answer's body, before and after its coding is undone"
     )
+
+    @pydantic.field_validator("paths")
+    @classmethod
+    def _as_they_are_sent(cls, paths: list[str | PathEntry]) -> list[str | PathEntry]:
+        return [parse_target(path) if isinstance(path, str) else path for path in paths]
 
     @pydantic.field_validator("timeout", mode="before")
     @classmethod

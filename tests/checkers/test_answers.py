@@ -11,12 +11,14 @@ from build import (
     make_log,
     make_lost_answer,
     make_mishap,
+    make_request_span,
     make_trial,
     make_watched,
     make_yardstick,
 )
 
 from harness.checkers.answers import errors_in, explain, grade_answer, grade_answers, grade_follow_up, own_frames
+from harness.checkers.grade import grade
 
 
 def outcome(answer, **trial):
@@ -284,3 +286,38 @@ class TestExplain:
         ]
 
         assert tuple(lines[:3] + lines[7:9] + lines[10:]) == own_frames(lines)
+
+
+class TestBadAnswers:
+    """Answers that came, but not whole."""
+
+    @pytest.mark.parametrize(
+        ("failure", "outcome"), [("truncated", "error"), ("malformed", "error"), ("cut", "unknown")]
+    )
+    def test_outcome(self, failure, outcome):
+        """One that ends early or cannot be read is an error; one that the harness has cut proves nothing."""
+        answer = make_answer(failure=failure, body="why", last_byte=None)
+        graded = grade(make_trial(answer, make_answer(1)), make_yardstick())
+        assert {outcome: 1, "ok": 1} == graded.outcomes
+        assert "why" in graded.findings[0].summary
+        assert (outcome == "error") == bool(graded.races)
+        assert (failure == "cut") == bool(graded.failed_checkers)
+
+    def test_crash(self):
+        """When the process has ended it is a crash."""
+        trial = make_trial(make_answer(failure="truncated"), processes=(make_watched(gone=True),))
+        assert "crash" in grade(trial, make_yardstick()).outcomes
+
+    @pytest.mark.parametrize("raised", [True, False])
+    @pytest.mark.parametrize(("status", "name"), [(200, "1.0"), (200, "1.f0")])
+    def test_raised_in_the_body(self, raised, status, name):
+        """An answer that looks right, and whose request raised into the server, is an error; the near-twin is ok."""
+        inside = make_inside(
+            make_request_span(0, name=name, failed=raised), make_request_span(1), mishaps=(make_mishap(request=name),)
+        )
+        trial = make_trial(make_answer(0), make_answer(1), follow_up=(make_answer(0),), inside=(inside,))
+        graded = grade(trial, make_yardstick())
+        outcome = "error" if name == "1.0" else "poisoned"
+        assert ({"ok": 2, outcome: 1} if raised else {"ok": 3}) == graded.outcomes
+        if raised:
+            assert "ValueError: no" in graded.findings[0].summary

@@ -10,6 +10,7 @@ from build import (
     make_log,
     make_lost_answer,
     make_mishap,
+    make_request_span,
     make_watched,
 )
 
@@ -207,3 +208,36 @@ class TestOpen:
         """Left open while a process works, or with none to watch, it is slow: nothing is known of the site."""
         with pytest.raises(Inconclusive, match=r"load\.timeout"):
             judge(make_lost_answer(), processes=processes)
+
+
+@pytest.mark.parametrize(("failure", "words"), [("truncated", "ended early: why"), ("malformed", "can read: why")])
+def test_bad_answer(failure, words):
+    """An answer that is not whole, one request at a time too, is an error of the site, though its status is right."""
+    broken = judge_controls([make_control(make_answer(failure=failure, body="why"))], REQUESTS)
+    assert "error" == broken.broken_class
+    assert words in broken.summary
+
+
+def test_cut_answer():
+    """One that the harness has cut proves nothing."""
+    with pytest.raises(Inconclusive, match="was cut off: why"):
+        judge_controls([make_control(make_answer(failure="cut", body="why"))], REQUESTS)
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_raised_in_the_body(raised):
+    """A request that raises after the begin of its answer is an error too; the near-twin is right."""
+    span = make_request_span(0, name="c1.0", failed=raised)
+    inside = make_inside(span, mishaps=(make_mishap(request="c1.0"),) if raised else ())
+    broken = judge_controls([make_control(make_answer(0), inside=(inside,))], REQUESTS)
+    assert raised == (broken is not None)
+    if raised:
+        assert "raised before the end of its answer" in broken.summary
+        assert "ValueError: no" in broken.summary
+
+
+def test_declared_error_may_raise():
+    """Where a status of 500 is declared to be right, the exception behind it is no news."""
+    inside = make_inside(make_request_span(0, name="c1.0", failed=True))
+    requests = (Request(path="/", status=500),)
+    assert judge_controls([make_control(make_answer(0, status=500), inside=(inside,))], requests) is None

@@ -69,6 +69,41 @@ def application(environ, start_response):
 """
 
 
+ECHO = """
+import json
+
+def application(environ, start_response):
+    values = dict((key, environ[key]) for key in environ if isinstance(environ[key], str))
+    values["body"] = environ["wsgi.input"].read().decode("utf-8")
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Vary", "a"), ("Vary", "b")])(b"written ")
+    return [json.dumps(values, encoding="latin-1").encode() if bytes is str else json.dumps(values).encode()]
+"""
+# What a site may do with an answer.
+ODD = """
+def raising():
+    yield b"begin"
+    raise ValueError("no")
+
+def endless():
+    while True:
+        yield b"x" * 100
+
+def dripping():
+    import time
+    while True:
+        yield b"x"
+        time.sleep(0.05)
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/exit":
+        raise SystemExit(1)
+    status = {"/status": "OK", "/empty": "204 No Content"}.get(path, "200 OK")
+    start_response(status, [("Vary", 3)] if path == "/header" else [])
+    return {"/raising": raising, "/endless": endless, "/dripping": dripping}.get(path, lambda: [b"\\xff\\xfe"])()
+"""
+
+
 class Snapshot:
     """The process, and what it says. A context manager."""
 
@@ -99,7 +134,8 @@ class Snapshot:
         return json.loads(self._process.stdout.readline())
 
     def trial(self, *paths, **changes):
-        requests = [{"method": "GET", "path": path, "body": "", "headers": {"Host": "x"}} for path in paths]
+        """A trial of these paths, in which the first is asked for again; `changes` replace fields of its order."""
+        requests = [{"method": "GET", "path": path, "body": "", "fields": [["Host", "x"]]} for path in paths]
         order = {
             "requests": requests,
             "follow_up": requests[:1],
@@ -107,12 +143,15 @@ class Snapshot:
             "line_up": False,
             "runs": (),
             "grace": 2.0,
+            "max_body": 1000,
             "telling": 1.0,
             "invariant": "",
             "seed": 1,
             "plan": None,
             **changes,
         }
+        if not paths:
+            order["follow_up"] = []
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return self.read()
@@ -137,6 +176,47 @@ def test_answers(snapshot, line_up):
         assert ["served /a"] == [each["body"] for each in done["follow_up"]]
         assert "umask" in done["states"]["state"]
     assert 2 == len({done["recording"] for done in trials})
+
+
+def test_environ(snapshot):
+    """The application gets what mod_wsgi makes of the request."""
+    fields = [["Host", "b:80"], ["X-A", "1"], ["X_B", "2"], ["Proxy", "3"], ["Authorization", "4"],
+              ["Content-Type", "a/b"], ["Content-Length", "2"]]  # fmt: skip
+    path = "/%7Eu/%c3%a9//./x/../y;z%3F?a=%zz&b[]"
+    with snapshot(ECHO) as it:
+        (answer,) = it.trial(requests=[{"method": "PUT", "path": path, "body": "\xe9", "fields": fields}])["answers"]
+    assert [["Content-Type", "text/plain"], ["Vary", "a"], ["Vary", "b"]] == answer["fields"]
+    written, _, text = answer["body"].partition(" ")
+    environ = json.loads(text)
+    assert ("written", "\xe9", "PUT") == (written, environ["body"], environ["REQUEST_METHOD"])
+    assert ("/~u/\xc3\xa9/y;z?", "a=%zz&b[]", path) == tuple(
+        environ[name] for name in ("PATH_INFO", "QUERY_STRING", "REQUEST_URI")
+    )
+    assert {"HTTP_HOST": "b:80", "HTTP_X_A": "1", "CONTENT_TYPE": "a/b", "CONTENT_LENGTH": "2"} == {
+        name: value for name, value in environ.items() if name.startswith(("HTTP_", "CONTENT_"))
+    }
+
+
+def test_what_the_server_refuses(snapshot):
+    """Paths that httpd answers itself never reach the application."""
+    with snapshot(FINE) as it:
+        answers = it.trial("/%zz", "/a%2Fb", "/a%00", "/../a", "/a/./..", "//")["answers"]
+    assert [400, 404, 404, 400, 200, 200] == [answer["status"] for answer in answers]
+    assert ["served /", "served /"] == [answer["body"] for answer in answers[4:]]
+
+
+def test_odd_answers(snapshot):
+    """A body that raises keeps its status, as the client has got it; what raised before is a 500; no end is cut."""
+    paths = ["/raising", "/exit", "/status", "/header", "/empty", "/bytes", "/endless", "/dripping"]
+    with snapshot(ODD) as it:
+        answers = it.trial(*paths, grace=1.5, follow_up=[])["answers"]
+    assert [(200, "begin"), (500, ""), (500, ""), (500, ""), (204, ""), (200, "\xff\xfe")] == [
+        (answer["status"], answer["body"]) for answer in answers[:6]
+    ]
+    assert [None] * 6 == [answer["failure"] for answer in answers[:6]]
+    assert "cut" == answers[6]["failure"]
+    assert answers[7]["failure"] in ("cut", None)
+    assert answers[7]["last_byte"] is None
 
 
 def test_a_hang_in_an_import(snapshot, tmp_path):
