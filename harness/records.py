@@ -271,6 +271,23 @@ class Evidence(Record, frozen=True):
     """Did the server log that it imported the script again in an interpreter that had it?"""
 
 
+class LeftProcess(msgspec.Struct, frozen=True):
+    """A process that a process of the site had started, and that had not ended with it."""
+
+    of: int
+    """The pid of the site's process; 0 where that is not known."""
+    command: str
+    """The first words of its command line."""
+
+
+class Leftovers(Record, frozen=True, tag="leftovers"):
+    """What the cold processes of a case left running when they ended; the last line of a history that has any."""
+
+    processes: tuple[LeftProcess, ...]
+    cold: int
+    """How many cold processes there were, those of the controls among them."""
+
+
 class Control(Record, frozen=True, tag="control"):
     """The case's requests sent one after another to a cold process."""
 

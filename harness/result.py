@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -23,7 +24,7 @@ from harness.records import (
     Schedule,
     VerdictName,
 )
-from harness.verdict import Tally, conclude, undeclared, unmet
+from harness.verdict import Tally, conclude, left_behind, undeclared, unmet
 
 SCHEMA_VERSION: Literal[1] = 1
 _HAZARD_NAMES = 8  # names listed of one kind of hazard, the most frequent first: about a line of a report
@@ -95,6 +96,12 @@ class CaseResult(Record, frozen=True):
         Literal["confirmed", "candidate"] | None,
         Meta(description="of a race found in the snapshot lane: seen in the Apache lane too, or not (yet)"),
     ] = None
+    left_behind: Annotated[
+        str, Meta(description="what the site's processes had left running when they ended, in a sentence; else empty")
+    ] = ""
+    left_processes: Annotated[dict[str, Count], Meta(description="how many of them, by their command")] = field(
+        default_factory=dict
+    )
 
     @property
     def verdict_text(self) -> str:
@@ -208,6 +215,8 @@ def case_result(
         findings=_findings(tally),
         versions=versions,
         cold_proof="external" if case.black_box else "probe",
+        left_behind=left_behind(tally.leftovers) if tally.leftovers else "",
+        left_processes=dict(Counter(left.command for left in tally.leftovers.processes)) if tally.leftovers else {},
         standing="candidate" if lane == "snapshot" and verdict.name == "race" else None,
         duration_s=round(duration, 3),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.cases.scenario import Expectation, Thresholds
 from harness.checkers.findings import GRAVITY, RACES, Finding, LazyWork, TrialGrade
-from harness.records import BrokenClass, OutcomeName, RaceClass, VerdictName
+from harness.records import BrokenClass, Leftovers, OutcomeName, RaceClass, VerdictName
 
 # The usual level: at 95 % the bound of 0 in n is about 3/n.
 CONFIDENCE = 0.95
@@ -21,6 +21,8 @@ EXAMPLES = 3
 # run does not grow with its trials.
 _MOST_NAMES = 200
 _MOST_KEYS = 100
+# Commands of processes that a sentence names: a line of a terminal.
+_NAMED_COMMANDS = 3
 
 
 def upper_bound(trials: int, confidence: float = CONFIDENCE) -> float | None:
@@ -77,6 +79,8 @@ class Tally:
     failed_checkers: Counter[str] = field(default_factory=Counter)
     broken: Finding | None = None
     inconclusive: str = ""
+    leftovers: Leftovers | None = None
+    """What the site's processes left running."""
 
     def add(self, grade: TrialGrade) -> None:
         self.trials += 1
@@ -165,7 +169,19 @@ def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | Non
     bound = upper_bound(tally.judged)
     if any(hazard.max_waiters for hazard in tally.hazards.values()):
         return Verdict("hazard", "initialisation ran inside requests while others were in the process", bound=bound)
-    return Verdict("clean", "no request differed from the control", bound=bound)
+    left = f", but {left_behind(tally.leftovers)}" if tally.leftovers else ""
+    return Verdict("clean", f"no request differed from the control{left}", bound=bound)
+
+
+def left_behind(leftovers: Leftovers) -> str:
+    """What a site's processes left running, as the end of a sentence."""
+    count, cold = len(leftovers.processes), max(1, leftovers.cold)
+    commands = [command for command, _ in Counter(process.command for process in leftovers.processes).most_common()]
+    named = ", ".join(commands[:_NAMED_COMMANDS]) + (", …" if len(commands) > _NAMED_COMMANDS else "")
+    if count % cold:
+        return f"{cold} cold processes of the site left {count} processes behind: {named}"
+    each_one = count // cold
+    return f"each cold process of the site leaves {each_one} process{'es' * (each_one != 1)} behind: {named}"
 
 
 def undeclared(tally: Tally, expectation: Expectation | None) -> list[OutcomeName]:

@@ -21,7 +21,7 @@ from typing import Literal, Self
 from harness.cases.case import Case
 from harness.errors import InfrastructureError
 from harness.hosting.slot import ColdSlot, Observer, Slot
-from harness.records import ProcessId, Schedule
+from harness.records import LeftProcess, ProcessId, Schedule
 
 # How long a cold process may take to appear: a replacement takes one or two seconds, a server's own start the longest.
 START_SECONDS = 30.0
@@ -89,6 +89,10 @@ class Host(abc.ABC):
 
     def _tidy(self) -> None:  # noqa: B027 - most servers leave nothing
         """Remove what the servers have left, once they have ended."""
+
+    def left(self) -> tuple[LeftProcess, ...]:
+        """What the site's processes had left running when they ended, where that is known; once this host has ended."""
+        return ()
 
     def __enter__(self) -> Self:
         try:

@@ -7,15 +7,14 @@ import os
 import random
 import signal
 import socket
-import subprocess
 from collections import deque
 from pathlib import Path
 
 from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
+from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.hosting.server import Server
-from harness.proc import pdeathsig_prefix
 from harness.records import ProcessId
 
 # Well-known services and development servers listen below it.
@@ -24,23 +23,28 @@ LOWEST_PORT = 10240
 _handed_out: deque[int] = deque(maxlen=500)
 # Enough to meet a free port, if there is any, even where nine in ten are taken.
 PORT_ATTEMPTS = 1000
-# How long httpd may take to end: a fraction of a second, since its children are killed.
-STOP_SECONDS = 10.0
 # httpd's complaint about a configuration takes a line or two; warnings may stand before it.
 STARTUP_LINES = 8
 
 
 class Httpd(Server):
-    """A server that is this process's own child."""
+    """A server in a process tree of this process's."""
 
     def __init__(
-        self, binary: Path, directory: Path, groups: list[str], environment: dict[str, str], script: Path
+        self,
+        tree: ProcessTree,
+        binary: Path,
+        directory: Path,
+        groups: list[str],
+        environment: dict[str, str],
+        script: Path,
     ) -> None:
         super().__init__(directory, groups, ("127.0.0.1", free_port()), script)
+        self._tree = tree
         self._binary = binary
         self._environment = environment
         self._fragment = ""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: TreeProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -54,36 +58,19 @@ class Httpd(Server):
     def start(self, case: Case) -> None:
         self._fragment = case.apache_conf
         where = ["-d", str(self.directory), "-f", str(self.directory / "httpd.conf")]
-        with (self.directory / "startup.log").open("wb") as output:
-            self._process = subprocess.Popen(
-                [*pdeathsig_prefix(), self._binary, *where, "-DFOREGROUND"],
-                cwd="/",  # as the httpd of a system: a site that relies on another directory must fail here too
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._environment,
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
+        # In /, as the httpd of a system: a site that relies on another directory must fail here too.
+        self._process = self._tree.start(
+            [self._binary, *where, "-DFOREGROUND"], self.directory / "startup.log", self._environment
+        )
 
     def stop(self) -> None:
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.terminate()
-        self._kill_children()  # a hung interpreter would hold the shutdown up for seconds
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._kill_children()
-            self._process.kill()
-            self._process.wait()
-
-    def _kill_children(self) -> None:
-        for child in self.processes():
-            self.kill(child)
+        if self._process is not None:
+            self._process.stop()
 
     def check_alive(self) -> None:
         """Raises InfrastructureError: it has ended. Raises BadInput: it refuses the user's configuration fragment."""
-        if self._process is not None and self._process.poll() is not None:
+        code = None if self._process is None else self._process.exit_code()
+        if code is not None:
             lines = (self.directory / "startup.log").read_text(errors="replace").splitlines()[-STARTUP_LINES:]
             text = "\n  ".join([*lines, *self.log_tail()])
             if self._fragment and self._fragment in text:
@@ -92,7 +79,8 @@ class Httpd(Server):
                 raise InfrastructureError(
                     f"port {self.address[1]} on 127.0.0.1 was taken by another program: run again"
                 )
-            raise InfrastructureError(f"httpd ended with code {self._process.returncode}:\n  {text}")
+            how = f"with code {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
+            raise InfrastructureError(f"httpd ended {how}:\n  {text}")
 
     def make_cold(self, case: Case) -> None:
         os.kill(self.pid, signal.SIGHUP if case.restart == "restart" else signal.SIGUSR1)

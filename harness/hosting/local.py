@@ -15,9 +15,11 @@ from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
 from harness.hosting.preparing import ServerRuntime
+from harness.hosting.process_tree import ProcessTree, mark
 from harness.hosting.programs import PROGRAMS
+from harness.hosting.slot import Slot
 from harness.hosting.untrusted import make_events_directory, make_private_directory
-from harness.records import Schedule
+from harness.records import LeftProcess, ProcessId, Schedule
 from harness.runtimes.compiling import compiled_by
 
 
@@ -42,6 +44,7 @@ class LocalHost(ApacheHost):
         self._recorder = recorder
         self._user, self._group = proc.server_user()
         self._directory: Path | None = None
+        self._tree = ProcessTree()
 
     def _start(self) -> None:
         # A short path, because that of a Unix socket may have at most 107 bytes.
@@ -57,11 +60,21 @@ class LocalHost(ApacheHost):
             compiled = compiled_by(self.runtime.python, PROGRAMS)
             for server in self._servers:
                 self._put_programs(server, compiled, self.case.site_dir)
-        # On this thread: a process that ends with its parent ends with the very thread that started it.
+        self._tree.__enter__()
         for server in self._servers:
             server.start(self.case)
 
+    def _is_ready(self, slot: Slot, process: ProcessId) -> bool:
+        ready = super()._is_ready(slot, process)
+        if ready:  # it has not run the script yet
+            mark(process)
+        return ready
+
+    def left(self) -> tuple[LeftProcess, ...]:
+        return self._tree.left
+
     def _tidy(self) -> None:
+        self._tree.__exit__()
         super()._tidy()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -80,7 +93,7 @@ class LocalHost(ApacheHost):
     def _server(self, directory: Path, groups: list[str]) -> Httpd:
         make_events_directory(directory)
         environment = self.runtime.environment_for(self.case, self._user)
-        server = Httpd(self.runtime.httpd, directory, groups, environment, self.case.script_path)
+        server = Httpd(self._tree, self.runtime.httpd, directory, groups, environment, self.case.script_path)
         server.owner = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
         host, port = server.address
         text = render(

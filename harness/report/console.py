@@ -137,7 +137,7 @@ class ProgressWatcher:
         print_plain(
             self._console,
             f"[{live.number}] {case.id}: {result.verdict_text} in {result.trials} trials, "
-            f"{result.duration_s:.0f} s, {mark}",
+            f"{result.duration_s:.0f} s, {mark}" + ("; it leaves processes behind" if result.left_behind else ""),
         )
 
     def case_skipped(self, case: Case, reason: str) -> None:
@@ -186,6 +186,8 @@ def case_lines(case: CaseResult, *, evidence: bool = True) -> list[str]:
             lines += [f"    | {line}" for line in evidence_tail(finding)]
     if case.verdict not in ("race", "broken"):
         lines.append(f"  {conclusion(case)}")
+    elif case.verdict == "broken" and case.left_behind:
+        lines.append(f"  {case.left_behind}")
     awaited = [hazard for hazard in case.hazards if hazard.max_waiters][:_MOST_HAZARDS]
     if awaited and case.verdict in ("hazard", "race"):
         lines.append("  still lazy, inside requests: " + "; ".join(map(_hazard_text, awaited)))

@@ -42,7 +42,13 @@ def expected_text(case: CaseResult) -> str:
 
 
 def conclusion(case: CaseResult) -> str:
-    """What the verdict rests on, without its full stop: the bad trials, the bound of a clean verdict, or the reason."""
+    """What the verdict rests on, without its full stop: the bad trials, the bound of a clean verdict, or the reason;
+    and what the site's processes left running."""
+    left = f"; {case.left_behind}" if case.left_behind else ""
+    return f"{_rests_on(case)}{left}"
+
+
+def _rests_on(case: CaseResult) -> str:
     match case.verdict:
         case "race":
             standing = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from harness.cases.case import Case
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
-from harness.records import Control
+from harness.records import Control, Leftovers
 from harness.run.control import run_control
 from harness.run.cores import Cores, cores_of
 from harness.run.trial import run_trial
@@ -70,6 +71,16 @@ class CaseRunner:
             graded = grade(trial, self._yardstick)
         with self._lock:
             self.tally.add(graded)
+
+    @property
+    def controls(self) -> Sequence[Control]:
+        return self._yardstick.controls
+
+    def end(self, leftovers: Leftovers) -> None:
+        """Take in what the site's processes had left when their host ended."""
+        if leftovers.processes:
+            self._history.add(leftovers)
+            self.tally.leftovers = leftovers
 
     def _control(self, number: int) -> Control:
         control = run_control(self._host, number, self.case.schedule)

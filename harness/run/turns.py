@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.cases.case import Case
 from harness.hosting.host import Host
 from harness.load.client import LocustClient
+from harness.records import Leftovers
 from harness.run.cores import Cores
 from harness.run.runner import CaseRunner
 from harness.store.history import HistoryWriter
@@ -90,6 +91,9 @@ def run_cases(
                 Turns(runners, host, parallel, watch).run()
         except KeyboardInterrupt:
             stopped = True
+        cold = sum(len(runner.controls) + runner.tally.trials for runner in runners)
+        for runner in runners:
+            runner.end(Leftovers(processes=host.left(), cold=cold))
     duration, total = time.monotonic() - begin, sum(runner.tally.trials for runner in runners)
     for runner in runners:
         runner.duration = duration * (runner.tally.trials / total if total else 1 / len(runners))

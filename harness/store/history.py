@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from harness.cases.case import Case
 from harness.errors import BadInput
-from harness.records import Answer, Control, Record, Trial
+from harness.records import Answer, Control, Leftovers, Record, Trial
 from harness.store.version1 import Control1, Trial1, converted_case
 
 _PREFIX = "sha256:"
@@ -48,7 +48,7 @@ class Header(Record, frozen=True, tag="case"):
     version: int = 1
 
 
-_Line = Header | AnswerBody | Forget | Control | Trial
+_Line = Header | AnswerBody | Forget | Control | Trial | Leftovers
 _Kept = TypeVar("_Kept", bound=Control | Trial)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
@@ -75,13 +75,14 @@ class HistoryWriter:
     def __exit__(self, *_: object) -> None:
         self._stream.close()
 
-    def add(self, record: Control | Trial) -> None:
-        """Append a control or a trial and flush it."""
+    def add(self, record: Control | Trial | Leftovers) -> None:
+        """Append a record and flush it."""
         with self._lock:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
                 self._stream.write(_encode(Forget()) + b"\n")
-            self._write(_encode(_with_answers(record, self._shared)))
+            whole = record if isinstance(record, Leftovers) else _with_answers(record, self._shared)
+            self._write(_encode(whole))
 
     def _shared(self, answer: Answer) -> Answer:
         if len(answer.body) < _SHORT_BODY:
@@ -126,8 +127,8 @@ def _read_header(path: Path) -> Header:
     return header
 
 
-def read(path: Path) -> Iterator[Control | Trial]:
-    """The controls and trials of a history, one at a time. A last line that a kill cut short is skipped. Raises
+def read(path: Path) -> Iterator[Control | Trial | Leftovers]:
+    """The records of a history, one at a time. A last line that a kill cut short is skipped. Raises
     BadInput: a damaged line."""
     bodies: dict[str, str] = {}
     for line in _lines(path):
@@ -135,6 +136,8 @@ def read(path: Path) -> Iterator[Control | Trial]:
             bodies[line.digest] = line.text
         elif isinstance(line, Forget):
             bodies.clear()
+        elif isinstance(line, Leftovers):
+            yield line
         elif isinstance(line, Control | Trial):
             yield _with_answers(line, lambda answer: replace(answer, body=bodies.get(answer.body, answer.body)))
 

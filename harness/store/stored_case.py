@@ -10,7 +10,7 @@ from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import Yardstick
 from harness.errors import HarnessError
-from harness.records import Control, Trial
+from harness.records import Control, Leftovers, Trial
 from harness.store.history import read, read_case
 from harness.verdict import Tally
 
@@ -24,9 +24,18 @@ class StoredCase:
         self.case = read_case(path)
 
     @cached_property
+    def _beside_trials(self) -> tuple[Control | Leftovers, ...]:
+        return tuple(record for record in read(self.path) if not isinstance(record, Trial))
+
+    @property
     def controls(self) -> tuple[Control, ...]:
         """Those before the trials, and late ones. Raises BadInput."""
-        return tuple(record for record in read(self.path) if isinstance(record, Control))
+        return tuple(record for record in self._beside_trials if isinstance(record, Control))
+
+    @property
+    def leftovers(self) -> Leftovers | None:
+        """What its processes left running. Raises BadInput."""
+        return next((record for record in self._beside_trials if isinstance(record, Leftovers)), None)
 
     @cached_property
     def yardstick(self) -> Yardstick:
@@ -54,6 +63,7 @@ class StoredCase:
         if not self.controls:
             tally.inconclusive = "the history holds no control"
             return tally
+        tally.leftovers = self.leftovers
         yardstick = self.yardstick
         tally.begin = yardstick.begin
         tally.broken, tally.inconclusive = yardstick.broken, yardstick.inconclusive
