@@ -7,7 +7,6 @@ import grp
 import os
 import pwd
 import re
-import shutil
 import stat
 from pathlib import Path
 
@@ -122,9 +121,3 @@ def server_user() -> tuple[str, str]:
         with contextlib.suppress(KeyError):
             return name, grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
     raise InfrastructureError("run as root, but there is no unprivileged user www-data, apache, daemon or nobody")
-
-
-def pdeathsig_prefix() -> list[str]:
-    """A command prefix: what it starts is ended when this process dies, even by SIGKILL (setpriv of util-linux)."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

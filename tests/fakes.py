@@ -192,6 +192,9 @@ class FakeSnapshot:
         self.started += 1
         return self
 
+    def left(self):
+        return ()
+
     def __exit__(self, *_):
         self.ended += 1
 

@@ -1,58 +1,49 @@
-"""The `harness` command: one module for each group of subcommands, which call the other rooms."""
+"""The `harness` command. Signals are handled before the commands are imported, which takes a second."""
 
 from __future__ import annotations
 
-import json
-import signal
-from typing import Any
+import os
+import sys
+from typing import Any, NoReturn
 
-import click
-
-from harness import __version__
-from harness.cli.bench import bench
-from harness.cli.gate import baseline, gate
-from harness.cli.machine import doctor
-from harness.cli.parity import parity
-from harness.cli.search import explore, replay
-from harness.cli.stored import compare_runs, report, runs
-from harness.cli.trials import check, corpus, run
-from harness.errors import HarnessError
-from harness.result import schema
+from harness import interruption
 
 
-class _ErrorGroup(click.Group):
-    """Prints an error of the harness as one sentence and ends with its exit code."""
+class Program:
+    """The command as a program; otherwise it is the group of its commands, loaded when it is first asked for."""
 
-    def invoke(self, context: click.Context) -> Any:
+    def __call__(self) -> NoReturn:
+        interruption.install()
+        from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
+        from harness.hosting.leftovers import tidy  # noqa: PLC0415
+
+        interruption.begin()
+        code = interruption.EXIT_CODE
         try:
-            return super().invoke(context)
-        except HarnessError as error:
-            click.echo(f"harness: {error}", err=True)
-            context.exit(error.exit_code)
+            commands()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
         except KeyboardInterrupt:
-            click.echo("harness: interrupted; nothing is left running", err=True)
-            context.exit(3)
+            print("harness: interrupted; nothing is left running", file=sys.stderr)
+        finally:
+            interruption.end()
+            tidy()
+        _flush()
+        # Not sys.exit: threads of an interrupted command may still be waiting for what was ended.
+        os._exit(code)
+
+    def __getattr__(self, name: str) -> Any:
+        from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
+
+        return getattr(commands, name)
 
 
-@click.group(cls=_ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="harness")
-def main() -> None:
-    """Cold-restart stress tests for Django on Apache/mod_wsgi.
-
-    Exit codes: 0 as expected; 1 not as expected; 2 bad input; 3 inconclusive, interrupted or an infrastructure failure.
-    """
-    signal.signal(signal.SIGTERM, _interrupt)
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody reads it any more
+        pass
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-@main.command("schema")
-def print_schema() -> None:
-    """Print the JSON schema of result.json."""
-    click.echo(json.dumps(schema(), indent=2))
-
-
-for command in (run, check, corpus, explore, replay, bench, baseline, gate, report, runs, compare_runs, parity, doctor):
-    main.add_command(command)
+main = Program()

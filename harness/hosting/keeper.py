@@ -135,6 +135,7 @@ class Keeper:
         for signal in (SIGHUP, SIGINT, SIGQUIT, SIGTERM):
             self._signal(signal, SIG_IGN)  # it ends with the harness
         self._servers: dict[int, Server] = {}
+        self._groups = {os.getpid()}  # of the servers and of the keeper, where more live than one orphan and its own
         self._orphans: dict[int, Orphan] = {}
         self._condemned: set[int] = set()
         self._left: list[tuple[int, bytes]] = []
@@ -176,7 +177,7 @@ class Keeper:
             text += piece
         return text
 
-    def _report(self, *message: object) -> None:
+    def _report(self, *message: Any) -> None:
         body = marshal.dumps(message)
         text = struct.pack("!I", len(body)) + body
         try:
@@ -219,6 +220,7 @@ class Keeper:
             self._report("failed", number, reason.decode("utf-8", "replace"))
             return
         server = self._servers[number] = Server(number, pid)
+        self._groups.add(pid)
         if server.watch is not None:
             self._poll.register(server.watch, select.POLLIN)
         known = stat(pid)
@@ -246,7 +248,7 @@ class Keeper:
             os.setgroups([])
             os.setgid(user[1])
             os.setuid(user[0])
-        # Should the keeper itself be killed, the server ends, and its children with it. (Not before setuid: it is lost.)
+        # Should the keeper itself be killed, the server ends, and its children with it. It would not outlast setuid.
         self._libc.prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0)
         os.chdir(directory)
         os.execve(command[0], command, environment)
@@ -329,9 +331,8 @@ class Keeper:
         groups = {known[0] for pid in pids if (known := stat(pid))}
         for pid in pids:
             kill(pid)
-        # A whole group at once cannot fork away. Those of the servers and of the keeper are no group of an orphan's.
-        for group in groups - {server.pid for server in self._servers.values()} - {self._pid}:
-            self._kill_group(group)
+        for group in groups - self._groups:
+            self._kill_group(group)  # a whole group at once cannot fork away
         self._orphans.pop(orphan.pid, None)
 
     def _finish(self, wanted: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.errors import BadInput
 from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
 from harness.hosting.httpd import Httpd
+from harness.hosting.leftovers import remove
 from harness.hosting.preparing import ServerRuntime
 from harness.hosting.process_tree import ProcessTree, mark
 from harness.hosting.programs import PROGRAMS
@@ -77,7 +77,7 @@ class LocalHost(ApacheHost):
         self._tree.__exit__()
         super()._tidy()
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            remove(self._directory)
 
     def _check_reachable(self, directory: Path) -> None:
         if not self._user:

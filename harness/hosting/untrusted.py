@@ -10,20 +10,20 @@ import contextlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness import proc
+from harness.hosting.leftovers import make_directory
 
 # A recording of the probe has 8 MiB, an answer of a process some hundred KiB.
 MAX_BYTES = 64 * 2**20
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def make_private_directory(prefix: str = "harness-", inside: str | None = None) -> Path:
+def make_private_directory(inside: str | None = None) -> Path:
     """A temporary directory that its user alone may enter; and the server's group, where that is another user."""
-    return let_server_in(Path(tempfile.mkdtemp(prefix=prefix, dir=inside)))
+    return let_server_in(make_directory(inside))
 
 
 def let_server_in(directory: Path) -> Path:

@@ -24,6 +24,11 @@ import time
 import types
 
 try:
+    import resource
+except ImportError:  # an interpreter that was built without
+    resource = None
+
+try:
     from _thread import allocate_lock, start_new_thread
 except ImportError:
     from thread import allocate_lock, start_new_thread
@@ -36,6 +41,7 @@ IDLE_CPU_SECONDS = 0.02  # within them
 LOOK_SECONDS = 0.25  # until it is looked for the first time whether threads wait for each other for good
 LOOK_WATCH_SECONDS = 0.1  # ... if it stands still for so long
 TICK_SECONDS = 0.001
+MARK = 10  # the limit of locks, which Linux does not heed
 now = getattr(time, "monotonic", time.time)
 
 
@@ -360,6 +366,15 @@ class Child(object):
         return done
 
 
+def mark():
+    """Mark this process, and so what it starts; see harness/hosting/process_tree.py."""
+    if resource is not None:
+        try:
+            resource.setrlimit(MARK, (os.getpid(), resource.getrlimit(MARK)[1]))
+        except Exception:
+            pass
+
+
 def trial(order, child):
     """Fork, run `child`, and bring home what came of it; one that ends otherwise brings {"died": how}, and one that has
     to be ended {"stuck": true}, as where one thread holds the interpreter lock for good."""
@@ -368,6 +383,7 @@ def trial(order, child):
     if not pid:
         try:
             os.close(ours)
+            mark()
             report = json.dumps(child.run()).encode("utf-8")
             while report:
                 report = report[os.write(theirs, report) :]

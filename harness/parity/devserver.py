@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +10,9 @@ from typing import Self
 
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.httpd import free_port
+from harness.hosting.process_tree import ProcessTree, TreeProcess
+from harness.interruption import shielded
 from harness.load.exchange import RequestResult, exchange, headers_of
-from harness.proc import pdeathsig_prefix
 from harness.records import UNENDED, Request
 
 # Django 1.1 on Python 2.7 listens within seconds even on a busy machine; a site may do as much again many times over.
@@ -25,8 +22,6 @@ POLL_SECONDS = 0.02
 # A reloader outlives a server that cannot start and waits for the source to change: if nothing follows an error in the
 # output for this long, the server has failed.
 QUIET_SECONDS = 3.0
-# For the server and its reloader to end after SIGTERM; SIGKILL follows.
-EXIT_SECONDS = 5
 OUTPUT_LINES = 8  # the end of a traceback
 _ERROR = re.compile(r"^(Traceback|Error:|CommandError|\w*Error\b)", re.MULTILINE)
 
@@ -35,39 +30,29 @@ class DevelopmentServer:
     """A context manager around the server's processes."""
 
     def __init__(self, python: Path, manage: Path, log: Path, environment: Mapping[str, str]) -> None:
-        self._command = [*pdeathsig_prefix(), str(python), manage.name, "runserver"]
+        self._command = [str(python), manage.name, "runserver"]
         self._directory = manage.parent
         self._log = log
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._tree = ProcessTree()
+        self._process: TreeProcess | None = None
         self.address = ("127.0.0.1", free_port())
 
     def __enter__(self) -> Self:
         host, port = self.address
-        with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*self._command, f"{host}:{port}"],
-                cwd=self._directory,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # a process group of its own, to be ended as a whole
+        self._tree.__enter__()
+        try:
+            self._process = self._tree.start(
+                [*self._command, f"{host}:{port}"], self._log, self._environment, directory=self._directory
             )
+        except BaseException:
+            self._tree.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        # It is reaped only when its group is gone: until then no other process can get its number.
-        os.killpg(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + EXIT_SECONDS
-        while time.monotonic() < deadline and os.waitid(os.P_PID, process.pid, _WITHOUT_REAPING) is None:
-            time.sleep(POLL_SECONDS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with shielded():
+            self._tree.__exit__()
 
     def get(self, path: str, headers: Mapping[str, str], timeout: float) -> RequestResult:
         """The answer to one request, sent as soon as the server listens. Raises BadInput: the server does not start or
@@ -105,7 +90,7 @@ class DevelopmentServer:
         self.check_port()
         output = self._log.read_text(errors="replace")
         quiet = time.time() - self._log.stat().st_mtime > QUIET_SECONDS
-        ended = os.waitid(os.P_PID, self._process.pid, _WITHOUT_REAPING) is not None
+        ended = self._process.exit_code() is not None
         if ended or (quiet and _ERROR.search(output)) or time.monotonic() > deadline:
             raise BadInput(f"the development server does not start{self._output_end()}")
 
@@ -122,6 +107,3 @@ class DevelopmentServer:
         if not lines:
             return ": it printed nothing"
         return f"{error} (`manage.py runserver` in {self._directory}):\n  {tail}"
-
-
-_WITHOUT_REAPING = os.WEXITED | os.WNOHANG | os.WNOWAIT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -18,6 +17,7 @@ from harness.cases.scenario import load_scenario
 from harness.cases.script import script_case
 from harness.checkers.tracebacks import errors_in
 from harness.errors import BadInput, HarnessError, InfrastructureError
+from harness.hosting.leftovers import remove
 from harness.hosting.local import LocalHost
 from harness.hosting.preparing import ServerRuntime, prepare, prepare_for_python
 from harness.hosting.untrusted import make_events_directory, make_private_directory
@@ -112,7 +112,7 @@ def compare_site(
 @contextmanager
 def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
     """A directory with a recorder for each of the two."""
-    directory = make_private_directory(f"harness-parity-{os.getpid()}-")
+    directory = make_private_directory()
     try:
         (directory / "dev" / "events").mkdir(parents=True)
         make_events_directory(directory / "wsgi")
@@ -121,7 +121,7 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
             (directory / name / "plan.json").write_text(json.dumps(plan))
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 def _development_server(

@@ -15,7 +15,7 @@ from harness.cases.case import Case
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.hosting.backend import Backend
-from harness.records import Control, ThreadOrder
+from harness.records import Control, Leftovers, LeftProcess, ThreadOrder
 from harness.result import CaseResult, case_result
 from harness.run.session import Session, SilentWatcher, Watcher
 from harness.run.turns import Watch
@@ -40,12 +40,19 @@ class Explorer:
         self._history = history
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._left: list[LeftProcess] = []
 
     def run(self, parallel: int, watch: Watch, like: ThreadOrder | None = None) -> None:
         """Run the controls, then the trials, `parallel` at a time, until they are used up or the case is settled."""
-        with SnapshotProcess(self.case, self._runtime) as first:
+        first = SnapshotProcess(self.case, self._runtime)
+        with first:
             if self._controls_pass(first):
                 self._explore(first, parallel, watch, like)
+        self._left += first.left()
+        if self._left:
+            leftovers = Leftovers(processes=tuple(self._left), cold=CONTROLS + self.tally.trials)
+            self.tally.leftovers = leftovers
+            self._history.add(leftovers)
 
     def _controls_pass(self, snapshot: SnapshotProcess) -> bool:
         """False if requests fail one at a time too: then trials would show nothing more."""
@@ -76,6 +83,8 @@ class Explorer:
             return
         with SnapshotProcess(self.case, self._runtime) as snapshot:
             self._run_trials(snapshot, numbers, watch, like)
+        with self._lock:
+            self._left += snapshot.left()
 
     def _is_settled(self) -> bool:
         return self.tally.settled(self.case.expectation) and not self.case.full

@@ -5,15 +5,14 @@ A race that it finds is a candidate until Apache shows it too. The same checkers
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 
@@ -21,16 +20,19 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener
+from harness.hosting.leftovers import MEMORY, remove
+from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.untrusted import make_events_directory, make_private_directory
+from harness.interruption import shielded
 from harness.load.exchange import RequestResult, answer_of, headers_of
 from harness.load.wire import Cut, Malformed, decoded, header_fields, kept_headers, text_of
-from harness.proc import pdeathsig_prefix
 from harness.records import (
     Answer,
     Control,
     Evidence,
     Failure,
+    LeftProcess,
     ProcessId,
     Request,
     State,
@@ -48,7 +50,6 @@ from harness.runtimes.compiling import compiled_by
 REPORT_SECONDS = 10.0
 # The process ends as soon as its input is closed; a child that hangs keeps it, and both are killed.
 EXIT_SECONDS = 5
-MEMORY = "/dev/shm"
 # What the Host header says where no request says another.
 _ADDRESS = ("127.0.0.1", 80)
 LOG_LINES = 8  # the end of a traceback
@@ -89,7 +90,10 @@ class SnapshotProcess:
         self.case = case
         self._runtime = runtime
         self._directory: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._tree: ProcessTree | None = None
+        self._process: TreeProcess | None = None
+        self._input: BinaryIO | None = None
+        self._output: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         self._directory = directory = make_private_directory(inside=_memory())
@@ -104,24 +108,28 @@ class SnapshotProcess:
         make_events_directory(directory)
         put_programs(directory, compiled_by(self._runtime.python, PROGRAMS))
         shutil.copyfile(INSIDE / "snapshot.py", directory / "snapshot.py")
-        user, group = proc.server_user()
-        command = (self._runtime.python, directory / "snapshot.py", directory, self.case.script_path)
-        self._process = subprocess.Popen(
-            [*pdeathsig_prefix(), *map(str, command)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(directory / "log").open("wb"),
-            env={
+        user, _ = proc.server_user()
+        orders, output = os.pipe(), os.pipe()
+        try:
+            self._input, self._output = open(orders[1], "wb"), open(output[0], "rb")  # noqa: SIM115 - __exit__ closes them
+            self._tree = ProcessTree(orders[0], output[1])
+            self._tree.__enter__()
+        finally:
+            os.close(orders[0])
+            os.close(output[1])
+        self._process = self._tree.start(
+            [self._runtime.python, directory / "snapshot.py", directory, self.case.script_path],
+            directory / "log",
+            {
                 **self._runtime.environment_for(self.case, user),
                 # Sets have the same order each time, so that a seed repeats a trial as far as that goes.
                 "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
                 "LD_LIBRARY_PATH": os.pathsep.join(str(path / "lib") for path in self._runtime.reads),
             },
-            user=user or None,
-            group=group or None,
-            extra_groups=[] if user else None,
-            start_new_session=True,
+            directory=Path.cwd(),
+            piped=True,
+            user=user,
         )
         ready = self._read(self.case.timeout)
         if not ready.get("ready"):
@@ -133,35 +141,35 @@ class SnapshotProcess:
             )
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            try:
+        with shielded():
+            if self._input is not None:
+                with contextlib.suppress(OSError):  # it has ended, and left what was written last
+                    self._input.close()
+            if self._process is not None:
                 self._process.wait(EXIT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._kill(self._process)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            if self._tree is not None:
+                self._tree.__exit__()
+            if self._output is not None:
+                self._output.close()
+            if self._directory is not None:
+                remove(self._directory)
 
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill it, and a child that it waits for."""
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    def left(self) -> tuple[LeftProcess, ...]:
+        """What forked children had left running when they ended; once this process has ended."""
+        return self._tree.left if self._tree is not None else ()
 
     def _read(self, seconds: float | None = None) -> dict[str, Any]:
         """The next message from the process. Raises BadInput: the import takes longer than `seconds`."""
         assert self._process is not None
-        assert self._process.stdout is not None
+        assert self._output is not None
         assert self._directory is not None
-        if seconds is not None and not select.select([self._process.stdout], [], [], seconds)[0]:
-            self._kill(self._process)
+        if seconds is not None and not select.select([self._output], [], [], seconds)[0]:
+            self._process.stop()
             raise BadInput(
                 f"{self.case.script_path}: the script is still being imported after {seconds:g} s (load.timeout): if "
                 f"it hangs there, so does every request; harness run shows where"
             )
-        line = self._process.stdout.readline()
+        line = self._output.readline()
         if not line:
             log = (self._directory / "log").read_text(errors="replace").splitlines()[-LOG_LINES:]
             raise InfrastructureError("the snapshot process ended:\n  " + "\n  ".join(log))
@@ -203,8 +211,7 @@ class SnapshotProcess:
         case = self.case
         order = order or ThreadOrder()
         plan = plan_of(case, case.site_dir) if case.schedule == "perturbed" else None
-        assert self._process is not None
-        assert self._process.stdin is not None
+        assert self._input is not None
         chosen = case.requests_of_stampede()
         follow_up = [case.requests[turn % len(case.requests)] for turn in range(case.follow_up)]
         message = {
@@ -220,8 +227,8 @@ class SnapshotProcess:
             "seed": seed,
             "plan": plan and {**plan, "fine": order.fine},
         }
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._process.stdin.flush()
+        self._input.write(json.dumps(message).encode() + b"\n")
+        self._input.flush()
         try:
             return msgspec.convert(self._read(), _ChildReport)
         except (msgspec.ValidationError, ValueError) as error:

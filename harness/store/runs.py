@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import BadInput
+from harness.interruption import shielded
 
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -43,8 +44,9 @@ def write_whole(path: Path, content: bytes, what: str) -> Path:
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with shielded():
+            temporary.write_bytes(content)
+            temporary.replace(path)
     except OSError as error:
         raise BadInput(f"{path}: {what} cannot be written: {error.strerror}") from error
     return path
