@@ -7,14 +7,19 @@ In between the first one raises KeyboardInterrupt, and the second ends it at onc
 
 from __future__ import annotations
 
-import contextlib
+# What the interpreter has loaded already, or holds in itself: `signal` alone imports more than all of this.
+import _signal  # type: ignore[import-not-found]
+import _thread
 import os
-import signal
 import time
-from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 EXIT_CODE = 3
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT)
 # A terminal that is closed, and a `timeout` that signals a whole group, send more than one signal for one reason.
 ONE_REASON_SECONDS = 0.3
 
@@ -36,12 +41,29 @@ _state = _Interruption()
 def install() -> None:
     """Handle the signals from now on. What is ignored stays ignored: `nohup`, or the background of a shell."""
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _handle)
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, _handle)
+
+
+def install_as_guest() -> Callable[[], None]:
+    """Let signals raise KeyboardInterrupt in another program, if nobody handles them there; returns what undoes it."""
+    before = {number: _signal.getsignal(number) for number in SIGNALS}
+    taken = [number for number in SIGNALS if before[number] in (_signal.SIG_DFL, _signal.default_int_handler)]
+    for number in taken:
+        _signal.signal(number, _handle_as_guest)
+    begin()
+
+    def take_back() -> None:
+        end()
+        for number in taken:
+            _signal.signal(number, before[number])
+
+    return take_back
 
 
 def begin() -> None:
-    """From now on a signal raises KeyboardInterrupt."""
+    """From now on a signal raises KeyboardInterrupt. Called by the main thread."""
+    _state.thread = _thread.get_ident()
     _state.running = True
 
 
@@ -50,29 +72,21 @@ def end() -> None:
     _state.running = False
 
 
-@contextlib.contextmanager
-def shielded() -> Iterator[None]:
+class shielded:  # noqa: N801 - it is used as a function
     """Let a signal wait until this block is over: it tidies up, or writes what must be whole.
 
     On another thread than the main one it does nothing: signals come to the main thread.
     """
-    if not _state.running or not _is_main_thread():
-        yield
-        return
-    _state.shields += 1
-    try:
-        yield
-    finally:
-        _state.shields -= 1
-    if _state.pending and not _state.shields:
-        _state.pending = False
-        raise KeyboardInterrupt
 
+    def __enter__(self) -> None:
+        self._shields = _state.running and _thread.get_ident() == _state.thread
+        _state.shields += self._shields
 
-def _is_main_thread() -> bool:
-    import threading  # noqa: PLC0415 - not before it is needed: see above
-
-    return threading.current_thread() is threading.main_thread()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        _state.shields -= self._shields
+        if self._shields and _state.pending and not _state.shields:
+            _state.pending = False
+            raise KeyboardInterrupt
 
 
 def _handle(*_: object) -> None:
@@ -89,7 +103,16 @@ def _handle(*_: object) -> None:
         _end_at_once("harness: interrupted again; what still runs is being ended, what was measured is kept\n")
 
 
+def _handle_as_guest(*_: object) -> None:
+    if _state.shields:
+        _state.pending = True
+        return
+    raise KeyboardInterrupt
+
+
 def _end_at_once(sentence: str) -> None:
-    with contextlib.suppress(OSError):
+    try:
         os.write(2, sentence.encode())
+    except OSError:  # nobody listens
+        pass
     os._exit(EXIT_CODE)

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness import interruption
 from harness.cases.case import Case
 from harness.cases.script import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime, printable
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
+from harness.hosting import leftovers
 from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.hosting.preparing import Runtimes, prepare_for_python
 from harness.parity import testing as parity
@@ -161,6 +164,12 @@ class PluginSession:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             parallel = self.option("parallel") or max(1, (os.cpu_count() or 1) // workers)
+            if threading.current_thread() is threading.main_thread():
+                self._opened.callback(interruption.install_as_guest())
+            self._opened.callback(leftovers.tidy)
+            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+            if (swept := leftovers.sweep()) and reporter is not None:
+                reporter.write_line(f"harness: {swept}")
             session = Session(self.directory("results", "results"), parallel, users=self.users)
             self._session = self._opened.enter_context(session)
         return self._session

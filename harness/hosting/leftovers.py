@@ -89,7 +89,7 @@ def _swept(directory: Path) -> bool:
 def _system() -> str:
     """Six digits for this boot of the machine and this namespace of pids."""
     boot = Path("/proc/sys/kernel/random/boot_id")
-    text = (boot.read_text() if boot.exists() else "") + os.readlink("/proc/self/ns/pid")
+    text = (boot.read_text() if boot.exists() else "") + str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 

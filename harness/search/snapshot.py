@@ -111,7 +111,7 @@ class SnapshotProcess:
         user, _ = proc.server_user()
         orders, output = os.pipe(), os.pipe()
         try:
-            self._input, self._output = open(orders[1], "wb"), open(output[0], "rb")  # noqa: SIM115 - __exit__ closes them
+            self._input, self._output = os.fdopen(orders[1], "wb"), os.fdopen(output[0], "rb")
             self._tree = ProcessTree(orders[0], output[1])
             self._tree.__enter__()
         finally:
