@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach v,3 3.11 3.12 3.13 3.14,$(shell python$(v) -c 'i
 VENV := .venv
 DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
 
-.PHONY: demo fast test lint benchmark clean
+.PHONY: demo fast test faults lint benchmark clean
 
 demo: $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
 	$(VENV)/bin/harness run $(DEMO) --trials 40
@@ -13,6 +13,9 @@ test: $(VENV)/complete  ## the product's own tests and every scenario, two files
 
 fast: $(VENV)/complete  ## without Apache, Docker and browsers
 	$(VENV)/bin/python -m pytest -n 2 -m "not e2e" tests
+
+faults: $(VENV)/complete  ## what breaks things, as often as it takes to believe it: an hour
+	$(VENV)/bin/python tests/faults/campaign_signals.py --count 120
 
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .

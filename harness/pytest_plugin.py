@@ -21,12 +21,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import interruption
 from harness.cases.case import Case
 from harness.cases.script import AD_HOC, script_case
 from harness.errors import BadInput, HarnessError, MissingRuntime, printable
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
-from harness.hosting import leftovers
+from harness.hosting import interruption, leftovers
 from harness.hosting.backend import Backend, LocalBackend, choose
 from harness.hosting.preparing import Runtimes, prepare_for_python
 from harness.parity import testing as parity

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from harness import interruption
+from harness.hosting import interruption
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-class Program:
+class CommandLine:
     """The command as a program; otherwise it is the group of its commands, loaded when it is first asked for."""
 
     def __call__(self) -> NoReturn:
@@ -49,4 +49,4 @@ def _flush() -> None:
         pass
 
 
-main = Program()
+main = CommandLine()

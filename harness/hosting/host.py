@@ -20,8 +20,8 @@ from typing import Literal, Self
 
 from harness.cases.case import Case
 from harness.errors import InfrastructureError
+from harness.hosting.interruption import Shield
 from harness.hosting.slot import ColdSlot, Observer, Slot
-from harness.interruption import shielded
 from harness.records import LeftProcess, ProcessId, Schedule
 
 # How long a cold process may take to appear: a replacement takes one or two seconds, a server's own start the longest.
@@ -104,7 +104,7 @@ class Host(abc.ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        with shielded():
+        with Shield():
             self.abort()
             self._tidy()
 

@@ -100,8 +100,8 @@ def kill(pid: int, signal: int = SIGKILL) -> None:
         pass
 
 
-class Server:
-    """A program that the harness has ordered."""
+class Leader:
+    """A program that the harness has ordered, the leader of a session."""
 
     def __init__(self, number: int, pid: int) -> None:
         self.number, self.pid = number, pid
@@ -134,7 +134,7 @@ class Keeper:
         self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for signal in (SIGHUP, SIGINT, SIGQUIT, SIGTERM):
             self._signal(signal, SIG_IGN)  # it ends with the harness
-        self._servers: dict[int, Server] = {}
+        self._servers: dict[int, Leader] = {}
         self._groups = {os.getpid()}  # of the servers and of the keeper, where more live than one orphan and its own
         self._orphans: dict[int, Orphan] = {}
         self._condemned: set[int] = set()
@@ -219,7 +219,7 @@ class Keeper:
             os.waitpid(pid, 0)
             self._report("failed", number, reason.decode("utf-8", "replace"))
             return
-        server = self._servers[number] = Server(number, pid)
+        server = self._servers[number] = Leader(number, pid)
         self._groups.add(pid)
         if server.watch is not None:
             self._poll.register(server.watch, select.POLLIN)
@@ -253,7 +253,7 @@ class Keeper:
         os.chdir(directory)
         os.execve(command[0], command, environment)
 
-    def _stop(self, server: Server) -> None:
+    def _stop(self, server: Leader) -> None:
         """Ask a server to end. Its children are killed: a hung interpreter would hold it up for seconds."""
         server.deadline = time.monotonic() + STOP_SECONDS
         kill(server.pid, SIGSTOP)  # so that it starts no more

@@ -10,8 +10,8 @@ from typing import Self
 
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.httpd import free_port
+from harness.hosting.interruption import Shield
 from harness.hosting.process_tree import ProcessTree, TreeProcess
-from harness.interruption import shielded
 from harness.load.exchange import RequestResult, exchange, headers_of
 from harness.records import UNENDED, Request
 
@@ -51,7 +51,7 @@ class DevelopmentServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with shielded():
+        with Shield():
             self._tree.__exit__()
 
     def get(self, path: str, headers: Mapping[str, str], timeout: float) -> RequestResult:

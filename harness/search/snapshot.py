@@ -20,11 +20,11 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener
+from harness.hosting.interruption import Shield
 from harness.hosting.leftovers import MEMORY, remove
 from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.untrusted import make_events_directory, make_private_directory
-from harness.interruption import shielded
 from harness.load.exchange import RequestResult, answer_of, headers_of
 from harness.load.wire import Cut, Malformed, decoded, header_fields, kept_headers, text_of
 from harness.records import (
@@ -141,7 +141,7 @@ class SnapshotProcess:
             )
 
     def __exit__(self, *_: object) -> None:
-        with shielded():
+        with Shield():
             if self._input is not None:
                 with contextlib.suppress(OSError):  # it has ended, and left what was written last
                     self._input.close()

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import BadInput
-from harness.interruption import shielded
+from harness.hosting.interruption import Shield
 
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -44,7 +44,7 @@ def write_whole(path: Path, content: bytes, what: str) -> Path:
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with shielded():
+        with Shield():
             temporary.write_bytes(content)
             temporary.replace(path)
     except OSError as error:

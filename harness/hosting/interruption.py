@@ -72,7 +72,7 @@ def end() -> None:
     _state.running = False
 
 
-class shielded:  # noqa: N801 - it is used as a function
+class Shield:
     """Let a signal wait until this block is over: it tidies up, or writes what must be whole.
 
     On another thread than the main one it does nothing: signals come to the main thread.
