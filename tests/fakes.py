@@ -195,6 +195,9 @@ class FakeSnapshot:
     def left(self):
         return ()
 
+    def abort(self):
+        pass
+
     def __exit__(self, *_):
         self.ended += 1
 

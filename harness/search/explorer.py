@@ -40,6 +40,8 @@ class Explorer:
         self._history = history
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._others: list[SnapshotProcess] = []
+        """Those of the further workers."""
         self._left: list[LeftProcess] = []
 
     def run(self, parallel: int, watch: Watch, like: ThreadOrder | None = None) -> None:
@@ -75,13 +77,17 @@ class Explorer:
             try:
                 for worker in as_completed(workers):
                     worker.result()
-            finally:
-                self._stop.set()  # if one has failed, or Ctrl-C was pressed
+            except BaseException:  # one has failed, or Ctrl-C was pressed: the trials under way end at once
+                self._stop.set()
+                for snapshot in [first, *self._others]:
+                    snapshot.abort()
+                raise
 
     def _start_worker(self, numbers: Iterator[int], watch: Watch, like: ThreadOrder | None) -> None:
         if self._is_settled():
             return
         with SnapshotProcess(self.case, self._runtime) as snapshot:
+            self._others.append(snapshot)
             self._run_trials(snapshot, numbers, watch, like)
         with self._lock:
             self._left += snapshot.left()
@@ -98,6 +104,8 @@ class Explorer:
             if number is None:
                 return
             trial = snapshot.trial(number, self._yardstick.grace, self._yardstick.reference, like)
+            if self._stop.is_set():  # its process was ended meanwhile: the trial says nothing about the site
+                return
             graded = grade(trial, self._yardstick)
             if not graded.races and trial.order:
                 # Thousands of steps that nobody will want to replay.

@@ -154,6 +154,11 @@ class SnapshotProcess:
             if self._directory is not None:
                 remove(self._directory)
 
+    def abort(self) -> None:
+        """End it at once, whatever is under way."""
+        if self._process is not None:
+            self._process.stop()
+
     def left(self) -> tuple[LeftProcess, ...]:
         """What forked children had left running when they ended; once this process has ended."""
         return self._tree.left if self._tree is not None else ()

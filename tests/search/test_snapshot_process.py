@@ -158,3 +158,25 @@ def test_directory_in_memory(monkeypatch, writable, directory):
     """Recordings are kept in memory, where there is a directory for that."""
     monkeypatch.setattr("os.access", lambda path, mode: writable)
     assert directory == snapshot_module._memory()
+
+
+LEAVES = """
+import os, subprocess, sys
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/leaves":
+        subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    else:
+        subprocess.call(["sleep", "0"])
+    return [b"x"]
+"""
+
+
+@pytest.mark.parametrize(("path", "count"), [("/leaves", 2), ("/waits", 0)])
+def test_left_behind(tmp_path, path, count):
+    """What a forked child leaves running is ended and told; a process that ended before it is not told."""
+    with make_process(tmp_path, LEAVES, path, follow_up=0) as process:
+        process.trial(1, SECONDS)  # of two requests
+    assert ["sleep 1000"] * count == [left.command for left in process.left()]
+    assert len({left.of for left in process.left()}) == min(count, 1)
