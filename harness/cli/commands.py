@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from harness import __version__
 from harness.cli.bench import bench
 from harness.cli.gate import baseline, gate
+from harness.cli.guard import GuardedGroup
 from harness.cli.machine import doctor
 from harness.cli.parity import parity
 from harness.cli.search import explore, replay
 from harness.cli.stored import compare_runs, report, runs
 from harness.cli.trials import check, corpus, run
-from harness.errors import HarnessError
 from harness.hosting.leftovers import sweep
 from harness.report.console import say
 from harness.result import schema
 
 
-class _ErrorGroup(click.Group):
-    """Prints an error of the harness as one sentence and ends with its exit code."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except HarnessError as error:
-            click.echo(f"harness: {error}", err=True)
-            context.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("harness: interrupted; nothing is left running", err=True)
-            context.exit(3)
-
-
-@click.group(cls=_ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=GuardedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
     """Cold-restart stress tests for Django on Apache/mod_wsgi.

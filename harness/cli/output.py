@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import jinja2
 from rich.console import Console
 
 from harness.bench.records import Bench
 from harness.errors import BadInput, HarnessError
+from harness.limits import write_error
 from harness.report import bench_page, html
 from harness.report.console import open_console, print_plain
 from harness.report.page import FILE, write_page
@@ -28,7 +28,8 @@ def console_beside(file: Path | None) -> Console:
 
 
 def write(file: Path, content: bytes, option: str = "") -> None:
-    """Write to a file, or to standard output (-). Raises BadInput: it begins with the `option` that named the file."""
+    """Write to a file, or to standard output (-). Raises BadInput, InfrastructureError, which begin with the `option`
+    that named the file."""
     if str(file) == "-":
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -36,7 +37,7 @@ def write(file: Path, content: bytes, option: str = "") -> None:
     try:
         file.write_bytes(content)
     except OSError as error:
-        raise BadInput(f"{option}{file}: cannot be written: {error.strerror}") from error
+        raise write_error(f"{option}{file}", "the file", error) from error
 
 
 def write_json(file: Path | None, content: bytes) -> None:
@@ -50,6 +51,8 @@ def keep_page(console: Console, directory: Path, result: RunResult | Bench) -> N
     try:
         text = bench_page.render(result) if isinstance(result, Bench) else html.render(directory, result)
         page = write_page(directory / FILE, text)
+    except Exception as error:  # noqa: BLE001 - the results are there, whatever is wrong with a drawing of them
+        reason = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        print_plain(console, f"Results: {directory}. The report page could not be made: {reason}")
+    else:
         print_plain(console, f"Results: {directory}. Report: {page}")
-    except (HarnessError, jinja2.TemplateError) as error:
-        print_plain(console, f"Results: {directory}. The report page could not be made: {error}")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BadInput
 from harness.gate.compare import HypothesisTest, alarms
 from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
+from harness.limits import write_error
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 # What fits on a terminal beside the rest: the most certain come first, and the Markdown has all of them.
@@ -96,7 +96,8 @@ def _escaped(text: str) -> str:
 
 
 def write_summary(text: str, file: Path | None) -> None:
-    """Write to `file`; else append where the CI service asks for a summary; else do nothing. Raises BadInput."""
+    """Write to `file`; else append where the CI service asks for a summary; else do nothing. Raises BadInput,
+    InfrastructureError."""
     where = str(file) if file is not None else os.environ.get(SUMMARY_VARIABLE, "")
     if not where:
         return
@@ -104,4 +105,4 @@ def write_summary(text: str, file: Path | None) -> None:
         with Path(where).open("w" if file is not None else "a", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
-        raise BadInput(f"{where}: the summary cannot be written: {error.strerror}") from error
+        raise write_error(where, "the summary", error) from error

@@ -102,14 +102,16 @@ class LocustClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it has ended already
+            self._socket.shutdown(socket.SHUT_RDWR)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._reader.join(STOP_SECONDS)
-        self._stream.close()
+        with contextlib.suppress(OSError):  # the order that it did not take any more
+            self._stream.close()
         self._socket.close()
 
     @property

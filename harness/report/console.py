@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +53,16 @@ def print_plain(console: Console, text: str) -> None:
 
 def open_console(*, stderr: bool = False) -> Console:
     """A console that is wide enough for a table where no terminal says how wide it is."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=max(console.width, LOG_WIDTH))
+    console = _Console(stderr=stderr)
+    return console if console.is_terminal else _Console(stderr=stderr, width=max(console.width, LOG_WIDTH))
+
+
+class _Console(Console):
+    """Rich's own ends the program with exit code 1 where its output's reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 @dataclass

@@ -6,6 +6,8 @@ written once and then referred to by its digest (`sha256:…`), because most ans
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +19,8 @@ import pydantic
 from msgspec.structs import replace
 
 from harness.cases.case import Case
-from harness.errors import BadInput
+from harness.errors import BadInput, HarnessError
+from harness.limits import write_error
 from harness.records import Answer, Control, Leftovers, Record, Trial
 from harness.store.version1 import Control1, Trial1, converted_case
 
@@ -60,14 +63,22 @@ class HistoryWriter:
     """Writes a history; usable from several threads. A context manager."""
 
     def __init__(self, path: Path, case: Case) -> None:
+        """Raises BadInput, InfrastructureError: the file cannot be written; the disk is full."""
         self._lock = threading.Lock()
         self._known: set[str] = set()
+        self._path = path
+        self._size = 0
+        self._failure: HarnessError | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("xb")
+            self._stream = path.open("xb", buffering=0)  # what is not written must not be tried again at the end
         except OSError as error:
-            raise BadInput(f"{path}: the history cannot be written: {error.strerror}") from error
-        self._write(_encode(Header(case=case.to_json(), version=VERSION)))
+            raise write_error(path, "the history", error) from error
+        try:
+            self._write(_encode(Header(case=case.to_json(), version=VERSION)) + b"\n")
+        except HarnessError:
+            self._stream.close()
+            raise
 
     def __enter__(self) -> HistoryWriter:
         return self
@@ -76,26 +87,40 @@ class HistoryWriter:
         self._stream.close()
 
     def add(self, record: Control | Trial | Leftovers) -> None:
-        """Append a record and flush it."""
+        """Append a record. Raises InfrastructureError: the disk is full; what was there before is kept."""
         with self._lock:
+            lines: list[bytes] = []
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-                self._stream.write(_encode(Forget()) + b"\n")
-            whole = record if isinstance(record, Leftovers) else _with_answers(record, self._shared)
-            self._write(_encode(whole))
+                lines.append(_encode(Forget()))
+            shared = functools.partial(self._shared, lines=lines)
+            whole = record if isinstance(record, Leftovers) else _with_answers(record, shared)
+            lines.append(_encode(whole))
+            self._write(b"".join(line + b"\n" for line in lines))
 
-    def _shared(self, answer: Answer) -> Answer:
+    def _shared(self, answer: Answer, lines: list[bytes]) -> Answer:
         if len(answer.body) < _SHORT_BODY:
             return answer
         digest = _PREFIX + hashlib.sha256(answer.body.encode("utf-8", "replace")).hexdigest()
         if digest not in self._known:
             self._known.add(digest)
-            self._stream.write(_encode(AnswerBody(digest=digest, text=answer.body)) + b"\n")
+            lines.append(_encode(AnswerBody(digest=digest, text=answer.body)))
         return replace(answer, body=digest)
 
-    def _write(self, line: bytes) -> None:
-        self._stream.write(line + b"\n")
-        self._stream.flush()
+    def _write(self, text: bytes) -> None:
+        """Write whole lines, or nothing; after a failure never again. Raises HarnessError."""
+        if self._failure is not None:
+            raise self._failure
+        rest = memoryview(text)
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._stream.truncate(self._size)
+            self._failure = write_error(self._path, "the history", error)
+            raise self._failure from error
+        self._size += len(text)
 
 
 def file_name(case: str) -> str:

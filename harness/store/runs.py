@@ -15,6 +15,7 @@ import msgspec
 
 from harness.errors import BadInput
 from harness.hosting.interruption import Shield
+from harness.limits import write_error
 
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -29,18 +30,20 @@ def new_run_name() -> str:
 
 
 def make_run_directory(results: Path, inside: str = "") -> Path:
-    """Make a directory for a new run in the results directory, with a directory `inside` it. Raises BadInput."""
+    """Make a directory for a new run in the results directory, with a directory `inside` it. Raises BadInput,
+    InfrastructureError: the disk is full."""
     directory = results / new_run_name()
     try:
         (directory / inside).mkdir(parents=True)
         directory.chmod(0o700)  # what a site said and held is for who ran it
     except OSError as error:
-        raise BadInput(f"{directory}: results cannot be written: {error.strerror} (--results)") from error
+        raise write_error(directory, "results", error, "--results") from error
     return directory
 
 
 def write_whole(path: Path, content: bytes, what: str) -> Path:
-    """Write a file whole or not at all; returns its path. Raises BadInput, whose message has `what` as its subject."""
+    """Write a file whole or not at all; returns its path. Raises BadInput, InfrastructureError, whose messages have
+    `what` as their subject: the place is wrong; the disk is full."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,9 @@ def write_whole(path: Path, content: bytes, what: str) -> Path:
             temporary.write_bytes(content)
             temporary.replace(path)
     except OSError as error:
-        raise BadInput(f"{path}: {what} cannot be written: {error.strerror}") from error
+        with contextlib.suppress(OSError):  # half a file on a full disk helps nobody
+            temporary.unlink(missing_ok=True)
+        raise write_error(path, what, error) from error
     return path
 
 
