@@ -269,6 +269,8 @@ class Evidence(Record, frozen=True):
     log: tuple[LogLine, ...] = ()
     reloaded: bool = False
     """Did the server log that it imported the script again in an interpreter that had it?"""
+    short: tuple[str, ...] = ()
+    """That the server ended meanwhile, or what the machine ran out of, in sentences: then nothing of it is judged."""
 
 
 class LeftProcess(msgspec.Struct, frozen=True):

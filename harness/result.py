@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -103,6 +104,8 @@ class CaseResult(Record, frozen=True):
         default_factory=dict
     )
 
+    lost: Annotated[list[str], Meta(description="what its record lacks, in sentences")] = field(default_factory=list)
+
     @property
     def verdict_text(self) -> str:
         """The verdict with its class: `race (duplicate-init)`."""
@@ -146,6 +149,13 @@ class SkippedCase(Record, frozen=True):
     reason: str
 
 
+class RunError(Record, frozen=True):
+    """Why a run ended before its end."""
+
+    sentence: str
+    exit_code: Annotated[int, Meta(ge=2, le=3, description="2 bad input, 3 the server, Locust or the machine failed")]
+
+
 class RunResult(Record, frozen=True):
     """A whole run."""
 
@@ -155,6 +165,7 @@ class RunResult(Record, frozen=True):
     environment: dict[str, Any]
     cases: list[CaseResult]
     skipped: list[SkippedCase]
+    error: Annotated[RunError | None, Meta(description="null where it ran to its end")] = None
 
 
 def case_result(
@@ -167,6 +178,7 @@ def case_result(
     fail_on_hazard: bool = False,
     backend: BackendName,
     lane: Lane = "apache",
+    lost: Sequence[str] = (),
 ) -> CaseResult:
     """The result of a case, in the frozen format."""
     expectation = case.expectation
@@ -219,6 +231,7 @@ def case_result(
         left_processes=dict(Counter(left.command for left in tally.leftovers.processes)) if tally.leftovers else {},
         standing="candidate" if lane == "snapshot" and verdict.name == "race" else None,
         duration_s=round(duration, 3),
+        lost=list(lost),
     )
 
 
@@ -232,8 +245,11 @@ def _finding(finding: Finding, count: int) -> FindingResult:
     return FindingResult.of(finding, count=count, evidence=list(finding.evidence), story=list(finding.story))
 
 
-def exit_code(cases: list[CaseResult], status: str = "complete") -> int:
-    """0: all expectations are met; 1: one is contradicted; else 3: one is undecided, or the run was stopped."""
+def exit_code(cases: list[CaseResult], status: str = "complete", error: RunError | None = None) -> int:
+    """0: all expectations are met; 1: one is contradicted; else 3: one is undecided, or the run was stopped. A run that
+    an `error` ended has the exit code of that error."""
+    if error is not None:
+        return error.exit_code
     if any(not case.met and case.verdict != "inconclusive" for case in cases):
         return 1
     if status != "complete" or any(not case.met for case in cases):

@@ -77,6 +77,10 @@ class Tally:
     examples: dict[str, list[Finding]] = field(default_factory=dict)
     hazards: dict[str, HazardTally] = field(default_factory=dict)
     failed_checkers: Counter[str] = field(default_factory=Counter)
+    void: Counter[str] = field(default_factory=Counter)
+    """Why trials prove nothing."""
+    failed: str = ""
+    """Why the case was not run to its end, where the harness, the server or the machine failed."""
     broken: Finding | None = None
     inconclusive: str = ""
     leftovers: Leftovers | None = None
@@ -104,6 +108,8 @@ class Tally:
             for lazy in grade.lazy:
                 self.hazards.setdefault(lazy.kind, HazardTally()).add(lazy)
         self.failed_checkers.update(grade.failed_checkers)
+        if grade.void:
+            self.void[grade.void] += 1
 
     def _remember(self, finding: Finding) -> None:
         key = finding.key if finding.key in self.stories or len(self.stories) < _MOST_KEYS else "(others)"
@@ -144,12 +150,17 @@ class Verdict:
 
 def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | None = None) -> Verdict:  # noqa: PLR0911
     """The verdict that a tally supports. `stopped`: the run was ended early."""
+    if tally.failed:
+        return Verdict("inconclusive", f"the run failed: {tally.failed}")
     if tally.broken is not None:
         return Verdict("broken", tally.broken.summary, broken_class=tally.broken.broken_class)
     if tally.races:
         return Verdict("race", f"{tally.bad} of {tally.judged} trials were bad", race_class=tally.race_class)
     if tally.inconclusive:
         return Verdict("inconclusive", tally.inconclusive)
+    if tally.void:
+        why, _ = tally.void.most_common(1)[0]
+        return Verdict("inconclusive", f"{tally.void.total()} of {tally.trials} trials prove nothing: {why}")
     if tally.failed_checkers:
         return Verdict("inconclusive", min(tally.failed_checkers))
     if tally.strays:

@@ -113,6 +113,7 @@ class FakeLocust:
     def takes_over(self, monkeypatch):
         """Serves controls and sessions too."""
         monkeypatch.setattr("harness.run.control.exchange", self.exchange)
+        monkeypatch.setattr("harness.run.survival.SURVIVAL_SECONDS", 0.0)
         monkeypatch.setattr("harness.run.session.LocustClient", lambda users, log: self)
         return self
 

@@ -1,5 +1,7 @@
 """A history gives back what was put in, and says where it is damaged."""
 
+import resource
+
 import pytest
 from build import (
     PAGE,
@@ -15,8 +17,9 @@ from build import (
     make_trial,
 )
 
-from harness.errors import BadInput
-from harness.store.history import HistoryWriter, read, read_case
+from harness.errors import BadInput, InfrastructureError
+from harness.store.history import HistoryWriter, read, read_case, read_end
+from harness.store.runs import write_whole
 
 LONG = PAGE * 3
 CONTROL = make_control(make_answer(body=LONG), log=make_log("a line"))
@@ -40,6 +43,11 @@ def write(path, *records, case=None):
         for each in records:
             history.add(each)
     return path
+
+
+def unfinished(path):
+    """The history as a kill would leave it: without the line that says how it ended."""
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:-1])
 
 
 def edit(path, number, line):
@@ -104,13 +112,13 @@ class TestBodies:
 class TestDamage:
     def test_cut_last_line(self, path):
         """A last line cut short by a kill is passed over."""
-        path.write_bytes(path.read_bytes()[:-20])
+        path.write_bytes(unfinished(path)[:-20])
 
         assert [CONTROL, TRIAL] == list(read(path))
 
     def test_whole_last_line(self, path):
         """A last line that lacks nothing but its end may be cut too, and is passed over."""
-        path.write_bytes(path.read_bytes()[:-1])
+        path.write_bytes(unfinished(path)[:-1])
 
         assert [CONTROL, TRIAL] == list(read(path))
 
@@ -163,6 +171,80 @@ class TestDamage:
         """A file that is not there is bad input."""
         with pytest.raises(BadInput, match=r"none\.jsonl: cannot be read: No such file"):
             list(read(tmp_path / "none.jsonl"))
+
+
+class TestEnd:
+    def test_complete(self, path):
+        """A block that comes to its end leaves a history that says so."""
+        assert "complete" == read_end(path).how
+
+    def test_killed(self, path):
+        """A history that was killed does not say how it ended."""
+        path.write_bytes(unfinished(path))
+        assert read_end(path) is None
+
+    @pytest.mark.parametrize(
+        ("error", "how", "reason"),
+        [
+            (KeyboardInterrupt(), "stopped", ""),
+            (InfrastructureError("no server\nfor you"), "failed", "no server\nfor you"),
+            (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0"),
+            (BadInput('"' * 100_000), "failed", '"' * 8000),
+        ],
+        ids=["ctrl-c", "infrastructure", "unforeseen", "long"],
+    )
+    def test_error(self, tmp_path, error, how, reason):
+        """An error that ends it is its end, with its sentence."""
+        with pytest.raises(type(error)), HistoryWriter(tmp_path / "case.jsonl", make_case()) as history:
+            history.add(CONTROL)
+            raise error
+
+        end = read_end(tmp_path / "case.jsonl")
+        assert (how, reason) == (end.how, end.reason)
+        assert [CONTROL] == list(read(tmp_path / "case.jsonl"))
+
+    def test_once(self, tmp_path):
+        """What was said first is kept: Ctrl-C, and then a host that does not end."""
+        with pytest.raises(InfrastructureError), HistoryWriter(tmp_path / "case.jsonl", make_case()) as history:
+            history.end("stopped")
+            raise InfrastructureError("it does not end")
+
+        assert "stopped" == read_end(tmp_path / "case.jsonl").how
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def small_files(self):
+        """No file of this process may grow beyond 20 kB."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        yield
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    def test_whole_lines(self, tmp_path, small_files):
+        """A record that does not fit is an infrastructure's failure; what was there is whole, and nothing follows."""
+        path = tmp_path / "case.jsonl"
+        large = make_control(make_answer(body="x" * 30_000))
+        with (
+            pytest.raises(InfrastructureError, match="raise the limit of file sizes"),
+            HistoryWriter(path, make_case()) as history,
+        ):
+            history.add(CONTROL)
+            with pytest.raises(InfrastructureError, match=f"{path}: the history cannot be written"):
+                history.add(large)
+            history.add(CONTROL)
+
+        assert [CONTROL] == list(read(path))
+        assert path.read_bytes().endswith(b"\n")
+
+    def test_whole_file(self, tmp_path, small_files):
+        """A file that is written whole leaves nothing of itself where it does not fit, and what it replaces stays."""
+        write_whole(tmp_path / "file", b"old", "the file")
+        with pytest.raises(InfrastructureError, match="the file cannot be written: a file may not grow further"):
+            write_whole(tmp_path / "file", b"x" * 30_000, "the file")
+
+        assert [tmp_path / "file"] == list(tmp_path.iterdir())
+        assert b"old" == (tmp_path / "file").read_bytes()
 
 
 class TestUnwritable:

@@ -29,7 +29,7 @@ BEGIN, END = "<!-- drawn by `python -m tools.house draw` -->", "<!-- end of the 
 # The declared direction: a room imports those before it, never one behind it. `inside` and `bootstrap` run in other
 # people's processes and import nothing of the rest.
 DIRECTION = (
-    "inside", "bootstrap", "errors", "records", "proc", "limits", "cases", "runtimes", "load", "hosting", "checkers", "verdict",
+    "inside", "bootstrap", "errors", "records", "proc", "cases", "runtimes", "load", "hosting", "checkers", "verdict",
     "result", "store", "run", "search", "advice", "bench", "gate", "parity", "report", "cli", "pytest_plugin", "adhoc",
 )  # fmt: skip
 # What the rooms were called in 0.1, where they stood at the top of harness/.

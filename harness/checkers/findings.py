@@ -93,6 +93,8 @@ class TrialGrade(Record, frozen=True):
     findings: tuple[Finding, ...]
     lazy: tuple[LazyWork, ...]
     failed_checkers: tuple[str, ...] = ()
+    void: str = ""
+    """Why it proves nothing, whatever it showed: then nothing else of it was judged."""
     end: float = 0.0
     """When the trial was over."""
 

@@ -10,8 +10,9 @@ import msgspec
 from harness.checkers.answers import cut_off, grade_answers, grade_follow_up
 from harness.checkers.cause import cause_of
 from harness.checkers.coldness import is_cold, is_reloaded, most_in_one_process
-from harness.checkers.findings import Finding, TrialGrade
+from harness.checkers.findings import Finding, LazyWork, TrialGrade
 from harness.checkers.initialisation import duplicate_init, lazy_work
+from harness.checkers.shortage import void_reason
 from harness.checkers.state import changed_state
 from harness.checkers.story import tell
 from harness.checkers.yardstick import Yardstick
@@ -31,9 +32,15 @@ CHECKERS: dict[str, Callable[[Trial, Yardstick], GradedOutcomes]] = {
 
 def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
     """Judge one trial. A checker that fails is named in the grade and makes the case inconclusive."""
+    try:
+        void = void_reason(trial)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
+        void = _failed("shortage", error)
+    if void:
+        return _void(trial, void)
     outcomes: Counter[OutcomeName] = Counter()
     findings: list[Finding] = []
-    failed = []
+    failed: list[str] = []
     for name, checker in CHECKERS.items():
         try:
             for outcome, finding in checker(trial, yardstick):
@@ -41,16 +48,25 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
                 if finding is not None:
                     findings.append(finding)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
-            failed.append(f"checker {name} failed: {type(error).__name__}: {error}")
+            failed.append(_failed(name, error))
     if any(inside.lost for inside in trial.evidence.inside):
         failed.append("the probe's recording of a process is incomplete: events were lost")
     failed += cut_off(trial, yardstick)
     failed += [f"state: {reason}" for state in trial.evidence.states for reason in state.failed]
     failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
     failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]
-    cold, reloaded = is_cold(trial), is_reloaded(trial)
-    effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
-    lazy = lazy_work(trial)
+    cold = reloaded = effective = False
+    try:
+        cold, reloaded = is_cold(trial), is_reloaded(trial)
+        effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
+    except Exception as error:  # noqa: BLE001
+        failed.append(_failed("coldness", error))
+    lazy: list[LazyWork] = []
+    try:
+        lazy = lazy_work(trial)
+    except Exception as error:  # noqa: BLE001
+        failed.append(_failed("lazy work", error))
+    stories = tuple(_with_stories(findings, trial, yardstick, failed))
     return TrialGrade(
         number=trial.number,
         cold=cold,
@@ -59,20 +75,49 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
         effective=effective,
         exposed=effective and any(work.waiters for work in lazy),
         outcomes=dict(outcomes),
-        findings=tuple(_with_stories(findings, trial, yardstick)),
+        findings=stories,
         lazy=tuple(lazy),
         failed_checkers=tuple(failed),
         end=trial.end,
     )
 
 
-def _with_stories(findings: Iterable[Finding], trial: Trial, yardstick: Yardstick) -> Iterable[Finding]:
-    """The findings, the first of each key with its story, and all with how threads were disturbed, for a replay."""
+def _failed(checker: str, error: Exception) -> str:
+    return f"checker {checker} failed: {type(error).__name__}: {error}"
+
+
+def _void(trial: Trial, reason: str) -> TrialGrade:
+    """The grade of a trial that proves nothing."""
+    return TrialGrade(
+        number=trial.number,
+        cold=False,
+        reloaded=False,
+        requests=len(trial.answers) + len(trial.follow_up),
+        effective=False,
+        exposed=False,
+        outcomes={},
+        findings=(),
+        lazy=(),
+        void=reason,
+        end=trial.end,
+    )
+
+
+def _with_stories(
+    findings: Iterable[Finding], trial: Trial, yardstick: Yardstick, failed: list[str]
+) -> Iterable[Finding]:
+    """The findings, the first of each key with its story, and all with how threads were disturbed, for a replay. A
+    story that cannot be told is left out, and the reason goes to `failed`."""
     perturbed = [inside for inside in trial.evidence.inside if inside.strategy]
     disturbed = [f"threads disturbed: {inside.strategy}, seed {inside.seed}" for inside in perturbed]
     known: set[str] = set()
     for finding in findings:
-        story = () if finding.key in known else tell(finding, trial, yardstick)
-        cause = cause_of(trial.evidence, finding.name) if finding.race_class == "failed-request" else None
+        story: tuple[str, ...] = ()
+        cause = None
+        try:
+            story = () if finding.key in known else tell(finding, trial, yardstick)
+            cause = cause_of(trial.evidence, finding.name) if finding.race_class == "failed-request" else None
+        except Exception as error:  # noqa: BLE001
+            failed.append(_failed("story", error))
         known.add(finding.key)
         yield msgspec.structs.replace(finding, evidence=(*finding.evidence, *disturbed), story=story, cause=cause)

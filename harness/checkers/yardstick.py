@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from harness.checkers.controls import judge_controls
 from harness.checkers.findings import Finding
+from harness.checkers.shortage import void_reason
 from harness.checkers.template import Template
-from harness.errors import Inconclusive
+from harness.errors import HarnessError, Inconclusive
 from harness.load.headers import COMPARED_HEADERS
 from harness.records import Answer, Control, Inside, Request, State
 
@@ -54,9 +55,14 @@ class Yardstick:
         site."""
         broken, inconclusive = None, ""
         try:
-            broken = judge_controls(controls, requests)
+            inconclusive = next(filter(None, map(void_reason, controls)), "")
+            broken = None if inconclusive else judge_controls(controls, requests)
         except Inconclusive as error:
             inconclusive = str(error)
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a judge that fails must not pass for a site that does not
+            inconclusive = f"the controls cannot be judged: {type(error).__name__}: {error}"
         return cls.unjudged(requests, controls, broken, inconclusive)
 
     def extended(self, late: Control) -> Yardstick:
@@ -67,7 +73,18 @@ class Yardstick:
     def unjudged(
         cls, requests: tuple[Request, ...], controls: Sequence[Control], broken: Finding | None, inconclusive: str
     ) -> Yardstick:
-        """What the controls show to be right; whether they are broken or prove nothing is known already."""
+        """What the controls show to be right; whether they are broken or prove nothing is known already. Where they
+        cannot be learned from, that makes the case inconclusive."""
+        try:
+            return cls._learned(requests, controls, broken, inconclusive)
+        except Exception as error:  # noqa: BLE001 - what is right is not known then
+            reason = f"nothing can be learned from the controls: {type(error).__name__}: {error}"
+            return cls(requests, tuple(controls), {}, broken=broken, inconclusive=inconclusive or reason)
+
+    @classmethod
+    def _learned(
+        cls, requests: tuple[Request, ...], controls: Sequence[Control], broken: Finding | None, inconclusive: str
+    ) -> Yardstick:
         answers: dict[int, list[Answer]] = defaultdict(list)
         work: Counter[str] = Counter()
         again: Counter[str] = Counter()

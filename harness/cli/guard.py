@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from harness.errors import BadInput, HarnessError, printable
-from harness.limits import sentence_of, shortage
+from harness.runtimes.limits import sentence_of, shortage
 
 INCONCLUSIVE = HarnessError.exit_code
 _OUTPUT_LOST = "the output cannot be written any more"
@@ -120,10 +120,13 @@ def open_standard_streams() -> None:
 
 
 def _takes_output() -> bool:
-    """Does standard output take another line? Where a write failed, nothing may be left in its buffer."""
-    with contextlib.suppress(OSError, ValueError):
+    """Does standard output take another line? Where a write failed, nothing may be left in its buffer to be flushed."""
+    try:
         sys.stdout.write("\n")
-    return flush_output()
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def flush_output() -> bool:

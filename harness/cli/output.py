@@ -9,11 +9,11 @@ from rich.console import Console
 
 from harness.bench.records import Bench
 from harness.errors import BadInput, HarnessError
-from harness.limits import write_error
 from harness.report import bench_page, html
 from harness.report.console import open_console, print_plain
 from harness.report.page import FILE, write_page
 from harness.result import RunResult
+from harness.runtimes.limits import write_error
 
 
 def check_json(file: Path | None) -> None:

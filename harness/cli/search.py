@@ -62,14 +62,15 @@ def explore(
     ):
         session.announce(cases)
         local = LocalBackend(lambda case: known.get(case.runtime))
-        for case in cases:
-            result = explore_one(session, case, known.get(case.runtime), watcher)
-            rate = result.trials / result.duration_s if result.duration_s else 0.0
-            say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
-            if confirm and result.verdict == "race":
-                result = confirm_candidate(session, result, case, local)
-                seen = "seen on Apache too" if result.standing == "confirmed" else "not seen on Apache"
-                say(f"{case.id}: {result.race_class}: {result.standing}, {seen}")
+        with session.kept():
+            for case in cases:
+                result = explore_one(session, case, known.get(case.runtime), watcher)
+                rate = result.trials / result.duration_s if result.duration_s else 0.0
+                say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
+                if confirm and result.verdict == "race":
+                    result = confirm_candidate(session, result, case, local)
+                    seen = "seen on Apache too" if result.standing == "confirmed" else "not seen on Apache"
+                    say(f"{case.id}: {result.race_class}: {result.standing}, {seen}")
         run = session.result("complete")
         session.write(run)
     print_result(console, run)

@@ -85,7 +85,7 @@ def report(
         case _:
             print_result(console_beside(json_file), result)
     write_json(json_file, encode(result))
-    click.get_current_context().exit(exit_code(result.cases, result.status))
+    click.get_current_context().exit(exit_code(result.cases, result.status, result.error))
 
 
 def _report_bench(directory: Path, form: Format, output: Path | None, json_file: Path | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.gate.compare import HypothesisTest, alarms
 from harness.gate.records import CaseCounts
 from harness.gate.statistics import FAMILY_ERROR
-from harness.limits import write_error
+from harness.runtimes.limits import write_error
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 # What fits on a terminal beside the rest: the most certain come first, and the Markdown has all of them.

@@ -183,6 +183,8 @@ def print_result(
             print_plain(console, line)
     for skipped in result.skipped:
         print_plain(console, f"{skipped.case}: skipped: {skipped.reason}")
+    if result.error is not None:
+        print_plain(console, f"The run ended before its end: {result.error.sentence}")
 
 
 def case_lines(case: CaseResult, *, evidence: bool = True) -> list[str]:
@@ -201,7 +203,11 @@ def case_lines(case: CaseResult, *, evidence: bool = True) -> list[str]:
     awaited = [hazard for hazard in case.hazards if hazard.max_waiters][:_MOST_HAZARDS]
     if awaited and case.verdict in ("hazard", "race"):
         lines.append("  still lazy, inside requests: " + "; ".join(map(_hazard_text, awaited)))
-    return lines + [f"  NOT MET: {reason}" for reason in case.unmet]
+    return [
+        *lines,
+        *(f"  note: {sentence}" for sentence in case.lost),
+        *(f"  NOT MET: {reason}" for reason in case.unmet),
+    ]
 
 
 def print_bench(console: Console, bench: Bench) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import msgspec
+
 from harness.cases.case import Case
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
+from harness.errors import HarnessError
 from harness.hosting.host import Host
+from harness.hosting.slot import ColdSlot
 from harness.load.client import LocustClient
-from harness.records import Control, Leftovers
+from harness.records import Control, Leftovers, Trial
 from harness.run.control import run_control
 from harness.run.cores import Cores, cores_of
+from harness.run.survival import SERVER_ENDED, survives
 from harness.run.trial import run_trial
 from harness.store.history import HistoryWriter
 from harness.verdict import Tally
@@ -49,7 +54,8 @@ class CaseRunner:
     def due(self) -> int | None:
         """The number of the next trial; None when the case needs no more."""
         settled = self.tally.settled(self.case.expectation) and not self.case.full
-        refused = self.tally.broken or self.tally.inconclusive
+        # What ran out once is still short, and more trials would prove no more.
+        refused = self.tally.broken or self.tally.inconclusive or self.tally.void
         if settled or refused or self._begun == self.case.trials:
             return None
         self._begun += 1
@@ -63,8 +69,13 @@ class CaseRunner:
         with self._host.cold(self.case.schedule) as slot:
             turn = cores.taken(cores_of(self.case, number))
             trial = run_trial(slot, self._locust, number, yardstick.grace, yardstick.reference, turn)
+            dead = self._death(slot, trial)
         if self.stop.is_set():  # its server was ended meanwhile: the trial says nothing about the site
             return
+        if dead is not None:
+            evidence = msgspec.structs.replace(trial.evidence, short=(*trial.evidence.short, SERVER_ENDED))
+            self._history.add(msgspec.structs.replace(trial, evidence=evidence))
+            raise dead
         self._history.add(trial)
         graded = grade(trial, self._yardstick)
         if {"wrong", "poisoned", "wrong-state"} & graded.outcomes.keys() and self._late_control():
@@ -81,6 +92,23 @@ class CaseRunner:
         if leftovers.processes:
             self._history.add(leftovers)
             self.tally.leftovers = leftovers
+
+    def _death(self, slot: ColdSlot, trial: Trial) -> HarnessError | None:
+        """The error to raise where the server did not outlive the trial."""
+        lost = any(answer.failure in ("refused", "reset") for answer in (*trial.answers, *trial.follow_up))
+        gone = any(process.gone for process in trial.evidence.processes)
+        try:
+            if lost or gone:
+                survives(self._host, slot.address, self.stop)
+            self._host.check_alive()
+        except HarnessError as error:
+            return error
+        return None
+
+    @property
+    def has_late_controls(self) -> bool:
+        """Were controls added while trials ran?"""
+        return len(self._yardstick.controls) > CONTROLS
 
     def _control(self, number: int) -> Control:
         control = run_control(self._host, number, self.case.schedule)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,10 +15,10 @@ import psutil
 
 from harness import __version__
 from harness.cases.case import Case
-from harness.errors import MissingRuntime
+from harness.errors import HarnessError, MissingRuntime
 from harness.hosting.backend import Backend
 from harness.load.client import LocustClient
-from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, case_result, encode
+from harness.result import SCHEMA_VERSION, CaseResult, RunError, RunResult, SkippedCase, case_result, encode
 from harness.run.turns import in_turns, run_cases
 from harness.store.history import file_name
 from harness.store.runs import CASES, PLAN_FILE, RESULT_FILE, make_run_directory, write_whole
@@ -64,6 +65,7 @@ class Session:
         self.parallel = parallel or os.cpu_count() or 1
         self._users = users
         self._results: list[CaseResult] = []
+        self._error: RunError | None = None
         self._skipped: list[SkippedCase] = []
         self.environment = describe_machine()
 
@@ -101,7 +103,21 @@ class Session:
         for case in cases:
             watcher.case_begins(case)
         paths = [self.history_path(case) for case in cases]
-        runs, stopped = run_cases(cases, host, self.locust, paths, self.parallel, watcher.case_goes_on)
+        try:
+            runs, stopped = run_cases(
+                cases,
+                host,
+                self.locust,
+                paths,
+                self.parallel,
+                watcher.case_goes_on,
+                fail_on_hazard=fail_on_hazard,
+            )
+        except MissingRuntime:
+            raise
+        except HarnessError as error:
+            self._error = RunError(sentence=str(error), exit_code=error.exit_code)
+            raise
         results = []
         for run in runs:
             result = case_result(
@@ -133,7 +149,7 @@ class Session:
         before it are on disk."""
         self.announce(cases)
         status: Literal["complete", "interrupted"] = "interrupted"
-        try:
+        with self.kept(), contextlib.suppress(KeyboardInterrupt):
             for group in in_turns(cases):
                 try:
                     _, stopped = self.run_together(group, backend, watcher, fail_on_hazard=fail_on_hazard)
@@ -146,12 +162,21 @@ class Session:
                     break
             else:
                 status = "complete"
-        except KeyboardInterrupt:
-            pass
-        finally:
-            result = self.result(status)
-            self.write(result)
+        result = self.result(status)
+        self.write(result)
         return result
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Whatever ends this block early: what was measured until then is on disk, with the reason."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, HarnessError):
+                self._error = self._error or RunError(sentence=str(error), exit_code=error.exit_code)
+            with contextlib.suppress(HarnessError):  # it may be the very disk that is full
+                self.write(self.result("interrupted"))
+            raise
 
     def result(self, status: Literal["complete", "interrupted"]) -> RunResult:
         return RunResult(
@@ -161,6 +186,7 @@ class Session:
             environment=self.environment,
             cases=self._results,
             skipped=self._skipped,
+            error=self._error,
         )
 
     def write(self, result: RunResult) -> None:

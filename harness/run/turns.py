@@ -17,6 +17,7 @@ from harness.records import Leftovers
 from harness.run.cores import Cores
 from harness.run.runner import CaseRunner
 from harness.store.history import HistoryWriter
+from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
 
 Watch = Callable[[Case, Tally], None]
@@ -74,17 +75,25 @@ class Turns:
 
 
 def run_cases(
-    cases: Sequence[Case], host: Host, locust: LocustClient, paths: Sequence[Path], parallel: int, watch: Watch
+    cases: Sequence[Case],
+    host: Host,
+    locust: LocustClient,
+    paths: Sequence[Path],
+    parallel: int,
+    watch: Watch,
+    *,
+    fail_on_hazard: bool = False,
 ) -> tuple[list[CaseRunner], bool]:
     """Run cases that differ only in their schedule, and write the history of each to its path. Returns their runners,
     and whether Ctrl-C stopped them (then they have the trials up to that moment). Raises HarnessError: the server or
     Locust failed, or the controls prove nothing."""
     begin = time.monotonic()
     with ExitStack() as histories:
-        runners = [
-            CaseRunner(case, host, locust, histories.enter_context(HistoryWriter(path, case)))
+        writers = [
+            histories.enter_context(HistoryWriter(path, case, fail_on_hazard=fail_on_hazard))
             for case, path in zip(cases, paths, strict=True)
         ]
+        runners = [CaseRunner(case, host, locust, writer) for case, writer in zip(cases, writers, strict=True)]
         stopped = False
         try:
             with host:
@@ -92,8 +101,13 @@ def run_cases(
         except KeyboardInterrupt:
             stopped = True
         cold = sum(len(runner.controls) + runner.tally.trials for runner in runners)
-        for runner in runners:
+        for runner, writer in zip(runners, writers, strict=True):
             runner.end(Leftovers(processes=host.left(), cold=cold))
+            if stopped:
+                writer.end("stopped")
+    for runner, path in zip(runners, paths, strict=True):
+        if runner.has_late_controls:  # trials before them were judged by less than is known now
+            runner.tally = StoredCase(path).tally()
     duration, total = time.monotonic() - begin, sum(runner.tally.trials for runner in runners)
     for runner in runners:
         runner.duration = duration * (runner.tally.trials / total if total else 1 / len(runners))

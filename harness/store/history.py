@@ -9,19 +9,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import pydantic
 from msgspec.structs import replace
 
 from harness.cases.case import Case
+from harness.checkers.rules import RULES
 from harness.errors import BadInput, HarnessError
-from harness.limits import write_error
 from harness.records import Answer, Control, Leftovers, Record, Trial
+from harness.runtimes.limits import write_error
 from harness.store.version1 import Control1, Trial1, converted_case
 
 _PREFIX = "sha256:"
@@ -49,12 +51,28 @@ class Header(Record, frozen=True, tag="case"):
 
     case: dict[str, Any]
     version: int = 1
+    rules: int = 1
+    """The number of the rules that the case was judged by; see checkers/rules.py."""
+    fail_on_hazard: bool = False
 
 
-_Line = Header | AnswerBody | Forget | Control | Trial | Leftovers
+class End(Record, frozen=True, tag="end"):
+    """How the case ended; the last line. Without it the harness was killed."""
+
+    how: Literal["complete", "stopped", "failed"]
+    reason: str = ""
+    """Why it failed."""
+
+
+_Line = Header | AnswerBody | Forget | Control | Trial | Leftovers | End
 _Kept = TypeVar("_Kept", bound=Control | Trial)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_end = msgspec.json.Decoder(End).decode
+_END_BEGIN = b'{"type":"end"'
+# An error's sentence quotes some lines of a log at most; escaped as JSON a character may take six bytes.
+_LONGEST_REASON = 8000
+_END_BYTES = 65536
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial1).decode
 
@@ -62,20 +80,22 @@ _decode_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial
 class HistoryWriter:
     """Writes a history; usable from several threads. A context manager."""
 
-    def __init__(self, path: Path, case: Case) -> None:
+    def __init__(self, path: Path, case: Case, *, fail_on_hazard: bool = False) -> None:
         """Raises BadInput, InfrastructureError: the file cannot be written; the disk is full."""
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._path = path
         self._size = 0
         self._failure: HarnessError | None = None
+        self._ended = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("xb", buffering=0)  # what is not written must not be tried again at the end
         except OSError as error:
             raise write_error(path, "the history", error) from error
         try:
-            self._write(_encode(Header(case=case.to_json(), version=VERSION)) + b"\n")
+            header = Header(case=case.to_json(), version=VERSION, rules=RULES, fail_on_hazard=fail_on_hazard)
+            self._write(_encode(header) + b"\n")
         except HarnessError:
             self._stream.close()
             raise
@@ -83,7 +103,14 @@ class HistoryWriter:
     def __enter__(self) -> HistoryWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object = None, error: BaseException | None = None, __: object = None) -> None:
+        """Write down how the case ended, if nobody has."""
+        if error is None:
+            self.end("complete")
+        elif isinstance(error, KeyboardInterrupt):
+            self.end("stopped")
+        else:
+            self.end("failed", str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}")
         self._stream.close()
 
     def add(self, record: Control | Trial | Leftovers) -> None:
@@ -97,6 +124,13 @@ class HistoryWriter:
             whole = record if isinstance(record, Leftovers) else _with_answers(record, shared)
             lines.append(_encode(whole))
             self._write(b"".join(line + b"\n" for line in lines))
+
+    def end(self, how: Literal["complete", "stopped", "failed"], reason: str = "") -> None:
+        """Write down how the case ended, once. A disk that is full has been told before."""
+        with self._lock, contextlib.suppress(HarnessError):
+            if not self._ended:
+                self._ended = True
+                self._write(_encode(End(how=how, reason=reason[:_LONGEST_REASON])) + b"\n")
 
     def _shared(self, answer: Answer, lines: list[bytes]) -> Answer:
         if len(answer.body) < _SHORT_BODY:
@@ -126,6 +160,28 @@ class HistoryWriter:
 def file_name(case: str) -> str:
     """The name of the history file of the case with this id."""
     return f"{case.replace('::', '.').replace('/', '_')}.jsonl"
+
+
+def read_rules(path: Path) -> tuple[int, bool]:
+    """The number of the rules that a history was judged by, and whether a hazard was to fail. Raises BadInput."""
+    header = _read_header(path)
+    return header.rules, header.fail_on_hazard
+
+
+def read_end(path: Path) -> End | None:
+    """How the case ended; None if the history does not say it. Raises BadInput."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _END_BYTES))
+            last = stream.read().splitlines(keepends=True)[-1:]
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    if not last or not last[0].startswith(_END_BEGIN) or not last[0].endswith(b"\n"):
+        return None
+    try:
+        return _decode_end(last[0])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: its last line is damaged: {error}") from error
 
 
 def read_case(path: Path) -> Case:

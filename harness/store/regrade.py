@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.records import BackendName, Lane
-from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, case_result
+from harness.result import SCHEMA_VERSION, CaseResult, RunError, RunResult, SkippedCase, case_result
 from harness.store.runs import RESULT_FILE, histories, read_result
 from harness.store.stored_case import StoredCase
 
@@ -31,6 +31,7 @@ class RunRecord(msgspec.Struct):
     status: Literal["complete", "interrupted"] = "interrupted"
     environment: dict[str, Any] = {}
     skipped: list[SkippedCase] = []
+    error: RunError | None = None
     cases: list[CaseRecord] = []
 
 
@@ -55,7 +56,9 @@ def _regraded(directory: Path, old: dict[str, CaseRecord]) -> Iterator[CaseResul
             backend=known.backend,
             lane=known.lane,
             versions=known.versions,
-            stopped=before is None,
+            stopped=before is None if stored.end is None else stored.end.how == "stopped",
+            fail_on_hazard=stored.fail_on_hazard,
+            lost=stored.lost,
         )
         confirmed = known.standing == "confirmed" and judged.standing is not None
         yield msgspec.structs.replace(judged, standing="confirmed") if confirmed else judged

@@ -15,7 +15,7 @@ import msgspec
 
 from harness.errors import BadInput
 from harness.hosting.interruption import Shield
-from harness.limits import write_error
+from harness.runtimes.limits import write_error
 
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from harness.checkers.findings import TrialGrade
 from harness.checkers.grade import grade
-from harness.checkers.yardstick import Yardstick
+from harness.checkers.rules import lost_by
+from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.errors import HarnessError
 from harness.records import Control, Leftovers, Trial
-from harness.store.history import read, read_case
+from harness.store.history import read, read_case, read_end, read_rules
 from harness.verdict import Tally
 
 
@@ -22,6 +23,13 @@ class StoredCase:
         """Raises BadInput: the file is not a history."""
         self.path = path
         self.case = read_case(path)
+        self.rules, self.fail_on_hazard = read_rules(path)
+        self.end = read_end(path)
+
+    @property
+    def lost(self) -> list[str]:
+        """What its record lacks, in sentences."""
+        return lost_by(self.rules)
 
     @cached_property
     def _beside_trials(self) -> tuple[Control | Leftovers, ...]:
@@ -60,6 +68,10 @@ class StoredCase:
     def tally(self) -> Tally:
         """All trials of the case, graded again. Raises BadInput."""
         tally = Tally(reload=self.case.restart == "reload")
+        if self.end is not None and self.end.how == "failed":
+            tally.failed = self.end.reason
+        if self.end is not None and self.end.how != "complete" and len(self.controls) < CONTROLS:
+            return tally  # it ended before anything was judged
         if not self.controls:
             tally.inconclusive = "the history holds no control"
             return tally
