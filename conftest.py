@@ -7,6 +7,20 @@ import pytest
 END_TO_END = Path(__file__).parent / "tests" / "e2e"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """The run of this very session is judged again as it was judged."""
+    from same_again import differences  # noqa: PLC0415 - tests/conftest.py makes it importable
+
+    from harness.pytest_plugin import stored_session  # noqa: PLC0415
+
+    directory = stored_session(session.config)
+    wrong = differences(directory) if directory is not None else []
+    if wrong:
+        print("\njudged otherwise now:", *wrong, sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:

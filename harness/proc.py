@@ -20,7 +20,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def _stat_fields(pid: int) -> list[str] | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):  # not OSError: "too many open files" says nothing of the process
         return None
     # The command name, field 2, may hold spaces and parentheses: count from its last one (proc(5)).
     return text.rpartition(")")[2].split()
@@ -67,7 +67,7 @@ def namespace_pid(pid: int) -> int | None:
 def children(pid: int) -> list[int]:
     """Live children of a process, from whichever of its threads forked them."""
     pids: list[int] = []
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             pids += map(int, (task / "children").read_text().split())
     return pids

@@ -12,6 +12,7 @@ import functools
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,12 @@ _PAGE_OF_WORKER = "harness_page"
 _STAY = "harness_files_stay"
 
 
+def stored_session(config: pytest.Config) -> Path | None:
+    """The directory of this session's run; None if no case was run."""
+    harness = config.stash.get(_SESSION, None)
+    return None if harness is None or harness._session is None else harness._session.directory
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     page = session.config.stash[_SESSION].finish()
     if hasattr(session.config, "workeroutput"):  # pytest-xdist: the controller prints it
@@ -323,6 +330,9 @@ class CaseItem(pytest.Item):
         """The failure text is the explanation."""
         if isinstance(excinfo.value, CaseFailure | HarnessError):
             return printable(str(excinfo.value))
+        if isinstance(excinfo.value, Exception):
+            own = f"the harness itself failed ({type(excinfo.value).__name__}): this says nothing about the site\n\n"
+            return printable(own + "".join(traceback.format_exception(excinfo.value)))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -16,6 +16,7 @@ from harness.bench.summary import summarise
 from harness.cases.case import Case
 from harness.errors import BadInput, Inconclusive, MissingRuntime
 from harness.hosting.backend import Backend
+from harness.hosting.capacity import check_room
 from harness.hosting.host import REPLACEMENT_SECONDS
 from harness.load.client import SteadyClient
 from harness.run.session import describe_machine
@@ -57,6 +58,8 @@ class BenchRun:
         names = [name for name, _ in self.cells]
         if len(set(names)) != len(names):
             raise BadInput(f"two cells are called {next(name for name in names if names.count(name) > 1)}")
+        self._users = min(MOST_OPEN, self.load.shifted(REPLACEMENT_SECONDS).count)
+        check_room(self.results, self._users)
         self._columns = [_Column(name, case) for name, case in self.cells]
         self._environment = describe_machine()
         self.directory = make_run_directory(self.results)
@@ -64,7 +67,7 @@ class BenchRun:
 
     def go(self, tell: Callable[[str], None]) -> Bench:
         """Run every cycle; Ctrl-C ends the run early. `tell` receives a line for each. Raises HarnessError."""
-        users = min(MOST_OPEN, self.load.shifted(REPLACEMENT_SECONDS).count)
+        users = self._users
         status: Literal["complete", "interrupted"] = "interrupted"
         begin = time.monotonic()
         try:

@@ -45,7 +45,7 @@ def render(case: Case, parallel: int, **places: Any) -> str:
         modules=[f"mpm_{case.mpm}", *MODULES, *(MODULES_FOR_FRAGMENT if case.apache_conf else ())],
         mpm=case.mpm,
         children=1 if daemon else case.processes,
-        threads_per_child=parallel * case.users + SPARE_THREADS if daemon else case.threads,
+        threads_per_child=front_threads(case, parallel) if daemon else case.threads,
         application_group=case.application_group,
         processes=case.processes,
         threads=case.threads,
@@ -55,6 +55,11 @@ def render(case: Case, parallel: int, **places: Any) -> str:
         preload=case.preload,
         **places,
     )
+
+
+def front_threads(case: Case, parallel: int) -> int:
+    """Threads of httpd's own child, in daemon mode: as many as stampedes have requests."""
+    return parallel * case.users + SPARE_THREADS
 
 
 def quotable(value: object) -> object:

@@ -11,7 +11,8 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput
 from harness.hosting.apache import ApacheHost
-from harness.hosting.config import render
+from harness.hosting.capacity import check_tasks
+from harness.hosting.config import front_threads, render
 from harness.hosting.httpd import Httpd
 from harness.hosting.leftovers import remove
 from harness.hosting.preparing import ServerRuntime
@@ -50,6 +51,7 @@ class LocalHost(ApacheHost):
         # A short path, because that of a Unix socket may have at most 107 bytes.
         self._directory = directory = make_private_directory()
         self._check_reachable(directory)
+        check_tasks(self.case, self._count, front_threads(self.case, self._parallel), self._user)
         names = [f"s{number}" for number in range(self._count)]
         if self.case.mode == "daemon":
             self._add_slots(self._server(directory, groups=names), names)

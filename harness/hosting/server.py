@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import errno
 import os
 import re
 import threading
@@ -13,9 +14,11 @@ from pathlib import Path
 from harness import proc
 from harness.cases.case import Case
 from harness.hosting import events, listener
+from harness.hosting.capacity import free_bytes
 from harness.hosting.config import display_name
 from harness.hosting.slot import Observer
 from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
+from harness.runtimes.limits import shortage
 
 # What mod_wsgi logs when a touched script is imported again in embedded mode.
 RELOADED = "Reloading WSGI script"
@@ -25,6 +28,8 @@ LOG_LINES = 12
 # read of /proc to learn again; lines of processes that nobody asks for (httpd's own workers) must not pile up.
 MAX_TITLES = 1000
 MAX_LOGGING_PIDS = 200
+# A thread's piece of a recording has 64 KiB, and a process without room for it is killed where it writes.
+_MIN_FREE = 2**20
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 
 
@@ -139,6 +144,14 @@ class Server(Observer):
         recording = self._recording(process)
         recording.unlink(missing_ok=True)
         listener.forget(recording)
+
+    def short(self) -> tuple[str, ...]:
+        free = free_bytes(self.directory)
+        return (
+            ("the disk of temporary files is full: " + shortage(errno.ENOSPC),)
+            if free is not None and free < _MIN_FREE
+            else ()
+        )
 
     # -- log -----------------------------------------------------------------------------------------
 

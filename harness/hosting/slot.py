@@ -70,6 +70,10 @@ class Observer(abc.ABC):
     def is_reload(self, log: Sequence[LogLine]) -> bool:
         """Do these lines say that an interpreter has imported the script again?"""
 
+    def short(self) -> tuple[str, ...]:
+        """What the machine has run out of where its processes write, in sentences."""
+        return ()
+
     @abc.abstractmethod
     def forget(self, process: ProcessId) -> None:
         """Delete the recording of a process that will not be used again."""
@@ -157,4 +161,5 @@ class ColdSlot:
             stacks=self._stacks,
             log=log,
             reloaded=observer.is_reload(log),
+            short=observer.short(),
         )

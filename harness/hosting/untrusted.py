@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness import proc
+from harness.errors import InfrastructureError
+from harness.hosting.capacity import temporary_directory
 from harness.hosting.leftovers import make_directory
+from harness.runtimes.limits import shortage, write_error
 
 # A recording of the probe has 8 MiB, an answer of a process some hundred KiB.
 MAX_BYTES = 64 * 2**20
@@ -22,8 +25,13 @@ _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def make_private_directory(inside: str | None = None) -> Path:
-    """A temporary directory that its user alone may enter; and the server's group, where that is another user."""
-    return let_server_in(make_directory(inside))
+    """A temporary directory that its user alone may enter; and the server's group, where that is another user. Raises
+    BadInput, InfrastructureError: it cannot be made; the disk is full."""
+    parent = inside or str(temporary_directory())
+    try:
+        return let_server_in(make_directory(parent))
+    except OSError as error:
+        raise write_error(Path(parent), "the directory", error, "TMPDIR") from error
 
 
 def let_server_in(directory: Path) -> Path:
@@ -55,7 +63,9 @@ def opened(path: Path, owner: int | None) -> Iterator[int | None]:
         descriptor = _open(path, os.O_RDONLY, stat.S_ISREG, owner)
     except FileNotFoundError:
         raise
-    except OSError:  # a link, or something that cannot be read
+    except OSError as error:  # a link, or something that cannot be read
+        if why := shortage(error.errno):
+            raise InfrastructureError(f"{path}: cannot be read: {why}") from error
         descriptor = None
     try:
         yield descriptor

@@ -19,6 +19,7 @@ import msgspec
 from harness.errors import BadInput, InfrastructureError
 from harness.load.exchange import RequestResult, answer_of, message_of
 from harness.records import MAX_BODY, Answer, Request
+from harness.runtimes.limits import write_error
 
 # Importing Locust and gevent takes a few seconds, on a busy machine many.
 START_SECONDS = 60.0
@@ -77,8 +78,12 @@ class LocustClient:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        try:
+            log = self._log.open("wb")
+        except OSError as error:
+            raise write_error(self._log, "Locust's log", error) from error
         ours, theirs = socket.socketpair()
-        with theirs, self._log.open("wb") as log:
+        with theirs, log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", *self._command(theirs.fileno())],
                 stdin=subprocess.DEVNULL,

@@ -17,6 +17,7 @@ from harness import __version__
 from harness.cases.case import Case
 from harness.errors import HarnessError, MissingRuntime
 from harness.hosting.backend import Backend
+from harness.hosting.capacity import check_room
 from harness.load.client import LocustClient
 from harness.result import SCHEMA_VERSION, CaseResult, RunError, RunResult, SkippedCase, case_result, encode
 from harness.run.turns import in_turns, run_cases
@@ -60,17 +61,18 @@ class Session:
     """Runs cases and keeps histories and results in `results/<run>/`. A context manager around the Locust process."""
 
     def __init__(self, results: Path, parallel: int | None = None, *, users: int = 15) -> None:
+        self.parallel = parallel or os.cpu_count() or 1
+        self._users = users * self.parallel
+        check_room(results, self._users)
         self.directory = make_run_directory(results, CASES)
         self.run = self.directory.name
-        self.parallel = parallel or os.cpu_count() or 1
-        self._users = users
         self._results: list[CaseResult] = []
         self._error: RunError | None = None
         self._skipped: list[SkippedCase] = []
         self.environment = describe_machine()
 
     def __enter__(self) -> Session:
-        self.locust = LocustClient(self._users * self.parallel, self.directory / "locust.log").__enter__()
+        self.locust = LocustClient(self._users, self.directory / "locust.log").__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:

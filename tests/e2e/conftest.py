@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from same_again import differences, stored_runs_under
 
 from harness.hosting.preparing import prepare
 from harness.runtimes.spec import declared_runtimes
@@ -53,6 +54,15 @@ def command(tmp_path):
         )
 
     return command
+
+
+@pytest.fixture(autouse=True)
+def same_again(request):
+    """Every run that a test left is judged again as it was judged, however it ended."""
+    places = [request.getfixturevalue(name) for name in ("tmp_path", "open_tmp_path") if name in request.fixturenames]
+    yield
+    for directory in stored_runs_under(*places):
+        assert [] == differences(directory), f"{directory}: judged otherwise now"
 
 
 @pytest.fixture
