@@ -93,7 +93,7 @@ def make_log(*lines):
     return tuple(LogLine(PROCESS.pid, line) for line in lines)
 
 
-EVIDENCE = ("processes", "inside", "states", "stacks", "log", "reloaded")
+EVIDENCE = ("processes", "inside", "states", "stacks", "log", "reloaded", "short")
 
 
 def with_evidence(fields):

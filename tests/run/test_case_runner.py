@@ -8,12 +8,13 @@ from build import PAGE, make_case, make_expectation
 from fakes import FakeHost, FakeLocust
 
 from harness.checkers.yardstick import CONTROLS
-from harness.errors import BadInput
+from harness.errors import BadInput, InfrastructureError
 from harness.run.cores import Cores
 from harness.run.runner import LATE_CONTROLS, CaseRunner
+from harness.run.survival import SERVER_ENDED
 from harness.store.history import HistoryWriter
 from harness.store.stored_case import StoredCase
-from harness.verdict import SETTLED_AFTER
+from harness.verdict import SETTLED_AFTER, conclude
 
 RACE = make_expectation("race", {"ok": "expected", "error": "acceptable"})
 FAILED = {"status": 500}
@@ -160,3 +161,46 @@ class TestStop:
         assert [] == list(it.stored().trials())
         assert 0 == it.runner.tally.trials
         assert it.host.is_idle()
+
+
+class TestDeadServer:
+    """A server that ends in the middle of a trial."""
+
+    @pytest.fixture
+    def it(self, made):
+        """Its second trial loses an answer, and then the server is gone."""
+
+        def answer(name):
+            if name.startswith("2."):
+                it.host.dead = True
+                return {"failure": "reset"} if name.endswith(".1") else {}
+            return {}
+
+        it = made(answer)
+        return it
+
+    def test_run_ends(self, it):
+        """The run ends with what the server said, and the trial counts for nothing."""
+        with pytest.raises(InfrastructureError, match="the server has ended"):
+            it.play()
+        assert (1, {"ok": 3}) == (it.runner.tally.trials, it.runner.tally.outcomes)
+
+    def test_record(self, it):
+        """The trial is in the history as one that proves nothing: judged again it is no race."""
+        with pytest.raises(InfrastructureError):
+            it.play()
+        void = [graded.void for _, graded in it.stored().graded()]
+        assert ["", SERVER_ENDED] == void
+        assert "inconclusive" == conclude(it.stored().tally()).name
+
+    def test_living_server(self, made):
+        """A near-twin: an answer is lost, and the server lives. That is the site's."""
+        tally = made(lambda name: {"failure": "reset"} if name == "2.1" else {}).play()
+        assert (4, 1) == (tally.trials, tally.outcomes["dropped"])
+
+
+def test_what_ran_out_ends_the_case(made):
+    """After a trial that met a limit no more are made: they would meet it too."""
+    body = "[Errno 24] Too many open files"
+    tally = made(lambda name: {"failure": "refused", "body": body} if name == "2.1" else {}).play()
+    assert (2, 1) == (tally.trials, tally.void.total())
