@@ -33,5 +33,8 @@ $(VENV)/complete: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]'
 	@touch $@
 
+faults: $(VENV)/complete  ## what breaks and who attacks, the whole of it: takes an hour; some faults need root
+	@failed=0; for campaign in tests/faults/campaign_*.py; do $(VENV)/bin/python $$campaign || failed=1; done; exit $$failed
+
 clean:
 	rm -rf $(VENV) .harness results/[0-9]*

@@ -100,6 +100,8 @@ class BenchRun:
                 column.cycles.append(run_cycle(host, client, load, number=number, order=order, run_begin=begin))
         except (BrokenScript, Inconclusive, MissingRuntime) as error:
             column.note = str(error)
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:  # a fault of the judges'
+            column.note = f"inconclusive: its cycle {number} cannot be judged ({type(error).__name__}: {error})"
 
     def _bench(self, status: Literal["complete", "interrupted"]) -> Bench:
         return Bench.of(

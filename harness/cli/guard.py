@@ -18,8 +18,11 @@ from typing import Any
 import click
 
 from harness.errors import BadInput, HarnessError, printable
+from harness.hosting.capacity import check_limits
 from harness.runtimes.limits import sentence_of, shortage
 
+# Commands that start other programs.
+_RUNS = ("run", "check", "corpus", "explore", "replay", "resume", "bench", "baseline", "gate", "parity")
 INCONCLUSIVE = HarnessError.exit_code
 _OUTPUT_LOST = "the output cannot be written any more"
 
@@ -40,6 +43,14 @@ class GuardedGroup(click.Group):
         except Exception as error:  # noqa: BLE001 - the last place where anything can be said about it
             code = explain(error)
         sys.exit(code if flush_output() else INCONCLUSIVE)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _RUNS and not {"-h", "--help"} & set(rest):
+            check_limits()  # before anything is started that would fail for want of them
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

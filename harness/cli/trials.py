@@ -168,7 +168,10 @@ def check(
     backend = LocalBackend(lambda _: runtime)
     result = _run(cases, backend, results=results, json_file=json_file, fail_on=fail_on, parallel=parallel)
     pages = [request.path for request in cases[0].requests if request.method == "GET"]
-    print_advice(console_beside(json_file), result.cases, script, pages, fix_preview=fix_preview)
+    try:
+        print_advice(console_beside(json_file), result.cases, script, pages, fix_preview=fix_preview)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:  # the verdict stands
+        say(f"no advice can be given: {type(error).__name__}: {error}")
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.bench.cold import measure_cold
 from harness.cases.case import Case
 from harness.checkers.findings import TrialGrade
-from harness.errors import BadInput, MissingRuntime
+from harness.errors import BadInput, HarnessError, MissingRuntime
 from harness.gate.records import BASELINE_VERSION, Baseline, CaseCounts
 from harness.hosting.backend import Backend
 from harness.hosting.host import Host
@@ -75,15 +75,21 @@ def _ratio(host: Host) -> float:
 
 
 def of_history(stored: StoredCase, result: CaseResult, ratios: Sequence[float] = ()) -> CaseCounts:
-    """The counts of a stored case. Raises BadInput."""
-    return observe(
-        stored.case,
-        [graded for _, graded in stored.graded()],
-        backend=result.backend,
-        verdict=result.verdict,
-        reason=result.reason,
-        ratios=ratios,
-    )
+    """The counts of a stored case; inconclusive where they cannot be made. Raises BadInput."""
+    try:
+        return observe(
+            stored.case,
+            [graded for _, graded in stored.graded()],
+            backend=result.backend,
+            verdict=result.verdict,
+            reason=result.reason,
+            ratios=ratios,
+        )
+    except HarnessError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for "not worse"
+        reason = f"its trials cannot be counted: {type(error).__name__}: {error}"
+        return observe(stored.case, (), backend=result.backend, verdict="inconclusive", reason=reason)
 
 
 def observe(

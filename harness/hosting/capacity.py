@@ -43,6 +43,13 @@ def check_room(results: Path, users: int) -> None:
     """For a run that sends up to `users` requests at a time. Raises InfrastructureError: a limit is too low, or the
     loopback interface is down; the message says which, and how to raise it."""
     check_loopback()
+    check_limits(users)
+    check_space(temporary_directory(), FREE_BYTES, "TMPDIR")
+    check_space(results, FREE_RESULT_BYTES, "--results")
+
+
+def check_limits(users: int = 1) -> None:
+    """The limits of this process and of those that it starts. Raises InfrastructureError: one is too low."""
     # The load generator holds one end of each connection; the server's front end has it and its own to an interpreter.
     _check_limit(resource.RLIMIT_NOFILE, 2 * users + SPARE_FILES, "open files", "ulimit -n")
     _check_limit(resource.RLIMIT_FSIZE, FILE_BYTES, "file size", "ulimit -f", unit=1024)
@@ -52,8 +59,6 @@ def check_room(results: Path, users: int) -> None:
     _check_limit(resource.RLIMIT_AS, memory, "memory", "ulimit -v", unit=1024)
     _check_limit(resource.RLIMIT_DATA, memory, "data", "ulimit -d", unit=1024)
     _check_limit(resource.RLIMIT_CPU, CPU_SECONDS, "CPU time", "ulimit -t")
-    check_space(temporary_directory(), FREE_BYTES, "TMPDIR")
-    check_space(results, FREE_RESULT_BYTES, "--results")
 
 
 def check_tasks(case: Case, slots: int, front_threads: int, user: str) -> None:

@@ -74,6 +74,7 @@ FILES, TASKS, MEMORY, SIZE, CPU = (
     resource.RLIMIT_CPU,
 )
 TMP, RESULTS = "{scratch}/tmp", "{scratch}/results"
+PIPED = 'set -o pipefail; "$@" |'
 EITHER = (SOUND, UNDECIDED)
 
 FAULTS = [
@@ -179,11 +180,11 @@ FAULTS = [
     Fault("output full", (UNDECIDED,), "the output cannot be written", shell='exec "$@" > /dev/full'),
     Fault("errors full", EITHER, shell='exec "$@" 2> /dev/full'),
     Fault("output of a race full", (UNDECIDED,), shell='exec "$@" > /dev/full', script="check_then_act"),
-    Fault("reader gone", (UNDECIDED,), shell='set -o pipefail; "$@" | true; exit $?'),
+    Fault("reader gone", (UNDECIDED,), shell=f"{PIPED} true; exit $?"),
     Fault(
         "reader of a race gone", (UNDECIDED,), shell='set -o pipefail; "$@" | true; exit $?', script="check_then_act"
     ),
-    Fault("reader takes one line", (UNDECIDED,), shell='set -o pipefail; "$@" | head -1; exit $?'),
+    Fault("reader takes one line", (UNDECIDED,), shell=f"{PIPED} head -1; exit $?"),
     Fault("cache read-only", (SOUND, BAD), environment={"HARNESS_CACHE": "/proc/nowhere"}),
     Fault("cache on a full disk", (BAD, UNDECIDED), environment={"HARNESS_CACHE": "/dev/full"}),
     Fault("working directory deleted", (SOUND, BAD, UNDECIDED), shell="mkdir {scratch}/d; cd {scratch}/d; rmdir $PWD;"),
@@ -233,7 +234,7 @@ def run(fault: Fault, harness: list[str], scratch: Path) -> list[str]:
     script = str(SCRIPTS / f"{fault.script}.wsgi")
     command = [*harness, "check", script, "--mode", "daemon", "--users", "8", *options]
     if fault.shell:
-        text = f"{here(fault.shell)} " + ('exec "$@"' if "exit $?" not in fault.shell else "")
+        text = f"{here(fault.shell)}\n" + 'exec "$@"'
         space = ["unshare", "-m"] if "mount " in fault.shell else []
         command = [*space, "bash", "-c", text, "bash", *command]
     begin = time.monotonic()
