@@ -14,9 +14,6 @@ test: $(VENV)/complete  ## the product's own tests and every scenario, two files
 fast: $(VENV)/complete  ## without Apache, Docker and browsers
 	$(VENV)/bin/python -m pytest -n 2 -m "not e2e" tests
 
-faults: $(VENV)/complete  ## what breaks things, as often as it takes to believe it: an hour
-	$(VENV)/bin/python tests/faults/campaign_signals.py --count 120
-
 lint: $(VENV)/complete
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .

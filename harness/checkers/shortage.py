@@ -29,7 +29,8 @@ def void_reason(record: Control | Trial) -> str:
 def _in_answers(answers: Iterable[Answer]) -> Iterable[str]:
     """Of a request without an answer the body is what its client has to say about it."""
     for answer in answers:
-        if answer.status is None and answer.failure is not None and (why := shortage_in(answer.body)):
+        # Not of one that is malformed: there the body quotes the site.
+        if answer.status is None and answer.failure in ("refused", "reset") and (why := shortage_in(answer.body)):
             yield f"the load generator met a limit: {why}"
 
 

@@ -95,7 +95,7 @@ class CaseRunner:
 
     def _death(self, slot: ColdSlot, trial: Trial) -> HarnessError | None:
         """The error to raise where the server did not outlive the trial."""
-        lost = any(answer.failure in ("refused", "reset") for answer in (*trial.answers, *trial.follow_up))
+        lost = any(answer.failure in ("refused", "reset", "truncated") for answer in (*trial.answers, *trial.follow_up))
         gone = any(process.gone for process in trial.evidence.processes)
         try:
             if lost or gone:

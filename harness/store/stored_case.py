@@ -67,7 +67,7 @@ class StoredCase:
 
     def tally(self) -> Tally:
         """All trials of the case, graded again. Raises BadInput."""
-        tally = Tally(reload=self.case.restart == "reload")
+        tally = Tally(reload=self.case.restart == "reload", leftovers=self.leftovers)
         if self.end is not None and self.end.how == "failed":
             tally.failed = self.end.reason
         if self.end is not None and self.end.how != "complete" and len(self.controls) < CONTROLS:
@@ -75,7 +75,6 @@ class StoredCase:
         if not self.controls:
             tally.inconclusive = "the history holds no control"
             return tally
-        tally.leftovers = self.leftovers
         yardstick = self.yardstick
         tally.begin = yardstick.begin
         tally.broken, tally.inconclusive = yardstick.broken, yardstick.inconclusive
