@@ -1,12 +1,18 @@
 # make demo: the main job. make test: the tests. Everything is set up in this directory.
 PYTHON ?= $(firstword $(foreach v,3 3.11 3.12 3.13 3.14,$(shell python$(v) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python$(v))))
 VENV := .venv
+TRIALS ?= 40
 DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
 
-.PHONY: demo fast test faults lint benchmark clean
+.PHONY: prerequisites demo fast test faults lint benchmark clean
 
-demo: $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
-	$(VENV)/bin/harness run $(DEMO) --trials 40
+demo: prerequisites $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
+	$(VENV)/bin/harness run $(DEMO) --trials $(TRIALS)
+
+# What the machine lacks is said at once, in one sentence, not after minutes of building.
+prerequisites:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed: install it (python3, python3-venv, python3-dev), or name it: make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -B -m harness.runtimes.packages
 
 test: $(VENV)/complete  ## the product's own tests and every scenario, two files at a time: half of it is waiting
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
@@ -24,8 +30,8 @@ benchmark: $(VENV)/complete
 	$(VENV)/bin/python -m benchmarks.probe_overhead
 
 $(VENV)/complete: pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it: make PYTHON=..."; exit 2; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: apt install python3-venv"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed: install it (python3, python3-venv, python3-dev), or name it: make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -B -m harness.runtimes.packages venv
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]'
 	@touch $@

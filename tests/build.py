@@ -219,6 +219,28 @@ def make_interpreter(path, minor="3.77", **changes):
     return path
 
 
+def make_apxs(prefix, program="httpd", lacking=()):
+    """The apxs of an httpd installed under `prefix`, without what `lacking` names: program, modules or headers."""
+    for part, file in (("program", f"bin/{program}"), ("modules", "modules/mod_x.so"), ("headers", "include/httpd.h")):
+        if part not in lacking:
+            (prefix / file).parent.mkdir(parents=True, exist_ok=True)
+            (prefix / file).touch(mode=0o755)
+    apxs = prefix / "bin" / "apxs"
+    apxs.parent.mkdir(parents=True, exist_ok=True)
+    apxs.write_text(
+        f"""#!/bin/sh
+case $2 in
+    sbindir) echo "{prefix}/bin" ;;
+    progname) echo "{program}" ;;
+    libexecdir) echo "{prefix}/modules" ;;
+    includedir) echo "{prefix}/include" ;;
+esac
+"""
+    )
+    apxs.chmod(0o755)
+    return apxs
+
+
 def make_failing_trial(number=1, error="ValueError: no", **changes):
     """Two requests on threads 1 and 2 of a cold process. The first imports a module, the second builds the settings
     meanwhile and fails."""

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from build import make_interpreter
+from build import make_apxs, make_interpreter
 
 from harness import proc
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.hosting import installed
 from harness.hosting.preparing import mod_wsgi_requirement, prepare, prepare_for_python
 from harness.runtimes import building
 from harness.runtimes import interpreters as interpreters_module
@@ -106,7 +107,7 @@ class TestFindInterpreter:
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("3.77")
         assert (
-            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: install python3.77-dev" == str(caught.value)
+            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: apt install python3.77-dev" == str(caught.value)
         )  # fmt: skip
 
     def test_with_headers(self, machine):
@@ -351,7 +352,7 @@ class TestPrepareForPython:
         make_interpreter(machine / "bin" / "python3.77")
 
         assert (
-            f"Python 3.77 in {machine} has no headers, which mod_wsgi needs: install python3.77-dev"
+            f"Python 3.77 in {machine} has no headers, which mod_wsgi needs: apt install python3.77-dev"
             == self.complaint(MissingRuntime, machine / "env" / name)
         )
 
@@ -365,7 +366,7 @@ class TestPrepareForPython:
 class TestApxs:
     def test_named_apxs(self, machine, monkeypatch):
         """$APXS selects the httpd that mod_wsgi is built for; set but empty, mod_wsgi's own."""
-        monkeypatch.setenv("APXS", str(make_interpreter(machine / "opt" / "apxs")))
+        monkeypatch.setenv("APXS", str(make_apxs(machine / "opt")))
         assert "mod_wsgi==6.1.1" == mod_wsgi_requirement("6.1.1")
 
         monkeypatch.setenv("APXS", "")
@@ -377,14 +378,17 @@ class TestApxs:
         (machine / "file").touch()
         monkeypatch.setenv("APXS", str(machine / name))
 
-        with pytest.raises(MissingRuntime, match=f"APXS={machine}/{name}: .*; install apache2-dev, or unset APXS"):
+        with pytest.raises(
+            MissingRuntime, match=f"APXS={machine}/{name}: .*; apt install apache2 apache2-dev, or unset APXS"
+        ):
             mod_wsgi_requirement("6.1.1")
 
     @pytest.mark.parametrize(("expected", "name"), [("mod_wsgi==5", "apxs2"), ("mod_wsgi-standalone==5", "other")])
     def test_apxs_on_path(self, machine, monkeypatch, expected, name):
         """Without $APXS the one on PATH is used, if there is one."""
         monkeypatch.delenv("APXS", raising=False)
-        make_interpreter(machine / "bin" / name)
+        monkeypatch.setattr(installed, "PLACES", ())
+        make_apxs(machine).rename(machine / "bin" / name)
 
         assert expected == mod_wsgi_requirement("5")
 

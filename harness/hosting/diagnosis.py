@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.hosting import stack
-from harness.hosting.preparing import apxs
+from harness.hosting.installed import installed_httpd
+from harness.hosting.preparing import OWN_HTTPD_TIME
+from harness.runtimes.packages import find_compiler, install_command, system_name, unsupported_system
+
+_PURPOSE = "mod_wsgi is compiled for each interpreter"
 
 
 class Diagnosis(NamedTuple):
@@ -19,26 +23,38 @@ class Diagnosis(NamedTuple):
     if_missing: str = ""
 
 
+def system() -> Diagnosis:
+    """The system; the local backend needs Linux."""
+    return Diagnosis("system", system_name(), unsupported_system())
+
+
 def server() -> Diagnosis:
     """The httpd of the local backend."""
     try:
-        tool = apxs()
+        search = installed_httpd()
     except HarnessError as error:
         return Diagnosis("httpd", "-", str(error))
-    if tool:
-        return Diagnosis("httpd", f"apxs: {tool}")
+    if search.httpd:
+        return Diagnosis("httpd", search.seen)
     return Diagnosis(
         "httpd",
-        "no apxs: mod_wsgi-standalone will build its own httpd, once, which takes minutes",
-        "apt install apache2 apache2-dev (faster)",
+        f"{search.lack}; {search.seen}",
+        f"{search.remedy}; else mod_wsgi-standalone builds its own httpd, once, in {OWN_HTTPD_TIME}",
     )
 
 
 def compiler() -> Diagnosis:
-    """What mod_wsgi is compiled with."""
-    path = shutil.which("cc") or shutil.which("gcc")
-    missing = "" if path else "install gcc: mod_wsgi is compiled for each interpreter"
-    return Diagnosis("C compiler", path or "-", missing)
+    """What mod_wsgi is compiled with, and an httpd of its own where none is installed."""
+    path = find_compiler()
+    if path is None:
+        return Diagnosis("C compiler", "- (cc, gcc)", f"{install_command('compiler')}: {_PURPOSE}")
+    try:
+        own = installed_httpd().httpd is None
+    except HarnessError:
+        own = False
+    if own and not shutil.which("make"):
+        return Diagnosis("C compiler", f"{path}, no make", f"{install_command('make')}: httpd is built with it")
+    return Diagnosis("C compiler", path)
 
 
 def docker() -> Diagnosis:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.hosting.installed import installed_httpd
+from harness.hosting.run_path import mend
 from harness.runtimes import building
-from harness.runtimes.building import Runtime, Say, Tools, cache_directory, make_environment, reachable
+from harness.runtimes.building import Runtime, Tools, cache_directory, make_environment, reachable
 from harness.runtimes.interpreters import Interpreter, describe, find_first
+from harness.runtimes.packages import install_command, unsupported_system
 from harness.runtimes.spec import SERVER_VERSION, RuntimeSpec, spec_named
+from harness.runtimes.steps import Say
 
 # The last release for Pythons before 3.10.
 OLD_PYTHON_MOD_WSGI = "4.9.4"
+# The cache key of builds with mod_wsgi's own httpd; the number changes when such builds are made in another way.
+OWN_HTTPD = "own httpd 1"
+# Measured on two slow cores and on one busy one: see the README.
+OWN_HTTPD_TIME = "5 to 20 minutes"
+# It prints two lines; more than this is a machine that stands still.
+VERSION_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ def prepare(name: str, spec: RuntimeSpec, report: Say = lambda _: None) -> Serve
     """The runtime of that name, built if it is not in the cache. Raises MissingRuntime: the interpreter or a compiler
     is missing; the message says how to get it; InfrastructureError: the build failed; the message has its last lines.
     """
+    _check_system()
     cache = cache_directory()
     try:
         base = find_first(spec.pythons)
@@ -71,6 +80,7 @@ def prepare_for_python(python: Path, report: Say = lambda _: None, mod_wsgi: str
     server's user cannot reach is copied into the cache, and borrows the packages of the user's environment. Raises
     BadInput: `python` is no interpreter; MissingRuntime: it has no headers, or there is no compiler, to build mod_wsgi
     with; InfrastructureError: the build failed."""
+    _check_system()
     if python.is_dir():
         python = python / "bin" / "python"
     theirs = describe(str(python.absolute()))
@@ -82,7 +92,7 @@ def prepare_for_python(python: Path, report: Say = lambda _: None, mod_wsgi: str
     if base is None or not base.has_headers:
         raise MissingRuntime(
             f"Python {theirs.minor} in {theirs.base} has no headers, which mod_wsgi needs: "
-            f"install python{theirs.minor}-dev"
+            f"{install_command('headers', minor=theirs.minor)}"
         )
     cache = cache_directory()
     ours = reachable(base, cache, report)
@@ -93,33 +103,69 @@ def prepare_for_python(python: Path, report: Say = lambda _: None, mod_wsgi: str
     return _describe_runtime(str(python), build, home, ours, mod_wsgi, borrowed)
 
 
-def apxs() -> str | None:
-    """The apxs of the httpd to use; None stands for the httpd that mod_wsgi-standalone builds.
-
-    $APXS names another; set but empty, it selects mod_wsgi-standalone. Raises MissingRuntime: $APXS is no program.
-    """
-    if named := os.environ.get("APXS"):
-        if not os.access(named, os.X_OK):
-            raise MissingRuntime(f"APXS={named}: no such program; install apache2-dev, or unset APXS")
-        return named
-    if "APXS" in os.environ:
-        return None
-    return shutil.which("apxs") or shutil.which("apxs2")
+def _check_system() -> None:
+    """Raises MissingRuntime: this is no system on which the local backend can host anything."""
+    if sentence := unsupported_system():
+        raise MissingRuntime(sentence)
 
 
 def mod_wsgi_requirement(version: str) -> str:
-    """What pip installs for this version. Raises MissingRuntime: $APXS is no program."""
-    return f"mod_wsgi=={version}" if apxs() else f"mod_wsgi-standalone=={version}"
+    """What pip installs for this version. Raises MissingRuntime: the apxs that $APXS names cannot be used."""
+    return f"mod_wsgi=={version}" if installed_httpd().httpd else f"mod_wsgi-standalone=={version}"
 
 
 def _tools() -> Tools:
-    tool = apxs()
+    """How mod_wsgi is built. Raises MissingRuntime."""
+    search = installed_httpd()
+    hints = {
+        "Python.h": f"the headers of this Python are missing ({install_command('headers')})",
+        "expat": install_command("expat"),
+        "apxs": install_command("httpd"),
+        "Apache": install_command("httpd"),
+        "cannot create executables": install_command("compiler"),
+        "stdio.h": install_command("compiler"),
+        "redhat-hardened": "dnf install redhat-rpm-config",
+    }
+    if search.httpd:
+        tool = str(search.httpd.apxs)
+        return Tools("mod_wsgi", identity=tool, hints=hints, environment={"APXS": tool})
+    quicker = "" if "set but empty" in search.lack else f"; quicker: {search.remedy}, which takes a minute or two"
     return Tools(
-        what="mod_wsgi",
-        identity=tool,
-        hints={"ensurepip": "python3-venv", "apxs": "apache2-dev", "Apache": "apache2-dev"},
-        note="" if tool else " and httpd itself (takes minutes the first time)",
+        "mod_wsgi",
+        identity=OWN_HTTPD,
+        hints=hints,
+        note=f" and httpd itself ({search.lack}; {search.seen}), once, in {OWN_HTTPD_TIME}{quicker}",
+        environment={"APXS": None},
+        needs=("compiler", "make"),
+        finish=_mend_own_httpd,
     )
+
+
+def _mend_own_httpd(home: Path) -> None:
+    """Raises InfrastructureError: the httpd that was built does not run."""
+    server = _own_httpd(home)
+    if server is not None:
+        mend(server)
+        httpd_version(server / "bin" / "httpd")
+
+
+def _own_httpd(build: Path) -> Path | None:
+    """The directory of the httpd that mod_wsgi-standalone has built; None if it was built for an installed one."""
+    return next(build.glob("lib/python*/site-packages/mod_wsgi_packages/httpd"), None)
+
+
+def httpd_version(program: Path) -> str:
+    """The version that an httpd reports; empty if it reports none. Raises InfrastructureError: it does not run."""
+    try:
+        done = subprocess.run(
+            [program, "-v"], capture_output=True, text=True, errors="replace", timeout=VERSION_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InfrastructureError(f"{program} cannot be run: {error}") from error
+    if done.returncode:
+        raise InfrastructureError(f"{program} does not run: {' '.join(done.stderr.split()) or done.returncode}")
+    match = re.search(r"Apache/(\S+)", done.stdout)
+    return match[1] if match else ""
 
 
 def _describe_runtime(
@@ -131,8 +177,6 @@ def _describe_runtime(
         raise InfrastructureError(f"{build}: mod_wsgi was installed, but its module is missing: delete this directory")
     httpd, modules = _httpd(build)
     python = home / "bin" / "python"
-    version = subprocess.run([httpd, "-v"], capture_output=True, text=True, check=False).stdout
-    match = re.search(r"Apache/(\S+)", version)
     return ServerRuntime(
         name=name,
         python=python,
@@ -147,24 +191,17 @@ def _describe_runtime(
             "python": interpreter.version,
             "django": (describe(str(python)) or interpreter).django or "",
             "mod_wsgi": mod_wsgi,
-            "httpd": match[1] if match else "",
+            "httpd": httpd_version(httpd),
         },
     )
 
 
 def _httpd(build: Path) -> tuple[Path, Path]:
     """The httpd that this mod_wsgi was built for, and the directory of its modules."""
-    own = next(build.glob("lib/python*/site-packages/mod_wsgi_packages/httpd"), None)
+    own = _own_httpd(build)
     if own is not None:
         return own / "bin" / "httpd", own / "modules"
-    tool = apxs()
-    if tool is None:
-        raise MissingRuntime("apxs is gone: install apache2-dev")
-
-    def query(key: str) -> str:
-        return subprocess.run([tool, "-q", key], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return Path(query("sbindir")) / query("progname"), Path(query("libexecdir"))
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingRuntime(f"{tool} does not work: {error}") from error
+    search = installed_httpd()
+    if search.httpd is None:
+        raise MissingRuntime(f"the httpd that mod_wsgi was built for is gone ({search.lack}): {search.remedy}")
+    return search.httpd.program, search.httpd.modules

@@ -9,27 +9,27 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from packaging.requirements import Requirement
 
 from harness.cases.case import Case
-from harness.errors import BadInput, InfrastructureError, MissingRuntime
-from harness.runtimes.interpreters import Interpreter, barring_directory, clean_environment, describe
+from harness.errors import BadInput, MissingRuntime
+from harness.runtimes.interpreters import Interpreter, barring_directory, describe
+from harness.runtimes.packages import find_compiler, install_command, system_name
+from harness.runtimes.steps import Build, Progress, Say, elapsed
 
-# Of one command: mod_wsgi-standalone compiles all of httpd, which takes many minutes on a slow machine.
-BUILD_SECONDS = 1800
-# The end of a failing log that an error quotes: compilers and pip print the cause among their last lines.
-LOG_LINES = 12
+# A path that every build system can take: httpd's stumbles over spaces.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
+# How often a build that another process is making is looked at.
+LOCK_SECONDS = 0.2
 # The last release that makes environments of Python 2.7, which has no venv module.
 VIRTUALENV = "virtualenv==20.15.1"
-
-Say = Callable[[str], None]
-"""Receives one line about what is being done, for the user who waits."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,29 @@ class Tools:
     """What is compiled."""
     identity: str | None
     """Part of the cache key: other tools need another build."""
-    hints: Mapping[str, str]
-    """What to install, by a word of a failing log."""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """How to get what is missing, by a word of a failing log."""
     note: str = ""
     """What is built as well, for the user who waits."""
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    """Variables for the build; None: it must not have this one."""
+    needs: Sequence[str] = ("compiler",)
+    """What must be installed by the system: `compiler`, `make`."""
+    finish: Callable[[Path], None] = lambda _: None
+    """Completes an environment once its packages are installed. Raises InfrastructureError."""
+
+    def check(self) -> None:
+        """Raises MissingRuntime: what compiles is not on this machine; the message says how to get it."""
+        known = {"compiler": ("a C compiler (cc or gcc)", find_compiler()), "make": ("make", shutil.which("make"))}
+        lacks = [need for need in self.needs if not known[need][1]]
+        if lacks:
+            what = " and no ".join(known[need][0].removeprefix("a ") for need in lacks)
+            raise MissingRuntime(
+                f"{self.what} must be compiled{self.note}, and {system_name()} has no {what}: {install_command(*lacks)}"
+            )
 
 
-NO_TOOLS = Tools("a package", None, {"ensurepip": "python3-venv"})
+NO_TOOLS = Tools("a package", None)
 
 
 def cache_directory() -> Path:
@@ -92,7 +108,7 @@ def reachable(interpreter: Interpreter, cache: Path, report: Say) -> Interpreter
         return interpreter
     source = Path(interpreter.base)
     target = cache / "interpreters" / f"{interpreter.version}-{_key(f'{source}{interpreter.version}')}"
-    with _complete(target) as complete:
+    with _complete(target, report) as complete:
         if not complete:
             report(f"copying Python {interpreter.version} from {source}, which the server's user cannot enter")
             unneeded = ("site-packages", "test", "tests", "idlelib", "*.a", "share", "__pycache__")
@@ -120,17 +136,24 @@ def make_environment(
     home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{_key(json.dumps(identity))}"
     if (home / "complete").exists():
         return home
-    if shutil.which("cc") is None and shutil.which("gcc") is None:
-        raise MissingRuntime(f"{tools.what} must be compiled and there is no C compiler: install gcc (or cc)")
-    with _complete(home) as complete:
+    tools.check()
+    with _complete(home, report) as complete, _scratch(home) as places:
         if complete:
             return home
+        begin = time.monotonic()
         report(f"building runtime {name}: {', '.join(requirements)}{tools.note}")
         python = str(home / "bin" / "python")
         own = home / "lib" / f"python{interpreter.minor}" / "site-packages"
-        build = Build(home.parent / f"{home.name}.log", tools.hints)
+        build = Build(
+            log_of(home),
+            {"ensurepip": install_command("venv", minor=interpreter.minor), **tools.hints},
+            report=report,
+            # The cores are there to be used.
+            environment={"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **places, **tools.environment},
+        )
         build.step(*_environment_maker(cache, interpreter, build), str(home))
-        build.step(python, "-m", "pip", "install", "--disable-pip-version-check", *requirements)
+        # With the output of what it builds, which is how the user sees that a long build goes on.
+        build.step(python, "-m", "pip", "install", "--verbose", "--disable-pip-version-check", *requirements)
         for requirement in requirements if interpreter.is_2 else []:
             if Requirement(requirement).name.lower() == "django":
                 _complete_django(home, requirement, own, build)
@@ -138,6 +161,8 @@ def make_environment(
         build.step(python, "-m", "compileall", "-q", *libraries, optional=True)
         if borrowed is not None:
             (own / "harness-borrowed.pth").write_text(f"{borrowed}\n")
+        tools.finish(home)
+        report(f"runtime {name} is ready: {elapsed(time.monotonic() - begin)}")
     return home
 
 
@@ -145,19 +170,57 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]  # short: a shebang may have 127 bytes on older kernels
 
 
+def log_of(directory: Path) -> Path:
+    """The log of the build of a directory of the cache."""
+    return directory.parent / f"{directory.name}.log"
+
+
 @contextlib.contextmanager
-def _complete(directory: Path) -> Iterator[bool]:
-    """Is this directory of the cache complete? If not, it is removed, and complete when the block has succeeded."""
+def _complete(directory: Path, report: Say = lambda _: None) -> Iterator[bool]:
+    """Is this directory of the cache complete? If not, it is removed, and complete when the block has succeeded; what
+    a block that fails or is interrupted has made is removed as well."""
     marker = directory / "complete"
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{directory.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be building it
+        _wait_for(lock, directory, report)
         complete = marker.exists()
-        if not complete:
-            shutil.rmtree(directory, ignore_errors=True)
-        yield complete
-        if not complete:
+        if complete:
+            yield True
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            yield False
             marker.touch()
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+
+
+@contextlib.contextmanager
+def _scratch(directory: Path) -> Iterator[dict[str, str]]:
+    """Variables that name a temporary directory for a build: what an interrupted build leaves there is removed, too."""
+    scratch = directory.parent / f"{directory.name}.tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    if not _PLAIN_PATH.fullmatch(str(scratch)):
+        yield {}
+        return
+    scratch.mkdir(mode=0o700)
+    try:
+        yield {"TMPDIR": str(scratch)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _wait_for(lock: TextIO, directory: Path, report: Say) -> None:
+    """Lock a directory of the cache, which another process may be building."""
+    with Progress(f"  waiting for another process, which builds {directory.name}", log_of(directory), report) as wait:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(LOCK_SECONDS)
+                wait.tick()
 
 
 def _environment_maker(cache: Path, interpreter: Interpreter, build: Build) -> list[str]:
@@ -188,39 +251,6 @@ def _complete_django(home: Path, requirement: str, packages: Path, build: Build)
     for source in archives.glob("*/django"):
         shutil.copytree(source, packages / "django", dirs_exist_ok=True)
     shutil.rmtree(archives)
-
-
-class Build:
-    """The commands of one build, and the log that they share."""
-
-    def __init__(self, log: Path, hints: Mapping[str, str] = NO_TOOLS.hints) -> None:
-        """`hints`: what to install, by a word of a failing log."""
-        self._log = log
-        self._hints = hints
-        log.write_bytes(b"")
-
-    def step(self, *command: str, optional: bool = False) -> None:
-        """Run a command. Raises InfrastructureError: it fails, and is not optional; the message has its last lines."""
-        try:
-            with self._log.open("ab") as output:
-                done = subprocess.run(
-                    command,
-                    stdout=output,
-                    stderr=output,
-                    timeout=BUILD_SECONDS,
-                    check=False,
-                    cwd=self._log.parent,
-                    env=clean_environment(),
-                )
-        except subprocess.TimeoutExpired as error:
-            raise InfrastructureError(f"building a runtime took over {BUILD_SECONDS} s: see {self._log}") from error
-        except OSError as error:
-            raise InfrastructureError(f"`{command[0]}` cannot be run: {error.strerror}") from error
-        if done.returncode and not optional:
-            tail = "\n  ".join(self._log.read_text(errors="replace").splitlines()[-LOG_LINES:])
-            package = next((name for word, name in self._hints.items() if word in tail), "")
-            hint = f"\n  Hint: install {package}." if package else ""
-            raise InfrastructureError(f"`{' '.join(command)}` failed ({self._log}):\n  {tail}{hint}")
 
 
 def interpreter_environment(interpreter: Interpreter) -> dict[str, str]:

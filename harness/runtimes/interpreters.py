@@ -14,6 +14,7 @@ import msgspec
 
 from harness import proc
 from harness.errors import MissingRuntime
+from harness.runtimes.packages import install_command
 
 # Prints what an interpreter says of itself. Runs on Python 2.7 too.
 DESCRIBE = """
@@ -24,6 +25,11 @@ def version_of(name):
         return __import__(name).get_version()
     except Exception:
         return None
+def has(name):
+    try:
+        return bool(__import__(name))
+    except Exception:
+        return False
 packages = sysconfig.get_path("purelib")
 names = os.listdir(packages) if os.path.isdir(packages) else []
 matches = [re.match(r"([A-Za-z0-9_]+)-([0-9.]*[0-9])[.-]", name) for name in names]
@@ -31,7 +37,7 @@ print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix,
     "base": base, "include": sysconfig.get_path("include"), "library": sysconfig.get_config_var("LIBDIR") or "",
     "packages": packages, "installed": dict(m.groups() for m in matches if m), "django": version_of("django"),
-    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"),
+    "gil": not sysconfig.get_config_var("Py_GIL_DISABLED"), "venv": has("venv") and has("ensurepip"),
 }))
 """
 # Starting an interpreter and importing its Django takes a second or two; a busy machine needs far longer.
@@ -49,6 +55,8 @@ class Interpreter(msgspec.Struct, frozen=True):
     library: str
     packages: str = ""
     gil: bool = True
+    has_venv: bool = msgspec.field(name="venv", default=True)
+    """Can it make environments? Debian has what that takes in a package of its own."""
     django: str | None = None
     installed: dict[str, str] = {}
     """The version of each installed distribution, by name."""
@@ -128,7 +136,8 @@ def find_interpreter(minor: str) -> Interpreter:
         )
     if not usable:
         raise MissingRuntime(
-            f"Python {minor} ({present[0].executable}) has no headers, which mod_wsgi needs: install python{minor}-dev"
+            f"Python {minor} ({present[0].executable}) has no headers, which mod_wsgi needs: "
+            f"{install_command('headers', minor=minor)}"
         )
     return next((interpreter for interpreter in usable if not barring_directory(interpreter)), usable[0])
 
