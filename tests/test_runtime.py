@@ -106,9 +106,8 @@ class TestFindInterpreter:
 
         with pytest.raises(MissingRuntime) as caught:
             find_interpreter("3.77")
-        assert (
-            f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: apt install python3.77-dev" == str(caught.value)
-        )  # fmt: skip
+        expected = f"Python 3.77 ({path}) has no headers, which mod_wsgi needs: apt install python3.77-dev"
+        assert expected == str(caught.value)
 
     def test_with_headers(self, machine):
         """One with headers is preferred to an earlier one without them."""
