@@ -160,6 +160,12 @@ class PluginSession:
             return case
         return case.model_copy(update={"trials": min(case.trials, int(most))})
 
+    def say(self, text: str) -> None:
+        """Tell past pytest's capturing that something is built, which can take minutes."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            print(f"\n{printable(text)}", file=sys.stderr, flush=True)
+
     def session(self) -> Session:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -177,7 +183,7 @@ class PluginSession:
     @functools.cached_property
     def backend(self) -> Backend:
         """Where scenarios run. Raises HarnessError."""
-        runtimes = Runtimes(self.declared)
+        runtimes = Runtimes(self.declared, self.say)
         directory = self._config.rootpath
         chosen = choose(self.option("backend"), directory, self.declared, lambda case: runtimes.get(case.runtime))
         return self._opened.enter_context(chosen)
@@ -366,7 +372,7 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
             options["trials"] = harness.option("trials")
         try:
             case = script_case(request.config.rootpath / script, **options)
-            runtime = prepare_for_python(Path(options.get("python") or sys.executable))
+            runtime = prepare_for_python(Path(options.get("python") or sys.executable), harness.say)
         except MissingRuntime as error:
             pytest.skip(str(error))
         case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
