@@ -137,6 +137,8 @@ def _tools() -> Tools:
         note=f" and httpd itself ({search.lack}; {search.seen}), once, in {OWN_HTTPD_TIME}{quicker}",
         environment={"APXS": None},
         needs=("compiler", "make"),
+        instead=("httpd",),
+        why=f" with an httpd of its own ({search.lack}; {search.seen})",
         finish=_mend_own_httpd,
     )
 

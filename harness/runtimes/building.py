@@ -72,6 +72,10 @@ class Tools:
     """Variables for the build; None: it must not have this one."""
     needs: Sequence[str] = ("compiler",)
     """What must be installed by the system: `compiler`, `make`."""
+    instead: Sequence[str] = ()
+    """What could be installed to have less to compile."""
+    why: str = ""
+    """Why there is more to compile, for an error."""
     finish: Callable[[Path], None] = lambda _: None
     """Completes an environment once its packages are installed. Raises InfrastructureError."""
 
@@ -82,7 +86,8 @@ class Tools:
         if lacks:
             what = " and no ".join(known[need][0].removeprefix("a ") for need in lacks)
             raise MissingRuntime(
-                f"{self.what} must be compiled{self.note}, and {system_name()} has no {what}: {install_command(*lacks)}"
+                f"{self.what} must be compiled{self.why}, and {system_name()} has no {what}: "
+                f"{install_command(*lacks, *self.instead)}"
             )
 
 
