@@ -137,8 +137,7 @@ class Build:
 
     def _run(self, command: tuple[str, ...]) -> int:
         """The exit code of a command. None of its processes is left, whatever ends the wait for it."""
-        name = Path(command[0]).name
-        what = " ".join((name, *command[1:4])) if name.startswith("python") else name
+        what = command[2] if command[1:2] == ("-m",) else Path(command[0]).name  # of `python -m pip install …`: pip
         limit = time.monotonic() + BUILD_SECONDS
         with self._log.open("ab") as output, Progress(f"  {what}", self._log, self._report) as progress:
             process = subprocess.Popen(
