@@ -282,6 +282,30 @@ class TestEnvironment:
         assert not (home / "left-over").exists()
 
 
+class TestFailingBuild:
+    def test_nothing_left(self, machine, steps, monkeypatch):
+        """A build that fails, or is interrupted, leaves neither a directory nor temporary files."""
+        for error in (InfrastructureError("no"), KeyboardInterrupt()):
+
+            def fail(self, *command, optional=False, error=error):
+                raise error
+
+            monkeypatch.setattr(building.Build, "step", fail)
+            with pytest.raises(type(error)):
+                build(machine, "3.77", "mod_wsgi==6.1.1")
+
+            assert [] == [path for path in (machine / "cache" / "runtimes").iterdir() if path.is_dir()]
+
+    def test_cannot_be_written(self, machine, steps):
+        """A cache that cannot be written to, or a full disk, is an error of one sentence."""
+        (machine / "cache").mkdir()
+        (machine / "cache" / "runtimes").touch()
+        interpreter = describe(str(make_interpreter(machine / "bin" / "python3.77")))
+
+        with pytest.raises(InfrastructureError, match="cannot be made: File exists; see HARNESS_CACHE"):
+            building.make_environment(machine / "cache", "built", interpreter, [], lambda _: None)
+
+
 class TestBuild:
     def test_failing_step(self, tmp_path):
         """The error for a failing step has the last lines; an optional one may fail."""

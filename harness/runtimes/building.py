@@ -19,7 +19,7 @@ from typing import TextIO
 from packaging.requirements import Requirement
 
 from harness.cases.case import Case
-from harness.errors import BadInput, MissingRuntime
+from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.runtimes.interpreters import Interpreter, barring_directory, describe
 from harness.runtimes.packages import find_compiler, install_command, system_name
 from harness.runtimes.steps import Build, Progress, Say, elapsed
@@ -183,22 +183,28 @@ def log_of(directory: Path) -> Path:
 @contextlib.contextmanager
 def _complete(directory: Path, report: Say = lambda _: None) -> Iterator[bool]:
     """Is this directory of the cache complete? If not, it is removed, and complete when the block has succeeded; what
-    a block that fails or is interrupted has made is removed as well."""
+    a block that fails or is interrupted has made is removed as well. Raises InfrastructureError: a file cannot be
+    written."""
     marker = directory / "complete"
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f"{directory.name}.lock").open("w") as lock:
-        _wait_for(lock, directory, report)
-        complete = marker.exists()
-        if complete:
-            yield True
-            return
-        shutil.rmtree(directory, ignore_errors=True)
-        try:
-            yield False
-            marker.touch()
-        except BaseException:
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with (directory.parent / f"{directory.name}.lock").open("w") as lock:
+            _wait_for(lock, directory, report)
+            complete = marker.exists()
+            if complete:
+                yield True
+                return
             shutil.rmtree(directory, ignore_errors=True)
-            raise
+            try:
+                yield False
+                marker.touch()
+            except BaseException:
+                shutil.rmtree(directory, ignore_errors=True)
+                raise
+    except OSError as error:  # the disk is full, or the cache is another user's
+        raise InfrastructureError(
+            f"{directory}: cannot be made: {error.strerror or error}; see HARNESS_CACHE"
+        ) from error
 
 
 @contextlib.contextmanager
