@@ -52,6 +52,7 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
     if any(inside.lost for inside in trial.evidence.inside):
         failed.append("the probe's recording of a process is incomplete: events were lost")
     failed += cut_off(trial, yardstick)
+    failed += _unrecorded(trial)
     failed += [f"state: {reason}" for state in trial.evidence.states for reason in state.failed]
     failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
     failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]
@@ -101,6 +102,19 @@ def _void(trial: Trial, reason: str) -> TrialGrade:
         void=reason,
         end=trial.end,
     )
+
+
+def _unrecorded(trial: Trial) -> list[str]:
+    """What the probe has told of answers, and its recordings do not have: the site may have replaced them, or it."""
+    watched = {watched.process for watched in trial.evidence.processes}
+    answers = (*trial.answers, *trial.follow_up)
+    proven = {answer.process for answer in answers if answer.process in watched}
+    if proven - {inside.process for inside in trial.evidence.inside}:
+        return ["the probe's recording of a process is missing, or is none"]
+    recorded = any(span.kind == "request" for inside in trial.evidence.inside for span in inside.spans)
+    if trial.evidence.inside and not recorded and any(answer.status == 200 for answer in answers):
+        return ["the probe recorded no request, though requests were answered"]
+    return []
 
 
 def _with_stories(

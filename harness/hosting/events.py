@@ -43,7 +43,7 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
         for line in chunk[: chunk.find(b"\0")].split(b"\n")[:-1]:
             try:
                 events.append(_checked(_decode(line)))
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
                 lost += 1
     events.sort(key=lambda event: event[0])
     shift, booted = 0.0, None

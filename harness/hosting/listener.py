@@ -41,7 +41,7 @@ def ask(recording: Path, question: str, owner: int | None = None) -> bytes | Non
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):
             text = untrusted.read(answer, owner)
-            answer.unlink()
+            untrusted.remove(answer)
             return text
         time.sleep(POLL_SECONDS)
     return None
@@ -73,7 +73,7 @@ def stacks(recording: Path, process: ProcessId, owner: int | None = None) -> tup
         return ()
     try:
         threads = msgspec.json.decode(text, type=list[ThreadStack])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(msgspec.structs.replace(thread, process=process) for thread in threads)
 
@@ -85,11 +85,11 @@ def state(recording: Path, process: ProcessId, owner: int | None = None) -> Stat
         return State(process=process, entries={}, failed=("the process did not report its state",))
     try:
         return msgspec.json.decode(text, type=StateReport).of(process)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return State(process=process, entries={}, failed=(f"the process's report of its state is damaged: {error}",))
 
 
 def forget(recording: Path) -> None:
     """Delete the files that a process has left beside its recording."""
     for word in ("ask", "state", "stacks", "state.part", "stacks.part"):
-        recording.with_name(f"{recording.name}.{word}").unlink(missing_ok=True)
+        untrusted.remove(recording.with_name(f"{recording.name}.{word}"))

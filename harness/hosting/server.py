@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import proc
 from harness.cases.case import Case
-from harness.hosting import events, listener
+from harness.hosting import events, listener, untrusted
 from harness.hosting.capacity import free_bytes
 from harness.hosting.config import display_name
 from harness.hosting.slot import Observer
@@ -142,7 +142,7 @@ class Server(Observer):
 
     def forget(self, process: ProcessId) -> None:
         recording = self._recording(process)
-        recording.unlink(missing_ok=True)
+        untrusted.remove(recording)
         listener.forget(recording)
 
     def short(self) -> tuple[str, ...]:

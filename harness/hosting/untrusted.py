@@ -83,6 +83,16 @@ def read(path: Path, owner: int | None) -> bytes | None:
             return stream.read(MAX_BYTES)
 
 
+def remove(path: Path) -> None:
+    """Delete what lies there, if anything does: a file, a link (not what it leads to), or a directory."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def open_pipe(path: Path, owner: int | None) -> int | None:
     """The descriptor of a named pipe of this owner, to be written to; None if it is none such.
 

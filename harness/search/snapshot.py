@@ -19,7 +19,7 @@ import msgspec
 from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
-from harness.hosting import events, listener
+from harness.hosting import events, listener, untrusted
 from harness.hosting.interruption import Shield
 from harness.hosting.leftovers import MEMORY, remove
 from harness.hosting.process_tree import ProcessTree, TreeProcess
@@ -253,7 +253,7 @@ class SnapshotProcess:
         except (ValueError, TypeError) as error:
             raise InfrastructureError(f"a forked child reports no recording: {report.recording[:80]!r}") from error
         inside = events.read(recording, process)
-        recording.unlink(missing_ok=True)
+        untrusted.remove(recording)
         return Evidence(
             processes=(WatchedProcess(process=process, fresh=True, idle=report.idle),),
             inside=(inside,) if inside else (),

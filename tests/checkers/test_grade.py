@@ -156,3 +156,27 @@ class TestCrashingChecker:
     def test_whole(self):
         """Without it, that case is clean."""
         assert "clean" == conclude(make_tally(graded())).name
+
+
+class TestRecordings:
+    """A site may replace what the probe writes, or the probe."""
+
+    def test_missing(self):
+        """A process that has proven its answers, and has no recording, never passes for clean."""
+        assert ["the probe's recording of a process is missing, or is none"] == [*graded(inside=()).failed_checkers]
+
+    def test_without_a_probe(self):
+        """Where no answer carries a proof there was no probe, and no recording is expected."""
+        answers = [make_answer(user, process=None, count=None) for user in (0, 1)]
+        assert () == graded(*answers, inside=()).failed_checkers
+
+    def test_empty(self):
+        """A recording without any of the requests that were answered is no record of them."""
+        answers = [make_answer(user, process=None, count=None) for user in (0, 1)]
+        assert ("the probe recorded no request, though requests were answered",) == (
+            graded(*answers, inside=(make_inside(),)).failed_checkers
+        )
+
+    def test_whole(self):
+        """The near-twin: an ordinary trial."""
+        assert () == graded().failed_checkers

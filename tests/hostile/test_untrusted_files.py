@@ -53,6 +53,21 @@ class TestReading:
         (tmp_path / "answer").write_bytes(b"1234")
         assert b"1234" == untrusted.read(tmp_path / "answer", ME)
 
+    @pytest.mark.parametrize("kind", ["file", "link", "directory", "nothing"])
+    def test_remove(self, tmp_path, secret, kind):
+        """What lies in a file's place is deleted, whatever it is; not what a link leads to."""
+        place = tmp_path / "answer"
+        match kind:
+            case "file":
+                place.write_text("x")
+            case "link":
+                place.symlink_to(secret)
+            case "directory":
+                (place / "deeper").mkdir(parents=True)
+        untrusted.remove(place)
+        assert not os.path.lexists(place)
+        assert "hunter2" == secret.read_text()
+
     def test_missing(self, tmp_path):
         """A file that is not there (yet) is told apart from one that is refused."""
         with pytest.raises(FileNotFoundError):
@@ -88,6 +103,16 @@ class TestAsking:
         assert "damaged" in state.failed[0]
         assert () == listener.stacks(recording, PROCESS, ME)
 
+    def test_directory_for_an_answer(self, recording):
+        """A directory where the answer should be is no answer, and is removed."""
+        os.mkfifo(recording.with_name("100-5000.ask"))
+        listening = os.open(recording.with_name("100-5000.ask"), os.O_RDONLY | os.O_NONBLOCK)
+        place = recording.with_name("100-5000.state")
+        (place / "deeper").mkdir(parents=True)
+        assert listener.ask(recording, "state", ME) is None
+        os.close(listening)
+        assert not place.exists()
+
 
 RIGHT = [1.0, 7, "begin", 1, "settings", "shop.settings"]
 
@@ -99,7 +124,7 @@ class TestRecordings:
             "[]", "3", "null", '["a", 7, "end", 1, 0, 0]', '[1.0, 7, "begin"]', '[1.0, 7, "begin", "x", 3, []]',
             '[1.0, 7, "boot", {}]', '[1.0, 7, "boot", []]', '[1.0, null, "again", "x"]', '[1.0, 7, "unheard"]',
             '[1.0, 7, ["end"], 1]', '[1.0, 7, "error", 1, 2, 3]', '[1.0, 7, "disturbed"]', "[1.0",
-            '[1.0, 7, "again", 3]',
+            '[1.0, 7, "again", 3]', "[" * 60_000,
         ],
     )  # fmt: skip
     def test_garbage_is_lost(self, line):
