@@ -1,0 +1,4 @@
+#: The application is a number.
+#: verdict = "broken"
+#: class = "error"
+application = 42

@@ -1,0 +1,13 @@
+#: Puts a directory where its answer should be.
+#: verdict = "inconclusive"
+import os
+import time
+
+_RECORDING = [line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if "/events/" in line][0]
+os.makedirs(_RECORDING + ".state/deeper")
+
+
+def application(environ, start_response):
+    time.sleep(0.1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"fine"]

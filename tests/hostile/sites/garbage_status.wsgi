@@ -1,0 +1,8 @@
+#: A status that is none.
+#: verdict = "broken"
+#: class = "error"
+
+
+def application(environ, start_response):
+    start_response("banana", [])
+    return [b""]

@@ -1,0 +1,4 @@
+#: The import raises KeyboardInterrupt.
+#: verdict = "broken"
+#: class = "error"
+raise KeyboardInterrupt

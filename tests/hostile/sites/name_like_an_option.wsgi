@@ -1,0 +1,10 @@
+#: A name that begins like an option.
+#: verdict = "clean"
+#: place = "-rf/--help.wsgi"
+import time
+
+
+def application(environ, start_response):
+    time.sleep(0.1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"fine"]

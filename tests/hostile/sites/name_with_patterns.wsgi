@@ -1,0 +1,10 @@
+#: Names that would be patterns elsewhere.
+#: verdict = "clean"
+#: place = "[a-z]*/app?.wsgi"
+import time
+
+
+def application(environ, start_response):
+    time.sleep(0.1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"fine"]

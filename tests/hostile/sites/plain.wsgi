@@ -1,0 +1,9 @@
+#: Harmless: the near-twin of all others.
+#: verdict = "clean"
+import time
+
+
+def application(environ, start_response):
+    time.sleep(0.1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"fine"]
