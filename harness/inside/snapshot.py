@@ -142,12 +142,12 @@ ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|%")
 UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
-class Refused(Exception):
+class RequestRefusal(Exception):
     """httpd answers with this status itself."""
 
 
 def path_info(path):
-    """What mod_wsgi makes of a path: decoded, without dots and double slashes. Raises Refused."""
+    """What mod_wsgi makes of a path: decoded, without dots and double slashes. Raises RequestRefusal."""
 
     def unreserved(escape):
         char = character(int(escape.group(1), 16)) if escape.group(1) else "%"
@@ -155,9 +155,9 @@ def path_info(path):
 
     def decoded(escape):
         if escape.group(1) is None:
-            raise Refused(400)
+            raise RequestRefusal(400)
         if escape.group(1) in ("2f", "2F", "00"):
-            raise Refused(404)
+            raise RequestRefusal(404)
         return character(int(escape.group(1), 16))
 
     segments = []
@@ -166,7 +166,7 @@ def path_info(path):
         last = number == len(parts) - 1
         if part == "..":
             if not segments:
-                raise Refused(400)
+                raise RequestRefusal(400)
             segments.pop()
         elif part and part != ".":
             segments.append(part)
@@ -188,7 +188,7 @@ class RequestThread(object):
         }  # fmt: skip
 
     def environ(self):
-        """What mod_wsgi makes of the request. Raises Refused."""
+        """What mod_wsgi makes of the request. Raises RequestRefusal."""
         path, _, query = self.order["path"].partition("?")
         body = self.order["body"].encode("utf-8")
         environ = {
@@ -214,7 +214,7 @@ class RequestThread(object):
         answer["sent"] = now()
         try:
             environ = self.environ()
-        except Refused as refused:
+        except RequestRefusal as refused:
             answer["first_byte"] = answer["last_byte"] = now()
             answer["status"] = refused.args[0]
             return

@@ -34,7 +34,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"\s*([0-9A-Fa-f]{1,15})\s*(?:;.*)?")
 
 
-class Malformed(Exception):
+class MalformedAnswer(Exception):
     """No client can read this response: what is wrong with it."""
 
 
@@ -42,7 +42,7 @@ class Cut(Exception):
     """The response is over a limit."""
 
 
-class _Ended(Exception):
+class _ConnectionEnd(Exception):
     """The server has closed the connection."""
 
 
@@ -80,7 +80,7 @@ def kept_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def decoded(body: bytes, fields: Iterable[tuple[str, str]], most: int) -> bytes:
     """The body without its gzip or deflate coding, whose bytes may differ where the text does not; another coding
-    stays. Raises Malformed, Cut: it cannot be decoded; it has more than `most` bytes."""
+    stays. Raises MalformedAnswer, Cut: it cannot be decoded; it has more than `most` bytes."""
     codings = [
         coding.strip().lower()
         for name, value in fields
@@ -108,13 +108,13 @@ def _inflated(body: bytes, coding: str, most: int) -> bytes:
         except zlib.error as error:
             if pieces:  # what follows the last part is no part: clients ignore it
                 break
-            raise Malformed(f"its {coding} coding cannot be read: {error}") from None
+            raise MalformedAnswer(f"its {coding} coding cannot be read: {error}") from None
         pieces.append(piece)
         size += len(piece)
         if size > most:
             raise Cut(over(most))
         if not inflate.eof:
-            raise Malformed(f"its {coding} coding ends too early")
+            raise MalformedAnswer(f"its {coding} coding ends too early")
         rest = inflate.unused_data
     return b"".join(pieces)
 
@@ -170,11 +170,15 @@ class Exchange:
             self._receive()
         except Cut as cut:
             result.update(failure="cut", body=str(cut))
-        except Malformed as malformed:
+        except MalformedAnswer as malformed:
             result.update(failure="malformed", body=str(malformed), last_byte=time.monotonic())
         except TimeoutError:
             self._overdue()
-        except (OSError, _Ended, ValueError) as error:  # ValueError: gevent's, of a socket that was closed meanwhile
+        except (
+            OSError,
+            _ConnectionEnd,
+            ValueError,
+        ) as error:  # ValueError: gevent's, of a socket that was closed meanwhile
             if self._abandoned:
                 self._overdue()
             else:
@@ -226,7 +230,7 @@ class Exchange:
         result["last_byte"] = time.monotonic()
 
     def _more(self) -> None:
-        """Wait for bytes. Raises _Ended, OSError: the connection is at its end; TimeoutError: the time is over."""
+        """Wait for bytes. Raises _ConnectionEnd, OSError: the connection has ended; TimeoutError: the time is over."""
         assert self._socket is not None
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
@@ -235,7 +239,7 @@ class Exchange:
             self._socket.settimeout(left)
         piece = self._socket.recv(_PIECE)
         if not piece:
-            raise _Ended("the server has closed the connection")
+            raise _ConnectionEnd("the server has closed the connection")
         self._last_piece = time.monotonic()
         self.result.setdefault("first_byte", self._last_piece)
         self._buffer += piece
@@ -255,7 +259,7 @@ class Exchange:
                 if size + len(self._buffer) > MAX_HEAD:
                     raise Cut(f"its headers have more than {MAX_HEAD} bytes")
                 if not b"HTTP/1.".startswith(self._buffer[:7]):
-                    raise Malformed(f"it begins with {bytes(self._buffer[:40])!r} instead of a status line")
+                    raise MalformedAnswer(f"it begins with {bytes(self._buffer[:40])!r} instead of a status line")
                 self._more()
             size += end.end()
             status, fields = parsed_head(self._take(end.end())[: end.start()])
@@ -275,19 +279,19 @@ class Exchange:
         return self._take(length)
 
     def _await(self, size: int, what: str) -> None:
-        """Read until there are so many bytes. Raises _Ended: there are not; `what` was to come."""
+        """Read until there are so many bytes. Raises _ConnectionEnd: there are not; `what` was to come."""
         while len(self._buffer) < size:
             try:
                 self._more()
-            except _Ended:
+            except _ConnectionEnd:
                 came = f"{len(self._buffer)} came"
-                raise _Ended(f"{what}, {came}, then the server closed the connection") from None
+                raise _ConnectionEnd(f"{what}, {came}, then the server closed the connection") from None
 
     def _until_close(self) -> bytes:
         while len(self._buffer) <= self._max_body:
             try:
                 self._more()
-            except _Ended:
+            except _ConnectionEnd:
                 if self._abandoned:
                     raise
                 return bytes(self._buffer)
@@ -297,7 +301,7 @@ class Exchange:
         """A line of the chunked coding, without its end."""
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_SIZE_LINE:
-                raise Malformed("its chunked coding has a line without end")
+                raise MalformedAnswer("its chunked coding has a line without end")
             self._await(len(self._buffer) + 1, "another chunk was to come")
         return self._take(end + 1).rstrip(b"\r\n")
 
@@ -307,7 +311,7 @@ class Exchange:
             line = self._line()
             match = _CHUNK_SIZE.fullmatch(line)
             if match is None:
-                raise Malformed(f"its chunked coding has {line[:40]!r} for a size")
+                raise MalformedAnswer(f"its chunked coding has {line[:40]!r} for a size")
             size = int(match[1], 16)
             if len(body) + size > self._max_body:
                 raise Cut(over(self._max_body))
@@ -316,7 +320,7 @@ class Exchange:
             self._await(size, f"a chunk of {size} bytes was announced")
             body += self._take(size)
             if self._line():
-                raise Malformed("its chunked coding has a chunk of another size than it says")
+                raise MalformedAnswer("its chunked coding has a chunk of another size than it says")
         trailers = 0
         while line := self._line():
             trailers += len(line)
@@ -326,11 +330,11 @@ class Exchange:
 
 
 def parsed_head(head: bytes) -> tuple[int, Fields]:
-    """The status and the header fields. Raises Malformed."""
+    """The status and the header fields. Raises MalformedAnswer."""
     first, *lines = head.split(b"\n")
     match = _STATUS_LINE.fullmatch(first.rstrip(b"\r"))
     if match is None:
-        raise Malformed(f"it begins with {first[:40]!r} instead of a status line")
+        raise MalformedAnswer(f"it begins with {first[:40]!r} instead of a status line")
     fields: Fields = []
     for line in lines:
         text = line.decode("latin-1").rstrip("\r")
@@ -339,16 +343,16 @@ def parsed_head(head: bytes) -> tuple[int, Fields]:
             continue
         name, colon, value = text.partition(":")
         if not colon or not name or name != name.strip():
-            raise Malformed(f"it has {text[:40]!r} for a header")
+            raise MalformedAnswer(f"it has {text[:40]!r} for a header")
         fields.append((name, value.strip(" \t")))
     return int(match[1]), fields
 
 
 def length_of(fields: Iterable[tuple[str, str]]) -> int | None:
-    """The announced length of the body. Raises Malformed: it is no number, or there are different ones."""
+    """The announced length of the body. Raises MalformedAnswer: it is no number, or there are different ones."""
     given = {part.strip() for name, value in fields if name.lower() == "content-length" for part in value.split(",")}
     if not given:
         return None
     if len(given) > 1 or not all(_LENGTH.fullmatch(length) for length in given):
-        raise Malformed(f"it has {', '.join(sorted(given))[:60]!r} for its length")
+        raise MalformedAnswer(f"it has {', '.join(sorted(given))[:60]!r} for its length")
     return int(given.pop())

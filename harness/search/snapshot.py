@@ -26,7 +26,7 @@ from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
 from harness.hosting.untrusted import make_events_directory, make_private_directory
 from harness.load.exchange import RequestResult, answer_of, headers_of
-from harness.load.wire import Cut, Malformed, decoded, header_fields, kept_headers, text_of
+from harness.load.wire import Cut, MalformedAnswer, decoded, header_fields, kept_headers, text_of
 from harness.records import (
     Answer,
     Control,
@@ -292,7 +292,7 @@ def _answer(child: _ChildAnswer, user: int, index: int, max_body: int) -> Answer
             result.body = text_of(decoded(child.body.encode("latin-1"), child.fields, max_body))
         except Cut as cut:
             result.failure, result.body = "cut", str(cut)
-        except (Malformed, UnicodeEncodeError) as malformed:
+        except (MalformedAnswer, UnicodeEncodeError) as malformed:
             result.failure, result.body = "malformed", str(malformed)
     return answer_of(result, user, index)
 
