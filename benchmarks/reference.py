@@ -13,8 +13,8 @@ from typing import Any
 import click
 import msgspec
 
-from harness.bench.records import read_bench
-from harness.store.runs import BENCH_FILE, stored_run
+from harness.bench.journal import read_bench
+from harness.store.runs import is_bench, stored_run
 
 RESULTS = Path("results")
 OF_CASE = (
@@ -52,7 +52,7 @@ def main(file: Path, runs: tuple[str, ...]) -> None:
     lines: dict[str, dict[str, Any]] = {}
     for run in runs:
         directory = stored_run(run, RESULTS)
-        if (directory / BENCH_FILE).is_file():
+        if is_bench(directory):
             lines |= {cell["cell"]: cell for cell in cells_of(directory)}
         else:
             lines |= {case["case"]: case for case in cases_of(directory)}

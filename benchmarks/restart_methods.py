@@ -77,7 +77,7 @@ def main(rounds: int, backend: Choice, runtime: str, keep: Path | None) -> None:
             for method in methods
             if method != "container" or hosts.name == "compose"
         ]
-        run = BenchRun(cells, LOAD, hosts, Path(directory), cycles=rounds, seed=0)
+        run = BenchRun.new(cells, LOAD, hosts, Path(directory), cycles=rounds, seed=0)
         done = run.go(say)
     for cell in done.cells:
         table.add_row(*row(cell) if cell.cycles else (cell.mode, cell.restart, cell.note))

@@ -33,11 +33,15 @@ from harness.parity import testing as parity
 from harness.parity.compare import ParityComparison
 from harness.report.console import case_lines, print_result
 from harness.report.html import write_html
-from harness.result import SCHEMA_VERSION, CaseResult, RunResult
+from harness.report.page import FILE
+from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, encode
+from harness.run.collected import CollectedTests, WorkerRuns
 from harness.run.selection import select_cases
 from harness.run.session import Session, SilentWatcher
 from harness.run.turns import in_turns
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes
+from harness.store.plan import Settings
+from harness.store.runs import RESULT_FILE, write_whole
 
 # Users of Locust for scripts of the fixture's, which are known only when the session is open: twice the default.
 SPARE_USERS = 30
@@ -99,6 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "harness(**options): defaults of harness_cold_start for this test; options as harness.adhoc.script_case",
     )
     config.stash[_SESSION] = harness = PluginSession(config)
+    if _has_scenarios(config):
+        harness.obey_signals()
     try:
         _ = harness.gate  # a missing baseline must not cost minutes
     except BadInput as error:
@@ -143,6 +149,9 @@ class PluginSession:
         self.users = SPARE_USERS
         self.cases = 0
         """Scenario cases that were collected: the gate's error probability is divided among them."""
+        self.collected = CollectedTests()
+        self.skipped: list[SkippedCase] = []
+        self._obeys_signals = False
         self._ahead: dict[str, CaseResult] = {}
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -170,14 +179,16 @@ class PluginSession:
         if self._session is None:
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             parallel = self.option("parallel") or max(1, (os.cpu_count() or 1) // workers)
-            if threading.current_thread() is threading.main_thread():
-                self._opened.callback(interruption.install_as_guest())
             self._opened.callback(leftovers.tidy)
             reporter = self._config.pluginmanager.get_plugin("terminalreporter")
             if (swept := leftovers.sweep()) and reporter is not None:
                 reporter.write_line(f"harness: {swept}")
-            session = Session(self.directory("results", "results"), parallel, users=self.users)
+            settings = Settings(command="pytest")
+            session = Session(self.directory("results", "results"), parallel, users=self.users, settings=settings)
             self._session = self._opened.enter_context(session)
+            self.obey_signals()
+            if not self._is_worker:  # a worker does not know which of the cases it will get
+                session.announce(list(self.collected.cases.values()))
         return self._session
 
     @functools.cached_property
@@ -196,6 +207,7 @@ class PluginSession:
         results, stopped = self.session().run_together(cases, backend, SilentWatcher())
         if stopped:
             raise KeyboardInterrupt
+        self.collected.ran.update(case.id for case in cases)
         return results
 
     def result_of(self, item: CaseItem) -> CaseResult:
@@ -219,24 +231,49 @@ class PluginSession:
         name = self._config.getoption("--harness-gate")
         return None if name is None else ItemGate(name or None, self.directory("results", "results"))
 
+    def obey_signals(self) -> None:
+        """From now on, until the session is closed."""
+        if not self._obeys_signals and threading.current_thread() is threading.main_thread():
+            self._opened.callback(interruption.install_as_guest())
+            self._obeys_signals = True
+
+    @property
+    def _is_worker(self) -> bool:
+        return hasattr(self._config, "workerinput")
+
     def finish(self) -> str:
-        """Write result.json and the report page; the page's path, or "" if nothing ran or it cannot be made."""
+        """Write result.json and the report page; the run's directory, or "" if nothing ran.
+
+        The run of a worker of pytest-xdist is taken for interrupted until the controller, which alone knows what all
+        of them did, calls it complete.
+        """
         if self._session is None:
             return ""
-        result = self._session.result("complete")
-        self._session.write(result)
-        try:
-            return str(write_html(self._session.directory, result))
-        except (HarnessError, jinja2.TemplateError):
-            return ""
+        complete = not self._is_worker and not self.collected.unfinished()
+        result = self._session.result("complete" if complete else "interrupted")
+        _write_run(self._session.directory, msgspec.structs.replace(result, skipped=self.skipped))
+        return str(self._session.directory)
 
     def close(self) -> None:
         self._opened.close()
 
 
+def _write_run(directory: Path, result: RunResult) -> None:
+    write_whole(directory / RESULT_FILE, encode(result), "the result")
+    with contextlib.suppress(HarnessError, jinja2.TemplateError):
+        write_html(directory, result)
+
+
+def complete_run(directory: Path) -> None:
+    """Call the run of a worker complete: all workers have done all that there was to do."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):  # the worker was on another machine
+        result = msgspec.json.decode((directory / RESULT_FILE).read_bytes(), type=RunResult)
+        _write_run(directory, msgspec.structs.replace(result, status="complete"))
+
+
 _SESSION = pytest.StashKey[PluginSession]()
-_PAGES = pytest.StashKey[list[str]]()
-_PAGE_OF_WORKER = "harness_page"
+_WORKERS = pytest.StashKey[WorkerRuns]()
+_RUN_OF_WORKER = "harness_run"
 _STAY = "harness_files_stay"
 
 
@@ -246,12 +283,35 @@ def stored_session(config: pytest.Config) -> Path | None:
     return None if harness is None or harness._session is None else harness._session.directory
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    collected = session.config.stash[_SESSION].collected
+    collected.cases.update({item.nodeid: item.case for item in session.items if isinstance(item, CaseItem)})
+    users = (item for item in session.items if harness_cold_start.__name__ in getattr(item, "fixturenames", ()))
+    collected.others.update(item.nodeid for item in users)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+    """A test is over when it was skipped, or ran and its cases came to their end."""
+    collected = item.config.stash[_SESSION].collected
+    error = call.excinfo.value if call.excinfo else None
+    skipped = isinstance(error, pytest.skip.Exception)
+    if skipped or (call.when == "call" and item.nodeid in collected.others and not isinstance(error, HarnessError)):
+        collected.over.add(item.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    page = session.config.stash[_SESSION].finish()
-    if hasattr(session.config, "workeroutput"):  # pytest-xdist: the controller prints it
-        session.config.workeroutput[_PAGE_OF_WORKER] = page
-    else:
-        session.config.stash.setdefault(_PAGES, []).append(page)
+    harness = session.config.stash[_SESSION]
+    directory = harness.finish()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_RUN_OF_WORKER] = {"directory": directory, **harness.collected.of_worker()}
+        return
+    workers = session.config.stash.setdefault(_WORKERS, WorkerRuns())
+    if not workers.unfinished():
+        for name in workers.directories:
+            complete_run(Path(name))
+    workers.add(directory, **harness.collected.of_worker())
 
 
 def work_unit(nodeid: str) -> str:
@@ -283,8 +343,9 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    page = getattr(node, "workeroutput", {}).get(_PAGE_OF_WORKER, "")
-    node.config.stash.setdefault(_PAGES, []).append(page)
+    output = getattr(node, "workeroutput", {}).get(_RUN_OF_WORKER)
+    if output:
+        node.config.stash.setdefault(_WORKERS, WorkerRuns()).add(**output)
 
 
 def sites_of(scenario: Path) -> Path:
@@ -322,6 +383,7 @@ class CaseItem(pytest.Item):
         try:
             result = harness.result_of(self)
         except MissingRuntime as error:
+            harness.skipped.append(SkippedCase(case=self.case.id, reason=str(error)))
             pytest.skip(f"runtime {self.case.runtime}: {error}")
         remember(self, result)
         if harness.gate is not None:
@@ -415,7 +477,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for name, value in getattr(report, "user_properties", ())
         if name == PROPERTY
     ]
-    if not cases:
+    workers = terminalreporter.config.stash.get(_WORKERS, WorkerRuns())
+    unfinished = workers.unfinished()
+    if not cases and not workers.directories:
         return
     items = [(report.nodeid, dict(report.user_properties)) for report in reports]
     if gated := gate_lines(items):
@@ -427,9 +491,20 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
     cases.sort(key=lambda case: case.case)
     run = RunResult(
-        schema_version=SCHEMA_VERSION, run="pytest", status="complete", environment={}, cases=cases, skipped=[]
+        schema_version=SCHEMA_VERSION,
+        run="pytest",
+        status="interrupted" if unfinished else "complete",
+        environment={},
+        cases=cases,
+        skipped=[],
     )
     # A test that uses the fixture judges for itself: its cases are only in the table.
     print_result(console, run, evidence=False, cases=[case for case in cases if case.scenario != AD_HOC])
-    for page in filter(None, terminalreporter.config.stash.get(_PAGES, [])):
-        terminalreporter.write_line(f"Report: {page}")
+    if unfinished:
+        count = len(workers.tests)
+        terminalreporter.write_line(
+            f"interrupted: {count - len(unfinished)} of {count} tests with cold starts came to their end"
+        )
+    for page in (Path(name) / FILE for name in workers.directories):
+        if page.is_file():
+            terminalreporter.write_line(f"Report: {page}")

@@ -297,6 +297,8 @@ class Control(Record, frozen=True, tag="control"):
     answers: tuple[Answer, ...]
     evidence: Evidence = Evidence()
     begin: float = 0.0
+    part: int = 1
+    """Of its run: 1, and one more each time that the run was resumed."""
 
 
 class ThreadOrder(Record, frozen=True):
@@ -325,3 +327,5 @@ class Trial(Record, frozen=True, tag="trial"):
     evidence: Evidence = Evidence()
     order: ThreadOrder | None = None
     """Only of a trial of the snapshot lane."""
+    part: int = 1
+    """As of a control; a trial is judged by the controls of its own part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing
 from collections import Counter
 from collections.abc import Sequence
@@ -105,6 +106,12 @@ class CaseResult(Record, frozen=True):
     )
 
     lost: Annotated[list[str], Meta(description="what its record lacks, in sentences")] = field(default_factory=list)
+    planned_trials: Annotated[
+        int, Meta(ge=0, description="the most trials that it was to have; 0 in results that do not say")
+    ] = 0
+    stopped: Annotated[bool, Meta(description="ended before those trials were made, and before its race was seen")] = (
+        False
+    )
 
     @property
     def verdict_text(self) -> str:
@@ -180,9 +187,13 @@ def case_result(
     lane: Lane = "apache",
     lost: Sequence[str] = (),
 ) -> CaseResult:
-    """The result of a case, in the frozen format."""
+    """The result of a case, in the frozen format. `stopped`: its run was; the case may have come to its end before."""
     expectation = case.expectation
-    verdict = conclude(tally, stopped, expectation)
+    cut_short = stopped and not tally.ended(case)
+    verdict = conclude(tally, cut_short, expectation)
+    if cut_short:
+        reason = f"stopped after {tally.trials} of {case.trials} trials: {verdict.reason}"
+        verdict = dataclasses.replace(verdict, reason=reason)
     reasons = unmet(verdict, tally, expectation, case.thresholds, fail_on_hazard)
     names = undeclared(tally, expectation)
     outcomes: dict[OutcomeName, int] = {}
@@ -230,6 +241,8 @@ def case_result(
         left_behind=left_behind(tally.leftovers) if tally.leftovers else "",
         left_processes=dict(Counter(left.command for left in tally.leftovers.processes)) if tally.leftovers else {},
         standing="candidate" if lane == "snapshot" and verdict.name == "race" else None,
+        planned_trials=case.trials,
+        stopped=cut_short,
         duration_s=round(duration, 3),
         lost=list(lost),
     )

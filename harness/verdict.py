@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.cases.case import Case
 from harness.cases.scenario import Expectation, Thresholds
 from harness.checkers.findings import GRAVITY, RACES, Finding, LazyWork, TrialGrade
 from harness.records import BrokenClass, Leftovers, OutcomeName, RaceClass, VerdictName
@@ -86,6 +87,15 @@ class Tally:
     leftovers: Leftovers | None = None
     """What the site's processes left running."""
 
+    def begin_part(self, broken: Finding | None, inconclusive: str) -> None:
+        """What the controls say, of a run or of a further part of one that was resumed. Controls that contradict those
+        of the trials before them prove nothing but that something outside has changed."""
+        if not self.trials:
+            self.broken, self.inconclusive = broken, inconclusive
+        elif broken is not None or inconclusive:
+            why = broken.summary if broken is not None else inconclusive
+            self.inconclusive = f"the controls failed when the run was resumed, and had not failed before: {why}"
+
     def add(self, grade: TrialGrade) -> None:
         self.trials += 1
         self.cold += grade.cold
@@ -136,6 +146,12 @@ class Tally:
             return False
         return bool(self.races[expectation.race_class] if expectation.race_class else self.races)
 
+    def ended(self, case: Case) -> bool:
+        """Does the case need no more trials: all were made, its controls refuse them, or its race was seen?"""
+        # What ran out once is still short, and more trials would prove no more.
+        refused = self.broken is not None or bool(self.inconclusive or self.void)
+        return refused or self.trials >= case.trials or (self.settled(case.expectation) and not case.full)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -169,7 +185,7 @@ def conclude(tally: Tally, stopped: bool = False, expectation: Expectation | Non
     if tally.outcomes["dropped"] and (expectation is None or "dropped" not in expectation.outcomes):
         return Verdict("inconclusive", f"{tally.outcomes['dropped']} requests were dropped, and no outcome declares it")
     if stopped and tally.judged < SETTLED_AFTER:
-        return Verdict("inconclusive", f"stopped after {tally.trials} trials")
+        return Verdict("inconclusive", f"too few effective trials ({tally.judged}) to judge by")
     if tally.judged < max(1, MIN_EFFECTIVE_SHARE * tally.trials):
         slow = f", {tally.outcomes['slow']} requests were slow" if tally.outcomes["slow"] else ""
         return Verdict(

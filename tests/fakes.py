@@ -55,6 +55,8 @@ class FakeObserver(Observer):
 class FakeHost(Host):
     """Its processes are there at once, each of the schedule of its slot."""
 
+    backend = "local"
+
     def __init__(self, case, count=4, *, alone=True, schedules=()):
         super().__init__(case, {"python": "3.11.7"}, schedules)
         self.restarts_alone = alone

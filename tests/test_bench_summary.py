@@ -6,7 +6,8 @@ import time
 import pytest
 
 from harness.bench.cycle import births, lateness, outcome_of, samples_of
-from harness.bench.records import Bench, Cell, ColdStart, Cycle, Samples, encode_bench, read_bench
+from harness.bench.journal import read_bench
+from harness.bench.records import Bench, Cell, ColdStart, Cycle, Samples, encode_bench
 from harness.bench.summary import latency_of, longest_gap, percentile, recovered_ms, rows, summarise
 from harness.bench.table import rate_was_kept, tables, warnings
 from harness.checkers.template import Template

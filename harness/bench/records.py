@@ -16,7 +16,6 @@ import msgspec
 
 from harness.errors import BadInput
 from harness.records import BackendName, Mode, Record, RestartMethod
-from harness.store.runs import BENCH_FILE
 
 # The form of the file; another number makes the stored ones unreadable.
 BENCH_VERSION: Literal[1] = 1
@@ -169,6 +168,17 @@ class Bench(Record, frozen=True):
     seed: int
     during_s: float
     cells: tuple[Cell, ...]
+    cycles: int = 0
+    """Of each cell, that the run was to have; 0 in files of 0.1 and 0.2, which do not say."""
+
+    @property
+    def made_cycles(self) -> int:
+        return sum(len(cell.cycles) for cell in self.cells)
+
+    @property
+    def planned_cycles(self) -> int:
+        """Of all cells; of one that is not measured any further those that it has."""
+        return sum(len(cell.cycles) if cell.note else max(self.cycles, len(cell.cycles)) for cell in self.cells)
 
 
 def encode_bench(bench: Bench) -> bytes:
@@ -176,9 +186,8 @@ def encode_bench(bench: Bench) -> bytes:
     return msgspec.json.encode(bench) + b"\n"
 
 
-def read_bench(directory: Path) -> Bench:
-    """A stored bench run. Raises BadInput: there is none, or another version of the harness wrote it."""
-    path = directory / BENCH_FILE
+def decode_bench(path: Path) -> Bench:
+    """What a bench.json holds. Raises BadInput: there is none, or another version of the harness wrote it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Bench)
     except OSError as error:

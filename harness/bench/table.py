@@ -79,7 +79,11 @@ def _pair(median: float | None, worst: float | None) -> str:
 
 def warnings(bench: Bench) -> list[str]:
     """What a reader of the tables has to know."""
-    sentences = [f"{cell.name}: not measured: {cell.note}" for cell in bench.cells if cell.note]
+    sentences = []
+    if bench.status != "complete":
+        planned = f" of {bench.planned_cycles}" if bench.cycles else ""
+        sentences.append(f"interrupted after {bench.made_cycles}{planned} cycles")
+    sentences += [f"{cell.name}: not measured: {cell.note}" for cell in bench.cells if cell.note]
     for cell in bench.cells:
         if not _kept_rate(cell):
             worst = max(cycle.worst_late_ms for cycle in cell.cycles)
@@ -93,6 +97,11 @@ def warnings(bench: Bench) -> list[str]:
 
 def rate_was_kept(bench: Bench) -> bool:
     return all(map(_kept_rate, bench.cells))
+
+
+def exit_code(bench: Bench) -> int:
+    """0: complete, and something was measured at the rate that was asked for; else 3."""
+    return 0 if bench.status == "complete" and bench.made_cycles and rate_was_kept(bench) else 3
 
 
 def _kept_rate(cell: Cell) -> bool:

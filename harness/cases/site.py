@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from harness.cases.case import Case
+
+# What a site consists of; a site writes others (a database, logs) while it runs.
+_SOURCES = (".py", ".wsgi", ".html", ".toml", ".ini", ".cfg", ".yaml", ".yml", ".mo", ".po")
+# Directories of others' files.
+_NOT_THE_SITES = ("__pycache__", "node_modules", "site-packages")
+# A script may lie in a directory that is no site but a disk: so many files are looked at, of so many bytes at most.
+_MOST_SOURCES = 5000
+_MOST_BYTES = 1_000_000
 
 
 def site_directory(script: Path) -> Path:
@@ -35,3 +47,47 @@ def site_digest(site: Path) -> str:
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def source_digests(cases: Sequence[Case]) -> dict[str, str]:
+    """A digest of each source file of the cases' sites, of their scripts and of the directives they include, by path.
+    Of a very large directory the first files only."""
+    paths: dict[Path, None] = {}
+    for case in cases:
+        paths.update(dict.fromkeys([case.script_path, *([Path(case.apache_conf)] if case.apache_conf else [])]))
+    for site in dict.fromkeys(case.site_dir for case in cases):
+        for number, path in enumerate(_sources(site)):
+            if number == _MOST_SOURCES:
+                break
+            paths[path] = None
+    return {str(path): _digest(path) for path in paths}
+
+
+def changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The paths whose digests differ, each with what became of it."""
+    came = [f"{path} (new)" for path in now if path not in before]
+    went = [f"{path} (gone)" for path in before if path not in now]
+    return sorted([path for path in before if path in now and before[path] != now[path]] + came + went)
+
+
+def _sources(site: Path) -> Iterator[Path]:
+    for directory, below, names in os.walk(site):
+        below[:] = sorted(
+            name
+            for name in below
+            if name not in _NOT_THE_SITES
+            and not name.startswith(".")
+            and not Path(directory, name, "pyvenv.cfg").exists()
+        )
+        for name in sorted(names):
+            path = Path(directory, name)
+            if path.suffix in _SOURCES and path.is_file():
+                yield path
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.sha256(stream.read(_MOST_BYTES)).hexdigest()[:16]
+    except OSError:
+        return ""

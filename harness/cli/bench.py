@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from harness.bench.plan import METHODS, RestartLoad, Variation, cells_of, check_load
-from harness.bench.records import encode_bench
-from harness.bench.run import BenchRun
-from harness.bench.table import rate_was_kept
+from harness.bench.records import Bench, encode_bench
+from harness.bench.run import BenchRun, check_same_versions, interrupted_bench
+from harness.bench.table import exit_code
 from harness.cli import options
 from harness.cli.output import check_json, console_beside, keep_page, write_json
+from harness.cli.trials import path_text
 from harness.errors import MissingRuntime
 from harness.hosting.backend import Choice, choose_for
 from harness.records import Mode, RestartMethod
@@ -123,14 +124,50 @@ def bench(
         for _, case in cells:
             with contextlib.suppress(MissingRuntime):  # its cell says so
                 hosts.prepare(case)
-        run = BenchRun(cells, load, hosts, results, cycles=cycles, seed=seed, workers=workers, command=command)
+        run = BenchRun.new(
+            cells,
+            load,
+            hosts,
+            results,
+            cycles=cycles,
+            seed=seed,
+            workers=workers,
+            command=command,
+            runtimes=path_text(runtimes),
+        )
         measured = run.go(say)
+    print_measured(run.directory, measured, json_file)
+    click.get_current_context().exit(exit_code(measured))
+
+
+def resume_bench(directory: Path, json_file: Path | None) -> Bench:
+    """Go on with a bench run, and print the whole of it. Raises HarnessError."""
+    check_json(json_file)
+    journal = interrupted_bench(directory)
+    plan = journal.plan
+    declared = declared_runtimes(Path(plan.runtimes) if plan.runtimes else None)
+    check_runtimes((column.case for column in journal.columns), declared)
+    made = sum(len(column.cycles) for column in journal.columns)
+    say(f"run {directory.name} goes on: it has {made} of {plan.cycles * len(journal.columns)} cycles")
+    with choose_for(plan.backend, declared, say) as hosts:
+        for column in journal.columns:
+            with contextlib.suppress(MissingRuntime):  # its cell says so
+                hosts.prepare(column.case)
+        check_same_versions(journal, hosts)
+        measured = BenchRun(journal, hosts, directory, begun=True).go(say)
+    print_measured(directory, measured, json_file)
+    return measured
+
+
+def print_measured(directory: Path, measured: Bench, json_file: Path | None) -> None:
+    """The tables, where the page is, and JSON where it was asked for."""
     console = console_beside(json_file)
     print_bench(console, measured)
-    keep_page(console, run.directory, measured)
+    keep_page(console, directory, measured)
     write_json(json_file, encode_bench(measured))
-    complete = measured.status == "complete"
-    if not complete:
-        click.echo("harness: interrupted; what was measured is kept, and nothing is left running", err=True)
-    any_cycle = any(cell.cycles for cell in measured.cells)
-    click.get_current_context().exit(0 if complete and any_cycle and rate_was_kept(measured) else 3)
+    if measured.status != "complete":
+        click.echo(
+            f"harness: interrupted; what was measured is kept, nothing is left running, and `harness resume "
+            f"{directory.name}` goes on",
+            err=True,
+        )

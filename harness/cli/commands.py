@@ -12,6 +12,7 @@ from harness.cli.gate import baseline, gate
 from harness.cli.guard import GuardedGroup
 from harness.cli.machine import doctor
 from harness.cli.parity import parity
+from harness.cli.resume import resume
 from harness.cli.search import explore, replay
 from harness.cli.stored import compare_runs, report, runs
 from harness.cli.trials import check, corpus, run
@@ -37,5 +38,20 @@ def print_schema() -> None:
     click.echo(json.dumps(schema(), indent=2))
 
 
-for command in (run, check, corpus, explore, replay, bench, baseline, gate, report, runs, compare_runs, parity, doctor):
+for command in (
+    run,
+    check,
+    corpus,
+    explore,
+    resume,
+    replay,
+    bench,
+    baseline,
+    gate,
+    report,
+    runs,
+    compare_runs,
+    parity,
+    doctor,
+):
     main.add_command(command)

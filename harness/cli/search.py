@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from harness.cases.case import Case
 from harness.cli import options
 from harness.cli.output import keep_page
+from harness.cli.trials import path_text
 from harness.errors import BadInput
 from harness.hosting.backend import Choice, LocalBackend, choose_for
 from harness.hosting.preparing import Runtimes
 from harness.report.console import ProgressWatcher, open_console, print_result, say
-from harness.result import exit_code
+from harness.result import RunResult, exit_code
+from harness.run.resume import check_same_runtimes
 from harness.run.selection import select_cases
-from harness.run.session import Session
+from harness.run.session import InterruptedRun, Session, Watcher
 from harness.runtimes.spec import declared_runtimes
 from harness.search.explorer import confirm as confirm_candidate
 from harness.search.explorer import explore_one
 from harness.search.replay import Replayer, describe_size, look_up
+from harness.store.plan import Settings
 from harness.store.runs import stored_run
 
 
@@ -55,27 +61,56 @@ def explore(
     cases = [case for case in selected if case.mode == "daemon"]
     if not cases:
         raise BadInput("no case in daemon mode is left: the snapshot lane supports no other mode")
+    settings = Settings(command="explore", runtimes=path_text(runtimes), confirm=confirm)
+    run = explore_and_print(cases, known, settings, parallel, results)
+    click.get_current_context().exit(exit_code(run.cases, run.status))
+
+
+def explore_and_print(
+    cases: Sequence[Case],
+    known: Runtimes,
+    settings: Settings,
+    parallel: int | None,
+    results: Path,
+    resumed: InterruptedRun | None = None,
+) -> RunResult:
+    """Explore cases, or what is left of them in a run that is resumed, and print their results. Raises HarnessError."""
     console = open_console()
+    status: Literal["complete", "interrupted"] = "interrupted"
     with (
-        Session(results, parallel, users=max(case.users for case in cases)) as session,
+        Session(
+            results, parallel, users=max(case.users for case in cases), settings=settings, resumed=resumed
+        ) as session,
         ProgressWatcher(console, cases) as watcher,
     ):
-        session.announce(cases)
-        local = LocalBackend(lambda case: known.get(case.runtime))
+        if resumed is not None:
+            check_same_runtimes(resumed, cases, lambda case: known.get(case.runtime).versions)
+        session.announce(cases, "snapshot")
         with session.kept():
-            for case in cases:
-                result = explore_one(session, case, known.get(case.runtime), watcher)
-                rate = result.trials / result.duration_s if result.duration_s else 0.0
-                say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
-                if confirm and result.verdict == "race":
-                    result = confirm_candidate(session, result, case, local)
-                    seen = "seen on Apache too" if result.standing == "confirmed" else "not seen on Apache"
-                    say(f"{case.id}: {result.race_class}: {result.standing}, {seen}")
-        run = session.result("complete")
+            try:
+                for case in cases:
+                    _explore(session, case, known, watcher, confirm=settings.confirm)
+                status = "complete"
+            except KeyboardInterrupt:
+                click.echo(f"harness: interrupted; `harness resume {session.run}` goes on", err=True)
+        run = session.result(status)
         session.write(run)
     print_result(console, run)
     keep_page(console, session.directory, run)
-    click.get_current_context().exit(exit_code(run.cases))
+    return run
+
+
+def _explore(session: Session, case: Case, known: Runtimes, watcher: Watcher, *, confirm: bool) -> None:
+    if session.take_over([case], "local", lane="snapshot"):
+        result = explore_one(session, case, known.get(case.runtime), watcher)
+        rate = result.trials / result.duration_s if result.duration_s else 0.0
+        say(f"{case.id}: {rate:.1f} trials/s in the snapshot lane")
+    else:
+        result = session.result_of(case)
+    if confirm and result.verdict == "race":
+        result = confirm_candidate(session, result, case, LocalBackend(lambda case: known.get(case.runtime)))
+        seen = "seen on Apache too" if result.standing == "confirmed" else "not seen on Apache"
+        say(f"{case.id}: {result.race_class}: {result.standing}, {seen}")
 
 
 @click.command()

@@ -8,7 +8,8 @@ from typing import Literal
 import click
 import msgspec
 
-from harness.bench.records import encode_bench, read_bench
+from harness.bench.journal import read_bench
+from harness.bench.records import encode_bench
 from harness.cli import options
 from harness.cli.output import console_beside, write, write_json
 from harness.errors import BadInput, listing, nearest
@@ -21,7 +22,7 @@ from harness.report.witness import find_record
 from harness.result import CaseResult, RunResult, encode, exit_code
 from harness.store.history import file_name
 from harness.store.regrade import regrade
-from harness.store.runs import BENCH_FILE, CASES, stored_run, stored_runs
+from harness.store.runs import CASES, is_bench, stored_run, stored_runs
 from harness.store.stored_case import StoredCase
 
 Format = Literal["console", "html", "json", "markdown", "perfetto"]
@@ -66,7 +67,7 @@ def report(
     if output is not None and form == "console":
         raise BadInput("--output: the console format goes to standard output; choose a --format to write a file")
     directory = stored_run(run_name, results)
-    if (directory / BENCH_FILE).is_file():
+    if is_bench(directory):
         _report_bench(directory, form, output, json_file)
         return
     whole = regrade(directory)
@@ -89,7 +90,7 @@ def report(
 
 
 def _report_bench(directory: Path, form: Format, output: Path | None, json_file: Path | None) -> None:
-    """The same for a bench run, which has no verdicts: its exit code is 0."""
+    """The same for a bench run, which has no verdicts: its exit code is 0, or 3 if it was interrupted."""
     bench = read_bench(directory)
     match form:
         case "html":
@@ -103,6 +104,7 @@ def _report_bench(directory: Path, form: Format, output: Path | None, json_file:
         case _:
             print_bench(console_beside(json_file), bench)
     write_json(json_file, encode_bench(bench))
+    click.get_current_context().exit(0 if bench.status == "complete" else 3)
 
 
 def _page_name(result: RunResult, pattern: str, trial: int | None) -> str:
@@ -172,7 +174,7 @@ def compare_runs(before: str, after: str, results: Path) -> None:
     """
     directories = stored_run(before, results), stored_run(after, results)
     for directory in directories:
-        if (directory / BENCH_FILE).is_file():
+        if is_bench(directory):
             raise BadInput(f"run {directory.name} is a bench run: `harness gate` compares what restarts cost")
     one, other = map(regrade, directories)
     changes = compare(one, other)

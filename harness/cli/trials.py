@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from harness.cases.case import Case
+from harness.cases.scenario import CorpusRow
 from harness.cases.script import DEFAULT_TRIALS, parse_modes, parse_pairs, script_case
 from harness.cli import options
 from harness.cli.output import check_json, console_beside, keep_page, write_json
@@ -22,9 +24,11 @@ from harness.report.advice import print_advice
 from harness.report.console import ProgressWatcher, open_console, print_plain, print_result, say
 from harness.report.corpus import corpus_files, print_corpus, rows_of
 from harness.result import RunResult, encode, exit_code
+from harness.run.resume import check_same_runtimes, versions_by
 from harness.run.selection import select_cases
-from harness.run.session import Session
+from harness.run.session import InterruptedRun, Session
 from harness.runtimes.spec import declared_runtimes
+from harness.store.plan import Settings
 
 
 @click.command()
@@ -53,7 +57,8 @@ def run(
     cases = select_cases(
         scenarios, sites, declared, pattern=case_pattern, trials=trials, seed=seed, runtime=runtime, full=full
     )
-    result = _run(cases, choose_for(backend, declared, say), **rest)
+    settings = Settings(command="run", runtimes=path_text(runtimes))
+    result = run_and_print(cases, choose_for(backend, declared, say), settings, **rest)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
@@ -83,8 +88,9 @@ def corpus(
             raise BadInput(f"--row {name!r} is not in the corpus{nearest(name, names)}{listing('rows', names)}")
     chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
     cases = select_cases(list(chosen), sites, declared, trials=trials, seed=seed)
-    result = _run(cases, choose_for(backend, declared, say), stories=False, **rest)
-    print_corpus(open_console(), rows_of(result.cases, {path.stem: row for path, row in chosen.items()}))
+    settings = Settings(command="corpus", rows={path.stem: (row.row, row.release) for path, row in chosen.items()})
+    result = run_and_print(cases, choose_for(backend, declared, say), settings, **rest)
+    print_rows(result, settings)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
@@ -166,46 +172,76 @@ def check(
     ]
     runtime = prepare_for_python(python or Path(sys.executable), say)
     backend = LocalBackend(lambda _: runtime)
-    result = _run(cases, backend, results=results, json_file=json_file, fail_on=fail_on, parallel=parallel)
-    pages = [request.path for request in cases[0].requests if request.method == "GET"]
-    try:
-        print_advice(console_beside(json_file), result.cases, script, pages, fix_preview=fix_preview)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:  # the verdict stands
-        say(f"no advice can be given: {type(error).__name__}: {error}")
+    settings = Settings(command="check", script=path_text(script), fix_preview=fix_preview)
+    result = run_and_print(
+        cases, backend, settings, results=results, json_file=json_file, fail_on=fail_on, parallel=parallel
+    )
+    print_remedies(result, cases, settings, json_file)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 
-def _run(
+def path_text(path: Path | None) -> str:
+    """A path that means the same in any working directory."""
+    return str(path.absolute()) if path else ""
+
+
+def print_rows(result: RunResult, settings: Settings) -> None:
+    """What `corpus` prints at the end."""
+    row_of = {name: CorpusRow(row=row, release=release) for name, (row, release) in settings.rows.items()}
+    print_corpus(open_console(), rows_of(result.cases, row_of))
+
+
+def print_remedies(result: RunResult, cases: Sequence[Case], settings: Settings, json_file: Path | None) -> None:
+    """What `check` prints at the end."""
+    pages = [request.path for request in cases[0].requests if request.method == "GET"]
+    script = Path(settings.script)
+    try:
+        print_advice(console_beside(json_file), result.cases, script, pages, fix_preview=settings.fix_preview)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:  # the verdict stands
+        say(f"no advice can be given: {type(error).__name__}: {error}")
+
+
+def run_and_print(
     cases: Sequence[Case],
     backend: Backend,
+    settings: Settings,
     *,
     results: Path,
     json_file: Path | None,
     fail_on: str | None,
     parallel: int | None,
-    stories: bool = True,
+    resumed: InterruptedRun | None = None,
 ) -> RunResult:
-    """Run cases and print their results, with the story of each if `stories`. Raises HarnessError."""
+    """Run cases, or what is left of them in a run that is resumed, and print their results. Raises HarnessError."""
     check_json(json_file)
+    settings = msgspec.structs.replace(settings, backend=backend.name, fail_on_hazard=fail_on == "hazard")
     console = console_beside(json_file)
     # Build what is missing before the clock of the progress bar starts.
     for case in cases:
         with contextlib.suppress(MissingRuntime):
             backend.prepare(case)
     with (
-        Session(results, parallel, users=max(case.users for case in cases)) as session,
+        Session(
+            results, parallel, users=max(case.users for case in cases), settings=settings, resumed=resumed
+        ) as session,
         backend,
         ProgressWatcher(console, cases) as watcher,
     ):
+        if resumed is not None:
+            check_same_runtimes(resumed, cases, versions_by(backend, session.parallel))
         if backend.note:
             print_plain(console, f"backend {backend.name}: {backend.note}")
-        result = session.run_all(cases, backend, watcher, fail_on_hazard=fail_on == "hazard")
-    print_result(console, result, cases=None if stories else [])
+        result = session.run_all(cases, backend, watcher, fail_on_hazard=settings.fail_on_hazard)
+    print_result(console, result, cases=[] if settings.command == "corpus" else None)
     keep_page(console, session.directory, result)
     write_json(json_file, encode(result))
     if result.status != "complete":
-        ran = f"{len(result.cases)} of {len(cases)} cases"
-        click.echo(f"harness: interrupted after {ran}; their results are kept", err=True)
+        ran = sum(not case.stopped for case in result.cases)
+        click.echo(
+            f"harness: interrupted after {ran} of {len(cases)} cases; their results are kept, and "
+            f"`harness resume {session.run}` goes on",
+            err=True,
+        )
     if not result.cases and result.skipped:
         raise MissingRuntime(result.skipped[0].reason)
     return result

@@ -43,9 +43,11 @@ def expected_text(case: CaseResult) -> str:
 
 def conclusion(case: CaseResult) -> str:
     """What the verdict rests on, without its full stop: the bad trials, the bound of a clean verdict, or the reason;
-    and what the site's processes left running."""
+    after how many trials it was stopped, and what the site's processes left running."""
     left = f"; {case.left_behind}" if case.left_behind else ""
-    return f"{_rests_on(case)}{left}"
+    cut_short = case.stopped and case.verdict in ("race", "hazard", "clean")  # the reason of any other says it
+    stopped = f"stopped after {case.trials} of {case.planned_trials} trials: " if cut_short else ""
+    return f"{stopped}{_rests_on(case)}{left}"
 
 
 def _rests_on(case: CaseResult) -> str:

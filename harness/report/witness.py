@@ -55,7 +55,7 @@ def find_witnesses(stored: StoredCase, result: CaseResult) -> tuple[Witness, ...
             if length > longest and (first is None or result.verdict == "hazard"):
                 first, longest = trial, length
     chosen = [named[number] for number in numbers if number in named] or ([first] if first is not None else [])
-    return tuple(witness(trial, stored.yardstick) for trial in chosen)
+    return tuple(witness(trial, stored.yardstick_of(trial.part)) for trial in chosen)
 
 
 def find_record(stored: StoredCase, number: int | None) -> Witness:
@@ -67,7 +67,7 @@ def find_record(stored: StoredCase, number: int | None) -> Witness:
     if record is None:
         which = f" {number}" if number else ""
         raise BadInput(f"{stored.path}: has no trial{which}")
-    return witness(record, stored.yardstick)
+    return witness(record, stored.yardstick_of(record.part))
 
 
 def witness(record: Trial | Control, yardstick: Yardstick) -> Witness:

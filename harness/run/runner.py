@@ -20,6 +20,7 @@ from harness.run.cores import Cores, cores_of
 from harness.run.survival import SERVER_ENDED, survives
 from harness.run.trial import run_trial
 from harness.store.history import HistoryWriter
+from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
 
 # An answer may differ only because time has passed (another minute than in the controls). Before it counts as wrong,
@@ -30,36 +31,48 @@ LATE_CONTROLS = 3
 class CaseRunner:
     """The state of a running case: `begin` it, then run its trials as they are `due`."""
 
-    def __init__(self, case: Case, host: Host, locust: LocustClient, history: HistoryWriter) -> None:
+    def __init__(
+        self,
+        case: Case,
+        host: Host,
+        locust: LocustClient,
+        history: HistoryWriter,
+        before: StoredCase | None = None,
+    ) -> None:
+        """`before`: what an interrupted run has of the case; only the trials that it lacks are run."""
         self.case = case
         self._host = host
         self._locust = locust
         self._history = history
         self._lock = threading.Lock()
         self._yardstick = Yardstick.of(case.requests, ())
-        self._begun = 0
-        self.tally = Tally(reload=case.restart == "reload")
+        self._before = before
+        self._shift = 0.0
+        self.tally = before.so_far() if before else Tally(reload=case.restart == "reload")
+        made = before.numbers if before else ()
+        self._numbers = iter([number for number in range(1, case.trials + 1) if number not in made])
         self.stop = threading.Event()
         self.duration = 0.0
         """In seconds, once it has ended; of cases that took turns, its share by the number of trials."""
 
+    @property
+    def made(self) -> int:
+        """The trials of this part."""
+        return self.tally.trials - (len(self._before.numbers) if self._before else 0)
+
     def begin(self) -> None:
         """Run the controls and build the yardstick. Raises HarnessError."""
         controls = [self._control(number) for number in range(1, CONTROLS + 1)]
-        self.tally.begin = controls[0].begin
+        begin = controls[0].begin
+        self._shift = self._before.shift(self._before.next_part, begin) if self._before else 0.0
+        if not self.tally.trials:
+            self.tally.begin = begin
         self._yardstick = Yardstick.of(self.case.requests, controls)
-        self.tally.broken = self._yardstick.broken
-        self.tally.inconclusive = self._yardstick.inconclusive
+        self.tally.begin_part(self._yardstick.broken, self._yardstick.inconclusive)
 
     def due(self) -> int | None:
         """The number of the next trial; None when the case needs no more."""
-        settled = self.tally.settled(self.case.expectation) and not self.case.full
-        # What ran out once is still short, and more trials would prove no more.
-        refused = self.tally.broken or self.tally.inconclusive or self.tally.void
-        if settled or refused or self._begun == self.case.trials:
-            return None
-        self._begun += 1
-        return self._begun
+        return None if self.tally.ended(self.case) else next(self._numbers, None)
 
     def trial(self, number: int, cores: Cores) -> None:
         """Run a trial and grade it. Thread-safe. Raises HarnessError."""
@@ -80,6 +93,7 @@ class CaseRunner:
         graded = grade(trial, self._yardstick)
         if {"wrong", "poisoned", "wrong-state"} & graded.outcomes.keys() and self._late_control():
             graded = grade(trial, self._yardstick)
+        graded = msgspec.structs.replace(graded, end=graded.end + self._shift)
         with self._lock:
             self.tally.add(graded)
 

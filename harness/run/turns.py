@@ -16,7 +16,7 @@ from harness.load.client import LocustClient
 from harness.records import Leftovers
 from harness.run.cores import Cores
 from harness.run.runner import CaseRunner
-from harness.store.history import HistoryWriter
+from harness.store.history import HistoryWriter, Surroundings
 from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
 
@@ -81,26 +81,30 @@ def run_cases(
     paths: Sequence[Path],
     parallel: int,
     watch: Watch,
+    before: Sequence[StoredCase | None] = (),
     *,
     fail_on_hazard: bool = False,
 ) -> tuple[list[CaseRunner], bool]:
-    """Run cases that differ only in their schedule, and write the history of each to its path. Returns their runners,
-    and whether Ctrl-C stopped them (then they have the trials up to that moment). Raises HarnessError: the server or
-    Locust failed, or the controls prove nothing."""
+    """Run cases that differ only in their schedule, and write the history of each to its path; `before` is what a run
+    that is resumed has of each. Returns their runners, and whether Ctrl-C stopped them (then they have the trials up to
+    that moment). Raises HarnessError: the server or Locust failed, or the controls prove nothing."""
     begin = time.monotonic()
     with ExitStack() as histories:
         writers = [
-            histories.enter_context(HistoryWriter(path, case, fail_on_hazard=fail_on_hazard))
-            for case, path in zip(cases, paths, strict=True)
+            histories.enter_context(_history(path, case, host, stored, fail_on_hazard))
+            for case, path, stored in zip(cases, paths, before or [None] * len(cases), strict=True)
         ]
-        runners = [CaseRunner(case, host, locust, writer) for case, writer in zip(cases, writers, strict=True)]
+        runners = [
+            CaseRunner(case, host, locust, writer, stored)
+            for case, writer, stored in zip(cases, writers, before or [None] * len(cases), strict=True)
+        ]
         stopped = False
         try:
             with host:
                 Turns(runners, host, parallel, watch).run()
         except KeyboardInterrupt:
             stopped = True
-        cold = sum(len(runner.controls) + runner.tally.trials for runner in runners)
+        cold = sum(len(runner.controls) + runner.made for runner in runners)
         for runner, writer in zip(runners, writers, strict=True):
             runner.end(Leftovers(processes=host.left(), cold=cold))
             if stopped:
@@ -108,7 +112,13 @@ def run_cases(
     for runner, path in zip(runners, paths, strict=True):
         if runner.has_late_controls:  # trials before them were judged by less than is known now
             runner.tally = StoredCase(path).tally()
-    duration, total = time.monotonic() - begin, sum(runner.tally.trials for runner in runners)
+    duration, total = time.monotonic() - begin, sum(runner.made for runner in runners)
     for runner in runners:
-        runner.duration = duration * (runner.tally.trials / total if total else 1 / len(runners))
+        runner.duration = duration * (runner.made / total if total else 1 / len(runners))
     return runners, stopped
+
+
+def _history(path: Path, case: Case, host: Host, stored: StoredCase | None, fail_on_hazard: bool) -> HistoryWriter:
+    ran_on = Surroundings(backend=host.backend, versions=host.versions)
+    part = stored.next_part if stored else 1
+    return HistoryWriter(path, case, ran_on, part=part, fail_on_hazard=fail_on_hazard)

@@ -22,7 +22,8 @@ from harness.run.turns import Watch
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import check_syntax
 from harness.search.snapshot import SnapshotProcess
-from harness.store.history import HistoryWriter
+from harness.store.history import HistoryWriter, Surroundings
+from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
 
 # Threads race for a few microseconds, and only while two of them can run: the first trials have the machine to
@@ -33,9 +34,12 @@ TRIALS_ALONE = 3
 class Explorer:
     """One case in the snapshot lane: its controls, then its trials, each graded as soon as it ends."""
 
-    def __init__(self, case: Case, runtime: Runtime, history: HistoryWriter) -> None:
+    def __init__(self, case: Case, runtime: Runtime, history: HistoryWriter, before: StoredCase | None = None) -> None:
+        """`before`: what an interrupted run has of the case; only the trials that it lacks are run."""
         self.case = case
-        self.tally = Tally()
+        self.tally = before.so_far() if before else Tally()
+        self._before = before
+        self._shift = 0.0
         self._runtime = runtime
         self._history = history
         self._lock = threading.Lock()
@@ -58,18 +62,21 @@ class Explorer:
 
     def _controls_pass(self, snapshot: SnapshotProcess) -> bool:
         """False if requests fail one at a time too: then trials would show nothing more."""
-        self.tally.begin = time.monotonic()
+        begin = time.monotonic()
+        self._shift = self._before.shift(self._before.next_part, begin) if self._before else 0.0
+        if not self.tally.trials:
+            self.tally.begin = begin
         controls: list[Control] = []
         for number in range(1, CONTROLS + 1):
-            controls.append(snapshot.control(number, self.tally.begin))
+            controls.append(snapshot.control(number, begin))
             self._history.add(controls[-1])
         self._yardstick = Yardstick.of(self.case.requests, controls)
-        self.tally.broken = self._yardstick.broken
-        self.tally.inconclusive = self._yardstick.inconclusive
+        self.tally.begin_part(self._yardstick.broken, self._yardstick.inconclusive)
         return not (self.tally.broken or self.tally.inconclusive)
 
     def _explore(self, first: SnapshotProcess, parallel: int, watch: Watch, like: ThreadOrder | None) -> None:
-        numbers = iter(range(1, self.case.trials + 1))
+        made = self._before.numbers if self._before else ()
+        numbers = iter([number for number in range(1, self.case.trials + 1) if number not in made])
         self._run_trials(first, islice(numbers, TRIALS_ALONE), watch, like)
         with ThreadPoolExecutor(parallel, thread_name_prefix="trial") as pool:
             workers = [pool.submit(self._run_trials, first, numbers, watch, like)]
@@ -111,21 +118,30 @@ class Explorer:
                 # Thousands of steps that nobody will want to replay.
                 trial = msgspec.structs.replace(trial, order=msgspec.structs.replace(trial.order, runs=()))
             self._history.add(trial)
+            graded = msgspec.structs.replace(graded, end=graded.end + self._shift)
             with self._lock:
                 self.tally.add(graded)
                 watch(self.case, self.tally)
 
 
 def explore_case(
-    case: Case, runtime: Runtime, path: Path, parallel: int, watch: Watch, like: ThreadOrder | None = None
+    case: Case,
+    runtime: Runtime,
+    path: Path,
+    parallel: int,
+    watch: Watch,
+    like: ThreadOrder | None = None,
+    before: StoredCase | None = None,
 ) -> tuple[Tally, float]:
     """Run a case in forked children, `parallel` at a time, with its history in `path`: its tally, and the seconds that
     it took. All trials can follow an order, `like` an earlier one did. Raises BadInput: the script does not import, or
     its process cannot be forked in isolation."""
-    with HistoryWriter(path, case) as history:
-        explorer = Explorer(case, runtime, history)
+    begin = time.monotonic()
+    ran_on = Surroundings(lane="snapshot", versions=dict(runtime.versions))
+    with HistoryWriter(path, case, ran_on, part=before.next_part if before else 1) as history:
+        explorer = Explorer(case, runtime, history, before)
         explorer.run(parallel, watch, like)
-    return explorer.tally, time.monotonic() - explorer.tally.begin
+    return explorer.tally, time.monotonic() - begin
 
 
 def explore_one(
@@ -134,11 +150,22 @@ def explore_one(
     """Run one case of a session in the snapshot lane, and add its result. Raises HarnessError."""
     check_syntax(runtime, case.script_path)
     watcher.case_begins(case)
-    tally, duration = explore_case(
-        case, runtime, session.history_path(case), session.parallel, watcher.case_goes_on, like
+    before = session.before(case)
+    path = session.history_path(case)
+    stopped = False
+    try:
+        tally, duration = explore_case(case, runtime, path, session.parallel, watcher.case_goes_on, like, before)
+        duration += session.seconds_before(before) if before else 0.0
+    except KeyboardInterrupt:
+        stopped = True
+        stored = StoredCase(path)
+        tally, duration = stored.tally(), stored.seconds
+    result = case_result(
+        case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot", stopped=stopped
     )
-    result = case_result(case, tally, duration=duration, versions=runtime.versions, backend="local", lane="snapshot")
     session.add(result)
+    if stopped:
+        raise KeyboardInterrupt
     watcher.case_ends(case, result)
     return result
 
@@ -146,7 +173,11 @@ def explore_one(
 def confirm(session: Session, candidate: CaseResult, case: Case, backend: Backend) -> CaseResult:
     """Run a case on a server too: its race is confirmed if one of that class shows there. Raises HarnessError."""
     on_server = case.model_copy(update={"id": f"{case.id}::apache", "full": False})
-    result, _ = session.run_one(on_server, backend, SilentWatcher())
+    if session.take_over([on_server], backend.name):
+        _, stopped = session.run_one(on_server, backend, SilentWatcher())
+        if stopped:
+            raise KeyboardInterrupt
+    result = session.result_of(on_server)
     same = result.verdict == "race" and result.race_class == candidate.race_class
     settled = msgspec.structs.replace(candidate, standing="confirmed" if same else "candidate")
     session.correct(candidate, settled)

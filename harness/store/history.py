@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import msgspec
 import pydantic
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from harness.cases.case import Case
 from harness.checkers.rules import RULES
 from harness.errors import BadInput, HarnessError
-from harness.records import Answer, Control, Leftovers, Record, Trial
+from harness.records import Answer, BackendName, Control, Lane, Leftovers, Record, Trial
 from harness.runtimes.limits import write_error
 from harness.store.version1 import Control1, Trial1, converted_case
 
@@ -31,6 +31,8 @@ _PREFIX = "sha256:"
 _MAX_KNOWN = 2000
 # A shorter body stays where it is: its digest alone takes 71 characters, and its line more than it saves.
 _SHORT_BODY = 100
+# Read at a time to find the end of the last line: most lines are shorter.
+_CHUNK = 65536
 VERSION = 2
 """Version of the format. 1 was that of harness 0.1: see version1.py."""
 
@@ -46,6 +48,17 @@ class Forget(Record, frozen=True, tag="forget"):
     """Bodies before this line are not referred to after it."""
 
 
+class Surroundings(Record, frozen=True):
+    """What a case ran on, and in which lane."""
+
+    backend: BackendName = "local"
+    lane: Lane = "apache"
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+_UNKNOWN = Surroundings()
+
+
 class Header(Record, frozen=True, tag="case"):
     """The first line."""
 
@@ -54,6 +67,7 @@ class Header(Record, frozen=True, tag="case"):
     rules: int = 1
     """The number of the rules that the case was judged by; see checkers/rules.py."""
     fail_on_hazard: bool = False
+    ran_on: Surroundings = _UNKNOWN
 
 
 class End(Record, frozen=True, tag="end"):
@@ -80,22 +94,35 @@ _decode_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial
 class HistoryWriter:
     """Writes a history; usable from several threads. A context manager."""
 
-    def __init__(self, path: Path, case: Case, *, fail_on_hazard: bool = False) -> None:
-        """Raises BadInput, InfrastructureError: the file cannot be written; the disk is full."""
+    def __init__(
+        self,
+        path: Path,
+        case: Case,
+        ran_on: Surroundings = _UNKNOWN,
+        *,
+        part: int = 1,
+        fail_on_hazard: bool = False,
+    ) -> None:
+        """A new history; or, from part 2 on, one that a run goes on with. Raises BadInput, InfrastructureError: the
+        file cannot be written; the disk is full."""
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._path = path
         self._size = 0
         self._failure: HarnessError | None = None
         self._ended = False
+        self._part = part
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("xb", buffering=0)  # what is not written must not be tried again at the end
+            # What is not written must not be tried again at the end: no buffer.
+            self._stream = path.open("xb" if part == 1 else "r+b", buffering=0)
+            self._size = self._stream.seek(end_of_last_line(self._stream))
+            self._stream.truncate()
         except OSError as error:
             raise write_error(path, "the history", error) from error
+        header = Header(case=case.to_json(), version=VERSION, rules=RULES, fail_on_hazard=fail_on_hazard, ran_on=ran_on)
         try:
-            header = Header(case=case.to_json(), version=VERSION, rules=RULES, fail_on_hazard=fail_on_hazard)
-            self._write(_encode(header) + b"\n")
+            self._write(_encode(header if part == 1 else Forget()) + b"\n")
         except HarnessError:
             self._stream.close()
             raise
@@ -121,7 +148,7 @@ class HistoryWriter:
                 self._known.clear()
                 lines.append(_encode(Forget()))
             shared = functools.partial(self._shared, lines=lines)
-            whole = record if isinstance(record, Leftovers) else _with_answers(record, shared)
+            whole = record if isinstance(record, Leftovers) else _with_answers(replace(record, part=self._part), shared)
             lines.append(_encode(whole))
             self._write(b"".join(line + b"\n" for line in lines))
 
@@ -157,6 +184,19 @@ class HistoryWriter:
         self._size += len(text)
 
 
+def end_of_last_line(stream: BinaryIO) -> int:
+    """Where the last whole line ends: what stands behind it was cut short by a kill, and would join the next one."""
+    position = stream.seek(0, os.SEEK_END)
+    while position:
+        begin = max(0, position - _CHUNK)
+        stream.seek(begin)
+        newline = stream.read(position - begin).rfind(b"\n")
+        if newline >= 0:
+            return begin + newline + 1
+        position = begin
+    return 0
+
+
 def file_name(case: str) -> str:
     """The name of the history file of the case with this id."""
     return f"{case.replace('::', '.').replace('/', '_')}.jsonl"
@@ -182,6 +222,25 @@ def read_end(path: Path) -> End | None:
         return _decode_end(last[0])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: its last line is damaged: {error}") from error
+
+
+def is_begun(path: Path) -> bool:
+    """Is there a history with its first line? If not, what is left of that line is removed."""
+    try:
+        with path.open("rb") as stream:
+            if stream.readline().endswith(b"\n"):
+                return True
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    return False
+
+
+def read_surroundings(path: Path) -> Surroundings:
+    """What the case of a history ran on, as far as it says. Raises BadInput: as `read_case`."""
+    return _read_header(path).ran_on
 
 
 def read_case(path: Path) -> Case:

@@ -24,6 +24,12 @@ class CaseRecord(msgspec.Struct):
     versions: dict[str, str] = {}
     standing: Literal["confirmed", "candidate"] | None = None
 
+    @classmethod
+    def of_stored(cls, stored: StoredCase) -> CaseRecord:
+        """Where there is no result yet: what the history knows of it. Raises BadInput."""
+        on = stored.ran_on
+        return cls(stored.case.id, round(stored.seconds, 3), on.backend, on.lane, on.versions)
+
 
 class RunRecord(msgspec.Struct):
     """What a result says of a run that its histories do not."""
@@ -39,16 +45,16 @@ def regrade(directory: Path) -> RunResult:
     """The result of a stored run, by this version of the harness. Raises BadInput."""
     old = read_result(directory, RunRecord)
     finished = {case.case: case for case in old.cases} if (directory / RESULT_FILE).is_file() else {}
-    cases = list(_regraded(directory, finished))
+    cases = list(_regraded(directory, finished, complete=old.status == "complete"))
     return RunResult.of(old, schema_version=SCHEMA_VERSION, run=directory.name, cases=cases)
 
 
-def _regraded(directory: Path, old: dict[str, CaseRecord]) -> Iterator[CaseResult]:
+def _regraded(directory: Path, old: dict[str, CaseRecord], *, complete: bool) -> Iterator[CaseResult]:
     for path in histories(directory):
         stored = StoredCase(path)
         case, tally = stored.case, stored.tally()
         before = old.get(case.id)
-        known = before or CaseRecord(case=case.id)
+        known = before or CaseRecord.of_stored(stored)
         judged = case_result(
             case,
             tally,
@@ -56,7 +62,7 @@ def _regraded(directory: Path, old: dict[str, CaseRecord]) -> Iterator[CaseResul
             backend=known.backend,
             lane=known.lane,
             versions=known.versions,
-            stopped=before is None if stored.end is None else stored.end.how == "stopped",
+            stopped=stored.end.how == "stopped" if stored.end else before is None or not complete,
             fail_on_hazard=stored.fail_on_hazard,
             lost=stored.lost,
         )

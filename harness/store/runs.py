@@ -20,6 +20,7 @@ from harness.runtimes.limits import write_error
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"
 BENCH_FILE = "bench.json"
+BENCH_JOURNAL = "bench.jsonl"
 CASES = "cases"
 """The directory of a run's histories."""
 
@@ -59,7 +60,12 @@ def write_whole(path: Path, content: bytes, what: str) -> Path:
 
 def is_run(directory: Path) -> bool:
     """Did a run leave this directory?"""
-    return (directory / CASES).is_dir() or (directory / BENCH_FILE).is_file()
+    return (directory / CASES).is_dir() or is_bench(directory)
+
+
+def is_bench(directory: Path) -> bool:
+    """Did `harness bench` leave it?"""
+    return any((directory / name).is_file() for name in (BENCH_FILE, BENCH_JOURNAL))
 
 
 def stored_run(name: str, results: Path) -> Path:
@@ -113,7 +119,22 @@ class _BenchHead(msgspec.Struct):
     """What the list needs of bench.json."""
 
     status: str = "unfinished"
+    cycles: int = 0
     cells: list[_CellHead] = []
+
+
+class _JournalCell(msgspec.Struct):
+    name: str = ""
+
+
+class _JournalLine(msgspec.Struct):
+    """What the list needs of a line of a journal: of the plan its cells, of a cycle its cell and length."""
+
+    type: str = ""
+    cycles: int = 0
+    cells: list[_JournalCell] = []
+    cell: str = ""
+    cycle: _CycleHead | None = None
 
 
 class _Run(msgspec.Struct):
@@ -141,7 +162,7 @@ def stored_runs(results: Path) -> list[StoredRun]:
     """The runs of a results directory, the newest first."""
     directories = [path for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
     runs = [_listed(path) for path in directories if (path / CASES).is_dir()]
-    runs += [_listed_bench(path) for path in directories if (path / BENCH_FILE).is_file()]
+    runs += [_listed_bench(path) for path in directories if is_bench(path)]
     return sorted(runs, key=lambda run: (run.begin, run.name), reverse=True)
 
 
@@ -161,17 +182,36 @@ def _listed(directory: Path) -> StoredRun:
 
 
 def _listed_bench(directory: Path) -> StoredRun:
-    bench = read_result(directory, _BenchHead, [BENCH_FILE])
+    whole = (directory / BENCH_FILE).is_file()
+    bench = read_result(directory, _BenchHead, [BENCH_FILE]) if whole else _read_journal(directory)
+    made = sum(len(cell.cycles) for cell in bench.cells)
+    planned = max(made, bench.cycles * len(bench.cells))
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),
-        status=bench.status,
+        status=bench.status if bench.status == "complete" else f"interrupted after {made} of {planned} cycles",
         scenarios=tuple(dict.fromkeys(cell.scenario for cell in bench.cells)),
         cases=len(bench.cells),
         verdicts=Counter({"bench": len(bench.cells)}),
         unmet=0,
         seconds=sum(cycle.seconds for cell in bench.cells for cycle in cell.cycles),
     )
+
+
+def _read_journal(directory: Path) -> _BenchHead:
+    """What a bench run that was killed has; nothing of what is damaged."""
+    bench = _BenchHead()
+    cells: dict[str, _CellHead] = {}
+    damaged = contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError)
+    with damaged, (directory / BENCH_JOURNAL).open("rb") as stream:
+        for text in stream:
+            line = msgspec.json.decode(text, type=_JournalLine)
+            if line.type == "plan":
+                cells = {cell.name: _CellHead(cell.name.partition("::")[0]) for cell in line.cells}
+                bench = _BenchHead(cycles=line.cycles, cells=list(cells.values()))
+            elif line.cycle is not None:
+                cells[line.cell].cycles.append(line.cycle)
+    return bench
 
 
 def _begin(directory: Path) -> datetime.datetime:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.bench.records import read_bench
+from harness.bench.journal import read_bench
 from harness.bench.summary import rows
 
 pytestmark = pytest.mark.e2e

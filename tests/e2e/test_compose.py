@@ -17,7 +17,7 @@ import pytest
 import requests
 from test_cli import refused, trials_of, until, write
 
-from harness.bench.records import read_bench
+from harness.bench.journal import read_bench
 from harness.hosting.diagnosis import docker as doctor_row
 from harness.hosting.httpd import free_port
 from harness.hosting.stack import FILE

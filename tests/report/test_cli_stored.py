@@ -8,7 +8,7 @@ from build import CONTROLS, make_case, make_expectation, make_failing_trial, mak
 from click.testing import CliRunner
 from rich.console import Console
 
-from harness.bench.records import read_bench
+from harness.bench.journal import read_bench
 from harness.cli import main
 from harness.cli.output import keep_page
 from harness.store.regrade import regrade

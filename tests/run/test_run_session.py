@@ -7,10 +7,12 @@ import pytest
 from build import make_case, make_expectation
 from fakes import FakeBackend, FakeLocust
 
+from harness.cases.case import Case
 from harness.errors import InfrastructureError
 from harness.result import RunResult
 from harness.run import session as session_module
 from harness.run.session import Session, SilentWatcher
+from harness.store.regrade import regrade
 from harness.store.stored_case import StoredCase
 
 
@@ -70,7 +72,10 @@ def test_complete_run(run):
     ]
     assert {"python": "3.11.7"} == result.cases[0].versions
     plan = msgspec.json.decode((run.session.directory / "run.json").read_bytes())
-    assert [{"case": case.id, "seed": 7, "trials": 2} for case in cases] == plan["cases"]
+    assert [(case.id, 7, 2) for case in cases] == [
+        (case["case"], case["seed"], case["trials"]) for case in plan["cases"]
+    ]
+    assert cases == [Case.from_json(case["fields"]) for case in plan["cases"]]
     assert (run.session.run, run.session.environment) == (plan["run"], plan["environment"])
     assert [2, 2] == [StoredCase(run.session.history_path(case)).tally().trials for case in cases]
     assert 2 == len(run.backend.hosts)
@@ -137,7 +142,13 @@ def test_interrupt(run, name, trials):
         result.status,
         [(case.verdict, case.trials) for case in result.cases],
     )
-    assert f"stopped after {trials} trials" == result.cases[0].reason
+    (case,) = result.cases
+    assert f"stopped after {trials} of 2 trials: too few effective trials ({trials}) to judge by" == case.reason
+    assert (True, False) == (case.stopped, case.met)
+    assert [case] == [
+        msgspec.structs.replace(again, duration_s=case.duration_s, versions=case.versions)
+        for again in regrade(run.session.directory).cases
+    ]
 
 
 def test_interrupt_between_cases(run, monkeypatch):
