@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pydantic
 
+from harness.cases.redaction import withheld
 from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds
 from harness.cases.toml import StrictModel
 from harness.records import MAX_BODY, Mode, Mpm, Request, RestartMethod, Schedule
@@ -63,8 +64,16 @@ class Case(StrictModel):
         return msgspec.convert(value, tuple[Request, ...]) if isinstance(value, list) else value
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that `from_json` reads."""
-        return self.model_dump(mode="json", fallback=msgspec.to_builtins)
+        """Plain data to be stored, which `from_json` reads; without what looks like a secret (see withheld.py)."""
+        storable = self.model_copy(
+            update={
+                "environment": withheld(self.environment),
+                "requests": tuple(
+                    msgspec.structs.replace(request, headers=withheld(request.headers)) for request in self.requests
+                ),
+            }
+        )
+        return storable.model_dump(mode="json", fallback=msgspec.to_builtins)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Case:

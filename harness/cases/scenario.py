@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field, model_validator
 
+from harness.cases.redaction import is_secret_name
 from harness.cases.target import check_body, check_method, check_not_own, parse_target
 from harness.cases.toml import StrictModel, parse_toml
 from harness.errors import BadInput, nearest
@@ -50,7 +51,8 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
         if not _HEADER.fullmatch(name):
             raise ValueError(f"header {name!r}: a name has letters, digits and '-' only")
         if not value.isprintable() or not value.isascii():
-            raise ValueError(f"header {name}: its value {value[:40]!r} has characters other than printable ASCII")
+            shown = "" if is_secret_name(name) else f" {value[:40]!r}"
+            raise ValueError(f"header {name}: its value{shown} has characters other than printable ASCII")
     return headers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.cases.redaction import brief, is_digested
 from harness.checkers.coldness import is_cold
 from harness.checkers.findings import Finding
 from harness.checkers.yardstick import Yardstick
@@ -45,6 +46,8 @@ def changed_state(trial: Trial, yardstick: Yardstick) -> Iterable[Finding]:
                     f"{name} is {_cut(value)} after the stampede, "
                     f"but {_cut(expected)} after one request at a time; the process answers all the same"
                 )
+            if is_digested(value) or is_digested(expected):
+                summary += " (digests: what looks like a secret is not stored)"
             yield Finding(
                 outcome="duplicate-init" if more else "wrong-state",
                 race_class="duplicate-init" if more else "wrong-state",
@@ -69,5 +72,5 @@ def _incomplete(yardstick: Yardstick) -> str:
 
 
 def _cut(value: object) -> str:
-    text = str(value)
+    text = brief(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"

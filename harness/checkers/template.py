@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.cases.redaction import TOKEN
 from harness.checkers.alignment import Gap, gaps
 
-# A token ends where markup or white space does, so that a token such as a date or a CSRF secret is masked whole
-# and not only the characters in which two of them happen to differ.
-_TOKEN = re.compile(r"[^\s<>\"'&=;,]+|.", re.DOTALL)
 # A mask stands for a text of up to this many times the longest seen in its place: a date or a token grows a little, an
 # error page in its place is far longer. It stands for nothing at all only where a sample had nothing there, and for
 # white space and markup only where a sample had some.
@@ -52,8 +50,8 @@ class Template:
     def of(cls, samples: Sequence[str]) -> Template:
         """The first sample, with a mask wherever another one differs from it."""
         first, *others = dict.fromkeys(samples)
-        tokens = _TOKEN.findall(first)
-        split = [_TOKEN.findall(other) for other in others]
+        tokens = TOKEN.findall(first)
+        split = [TOKEN.findall(other) for other in others]
         differences = [gaps(tokens, other) for other in split]
         regions = _regions([gap for of_sample in differences for gap in of_sample])
         seen = [["".join(tokens[begin:end])] for begin, end in regions]
@@ -121,7 +119,7 @@ def _after(text: str, places: Sequence[int], mask: Mask, following: str, *, to_t
 
 def _likely(text: str, place: int, mask: Mask) -> int:
     """Where the text behind a mask most likely begins, although it is not as it should be: a token later."""
-    token = _TOKEN.match(text, place)
+    token = TOKEN.match(text, place)
     at = token.end() if token and mask.longest > 1 else place
     return min(at, place + mask.longest)
 

@@ -33,6 +33,8 @@ results = click.option(
 parallel = click.option(
     "--parallel", "--flights", "parallel", type=click.IntRange(1, 64), help="trials at a time (default: one per core)"
 )
+variables = click.option("--env", "variables", multiple=True, help="NAME=VALUE in the server's environment; repeatable")
+headers = click.option("--header", "headers", multiple=True, help="'Name: value', sent with each request; repeatable")
 full = click.option("--full", is_flag=True, help="run all trials of an expected race too, to measure its rate")
 
 

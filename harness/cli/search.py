@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,8 @@ from typing import Literal
 import click
 
 from harness.cases.case import Case
+from harness.cases.script import parse_pairs
+from harness.cases.withheld import restored
 from harness.cli import options
 from harness.cli.output import keep_page
 from harness.cli.trials import path_text
@@ -120,17 +123,33 @@ def _explore(session: Session, case: Case, known: Runtimes, watcher: Watcher, *,
 @click.option(
     "--minimise/--no-minimise", default=True, show_default=True, help="look for the smallest case that still fails"
 )
+@options.headers
+@options.variables
 @options.runtimes
 @options.backend
 @options.results
 def replay(
-    trial: str, case_pattern: str, trials: int, minimise: bool, runtimes: Path | None, backend: Choice, results: Path
+    trial: str,
+    case_pattern: str,
+    trials: int,
+    minimise: bool,
+    headers: tuple[str, ...],
+    variables: tuple[str, ...],
+    runtimes: Path | None,
+    backend: Choice,
+    results: Path,
 ) -> None:
-    """Repeat a bad trial by its seed, and report how often it fails."""
+    """Repeat a bad trial by its seed, and report how often it fails.
+
+    Environment variables and headers that look like secrets are not stored: give them again (--env, --header).
+    """
     run_name, separator, number = trial.rpartition("#")
     if not separator or not number.isdigit():
         raise BadInput(f"{trial!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
     target = look_up(stored_run(run_name, results), int(number), case_pattern)
+    environment = parse_pairs(variables, "=", "--env", "NAME=VALUE")
+    sent = parse_pairs(headers, ":", "--header", "Name: value")
+    target = dataclasses.replace(target, case=restored(target.case, environment, sent))
     declared = declared_runtimes(runtimes)
     hosts = choose_for(backend, declared, say)
     disturbed = f", threads disturbed: {target.strategy}, seed {target.seed}" if target.strategy else ""

@@ -109,8 +109,8 @@ def corpus(
     "--path", "paths", multiple=True, default=["/"], show_default=True, help="'/', or 'POST /login/ BODY'; repeatable"
 )
 @click.option("--host", help="the Host header to send")
-@click.option("--header", "headers", multiple=True, help="'Name: value', sent with each request; repeatable")
-@click.option("--env", "variables", multiple=True, help="NAME=VALUE in the server's environment; repeatable")
+@options.headers
+@options.variables
 @click.option("--application-group", default="%{GLOBAL}", show_default=True, help="mod_wsgi's application group")
 @click.option("--apache-conf", type=options.PATH, help="a file of Apache directives to include")
 @click.option(

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from harness.cases import redaction
 from harness.hosting import untrusted
 from harness.inside.probe import CHUNK, LOST
 from harness.records import Inside, Mishap, ProcessId, Span, Testimony
@@ -95,8 +96,8 @@ def parse(chunks: Iterable[bytes], process: ProcessId, since: float = 0.0, lost:
                 thread=thread,
                 at=at + shift,
                 request=request,
-                error=error,
-                traceback=trace,
+                error=redaction.passage(error),
+                traceback=redaction.passage(trace),
                 witness=witnesses.pop(request, None),
             )
             for at, thread, request, error, trace in mishaps

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cases import redaction
 from harness.hosting import untrusted
 from harness.records import ProcessId, State, ThreadStack
 
@@ -22,13 +23,20 @@ POLL_SECONDS = 0.002
 
 
 class StateReport(msgspec.Struct):
-    """A process's state as the process reports it."""
+    """A process's state as the process reports it, with its secrets."""
 
     state: dict[str, str | int]
     failed: list[str]
 
     def of(self, process: ProcessId) -> State:
-        return State(process=process, entries=dict(self.state), failed=tuple(self.failed))
+        """The state as it may be stored."""
+        entries: dict[str, str | int | None] = {name: self._entry(name, value) for name, value in self.state.items()}
+        return State(process=process, entries=entries, failed=tuple(map(redaction.passage, self.failed)))
+
+    def _entry(self, name: str, value: str | int) -> str | int:
+        if isinstance(value, int):  # a count of the site's own
+            return value
+        return redaction.passage(value) if value in self.failed else redaction.entry(name, value)
 
 
 def ask(recording: Path, question: str, owner: int | None = None) -> bytes | None:
@@ -75,7 +83,13 @@ def stacks(recording: Path, process: ProcessId, owner: int | None = None) -> tup
         threads = msgspec.json.decode(text, type=list[ThreadStack])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    return tuple(msgspec.structs.replace(thread, process=process) for thread in threads)
+    return tuple(storable(thread, process) for thread in threads)
+
+
+def storable(stack: ThreadStack, process: ProcessId) -> ThreadStack:
+    """The stack of a thread of this process, without what is plainly a secret in a line of its source."""
+    frames = (msgspec.structs.replace(frame, source=redaction.passage(frame.source)) for frame in stack.frames)
+    return msgspec.structs.replace(stack, process=process, frames=tuple(frames))
 
 
 def state(recording: Path, process: ProcessId, owner: int | None = None) -> State:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness import proc
+from harness.cases import redaction
 from harness.cases.case import Case
 from harness.hosting import events, listener, untrusted
 from harness.hosting.capacity import free_bytes
@@ -167,7 +168,7 @@ class Server(Observer):
             self._log_offset += len(gained)
             *lines, self._log_rest = (self._log_rest + gained).split(b"\n")
             for raw in lines:
-                line = raw.decode("utf-8", "replace")
+                line = redaction.passage(raw.decode("utf-8", "replace"))
                 self._tail.append(line)
                 if match := _LOG_LINE.match(line):
                     pid = int(match[1])

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from harness.cases import redaction
 from harness.load.wire import CONNECT_SECONDS, Exchange, request_bytes
 from harness.records import MAX_BODY, Answer, Failure, ProcessId, Request
 
@@ -69,6 +70,7 @@ def answer_of(result: RequestResult, user: int, request: int) -> Answer:
     """A worker's result as an answer; which process gave it is taken from the probe's headers."""
     headers = dict(result.headers)
     process, count = proof_of(headers)
+    headers = {name: redaction.header(name, value) for name, value in headers.items()}
     return Answer.of(result, user=user, request=request, process=process, count=count, headers=headers)
 
 

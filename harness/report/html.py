@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.advice import Advice, advise
+from harness.cases import withheld
 from harness.records import OutcomeName, Trial
 from harness.report.headline import headline
 from harness.report.page import FILE, render_page, write_page
@@ -59,6 +60,8 @@ class Section:
     figures: tuple[Figure, ...]
     declarations: tuple[Declaration, ...]
     advice: tuple[Advice, ...]
+    secrets: str
+    """The options that a replay needs, because what they gave is not stored; with a space before them."""
     left_out: bool
     """It has a timeline for which the page has no room."""
 
@@ -110,6 +113,7 @@ def _sections(directory: Path, result: RunResult, trial: int | None) -> list[Sec
                 figures=tuple(fitting),
                 declarations=_declarations(stored, case) if stored is not None else (),
                 advice=advise(case, paths),
+                secrets=f" {withheld.options(stored.case)}".rstrip() if stored else "",
                 left_out=len(fitting) < len(figures),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -222,6 +223,7 @@ class Replayer:
         else:
             explore_one(session, case, self.runtime_of(case.runtime), SilentWatcher(), like or by_seed(target))
         attempt = attempted(StoredCase(session.history_path(case)), target.race_class)
+        attempt = dataclasses.replace(attempt, case=case)  # the stored one lacks what is not stored
         followed = "" if attempt.followed is None else f", {attempt.followed:.1%} of its steps followed"
         self.say(f"{attempt} with {how or describe_size(case)}{followed}")
         return attempt

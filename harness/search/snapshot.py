@@ -258,7 +258,7 @@ class SnapshotProcess:
             processes=(WatchedProcess(process=process, fresh=True, idle=report.idle),),
             inside=(inside,) if inside else (),
             states=(report.states.of(process),) if report.states else (),
-            stacks=tuple(msgspec.structs.replace(stack, process=process) for stack in report.stacks),
+            stacks=tuple(listener.storable(stack, process) for stack in report.stacks),
         )
 
 
