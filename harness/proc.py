@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -121,3 +122,20 @@ def server_user() -> tuple[str, str]:
         with contextlib.suppress(KeyError):
             return name, grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
     raise InfrastructureError("run as root, but there is no unprivileged user www-data, apache, daemon or nobody")
+
+
+def server_uid() -> int:
+    """The number of the user that runs a site's code. Raises InfrastructureError."""
+    user, _ = server_user()
+    return pwd.getpwnam(user).pw_uid if user else os.geteuid()
+
+
+def search_path() -> str:
+    """PATH without its entries that depend on the working directory, where anybody's programs may lie."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if entry.startswith("/"))
+
+
+def program(name: str) -> str | None:
+    """The program of that name on PATH; None if there is none."""
+    return shutil.which(name, path=search_path())

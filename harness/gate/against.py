@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
 
+from harness import proc
 from harness.cases.case import Case
 from harness.cases.site import site_directory
 from harness.errors import BadInput, nearest
@@ -56,7 +58,12 @@ def _at_revision(case: Case, revision: str, directory: Path) -> tuple[Path, Path
 def _git(directory: Path, *arguments: str) -> bytes | None:
     """Standard output of git; None where it fails. Raises BadInput where there is no git."""
     try:
-        done = subprocess.run(["git", "-C", directory, *arguments], capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", directory, *arguments],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PATH": proc.search_path()},
+        )
     except FileNotFoundError as error:
         raise BadInput("--against needs git to find a revision: apt install git") from error
     return done.stdout if done.returncode == 0 else None

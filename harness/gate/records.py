@@ -83,7 +83,9 @@ def baseline_path(name: str, results: Path) -> Path:
 def write_baseline(baseline: Baseline, results: Path) -> Path:
     """Store a baseline, whole or not at all: its path. Raises BadInput."""
     path = baseline_path(baseline.name, results)
-    return write_whole(path, msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n", "the baseline")
+    return write_whole(
+        path, msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n", "the baseline", shared=True
+    )
 
 
 def read_baseline(name: str, results: Path) -> Baseline:

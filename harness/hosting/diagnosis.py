@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from harness import proc
 from harness.errors import HarnessError
 from harness.hosting import stack
 from harness.hosting.installed import installed_httpd
@@ -52,7 +52,7 @@ def compiler() -> Diagnosis:
         own = installed_httpd().httpd is None
     except HarnessError:
         own = False
-    if own and not shutil.which("make"):
+    if own and not proc.program("make"):
         return Diagnosis("C compiler", f"{path}, no make", f"{install_command('make')}: httpd is built with it")
     return Diagnosis("C compiler", path)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import proc
 from harness.errors import MissingRuntime
 from harness.runtimes.packages import install_command, system_name
 
@@ -55,7 +56,7 @@ def installed_httpd() -> Search:
 
     $APXS names another apxs; set but empty, it asks for the httpd that mod_wsgi-standalone builds. Raises
     MissingRuntime: the apxs that $APXS names cannot be used."""
-    return _search(os.environ.get("APXS"), os.environ.get("PATH", os.defpath))
+    return _search(os.environ.get("APXS"), proc.search_path())
 
 
 @functools.cache

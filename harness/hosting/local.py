@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,7 +94,7 @@ class LocalHost(ApacheHost):
         make_events_directory(directory)
         environment = self.runtime.environment_for(self.case, self._user)
         server = Httpd(self._tree, self.runtime.httpd, directory, groups, environment, self.case.script_path)
-        server.owner = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
+        server.owner = proc.server_uid()
         host, port = server.address
         text = render(
             self.case,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import docker
 import docker.errors
 import msgspec
 
+from harness import proc
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting.service import MOUNTED, POLL_SECONDS, PYTHON, Service
 from harness.records import Mode
@@ -140,7 +140,7 @@ def _compose(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
             errors="replace",
             timeout=START_SECONDS,
             check=False,
-            env={**os.environ, "COMPOSE_PROGRESS": "plain"},
+            env={**os.environ, "COMPOSE_PROGRESS": "plain", "PATH": proc.search_path()},
         )
     except subprocess.TimeoutExpired as error:
         raise InfrastructureError(f"`docker compose {arguments[0]}` took over {START_SECONDS:.0f} s") from error
@@ -153,9 +153,11 @@ def engine() -> str:
 
 def check_compose() -> str:
     """The version of Compose. Raises InfrastructureError: there is no Compose v2."""
-    if shutil.which("docker") is None:
+    if proc.program("docker") is None:
         raise InfrastructureError("there is no `docker` command: install Docker Engine with Compose v2")
-    done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)
+    command = ["docker", "compose", "version", "--short"]
+    environment = {**os.environ, "PATH": proc.search_path()}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise InfrastructureError(
             "there is no `docker compose` (v2): install Docker's compose plugin (Debian: docker-compose 2 or newer)"
@@ -168,7 +170,7 @@ def connect() -> docker.DockerClient:
     try:
         return docker.from_env()
     except docker.errors.DockerException as error:
-        if shutil.which("docker") is None and "DOCKER_HOST" not in os.environ:
+        if proc.program("docker") is None and "DOCKER_HOST" not in os.environ:
             raise InfrastructureError("there is no Docker on this machine") from error
         if "Permission denied" in str(error):
             raise InfrastructureError("the Docker daemon refuses access: are you in the group docker?") from error

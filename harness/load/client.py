@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -79,7 +80,8 @@ class LocustClient:
 
     def __enter__(self) -> Self:
         try:
-            log = self._log.open("wb")
+            # For its user alone, as all that a run leaves.
+            log = open(self._log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600))
         except OSError as error:
             raise write_error(self._log, "Locust's log", error) from error
         ours, theirs = socket.socketpair()

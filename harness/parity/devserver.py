@@ -13,6 +13,7 @@ from harness.hosting.httpd import free_port
 from harness.hosting.interruption import Shield
 from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.load.exchange import RequestResult, exchange, headers_of
+from harness.proc import server_user
 from harness.records import UNENDED, Request
 
 # Django 1.1 on Python 2.7 listens within seconds even on a busy machine; a site may do as much again many times over.
@@ -43,7 +44,11 @@ class DevelopmentServer:
         self._tree.__enter__()
         try:
             self._process = self._tree.start(
-                [*self._command, f"{host}:{port}"], self._log, self._environment, directory=self._directory
+                [*self._command, f"{host}:{port}"],
+                self._log,
+                self._environment,
+                directory=self._directory,
+                user=server_user()[0],  # it runs the site's code, as the server does
             )
         except BaseException:
             self._tree.__exit__()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import proc
 from harness.cases.case import Case
 from harness.cases.scenario import load_scenario
 from harness.cases.script import script_case
@@ -24,7 +25,7 @@ from harness.hosting.untrusted import make_events_directory, make_private_direct
 from harness.load.exchange import exchange, headers_of
 from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
-from harness.parity.observation import Observation, read_events
+from harness.parity.observation import Observation, read_events, recordings
 from harness.parity.places import Places
 from harness.parity.references import module_names, references, sources
 from harness.records import LogLine, Mode
@@ -114,9 +115,8 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
     """A directory with a recorder for each of the two."""
     directory = make_private_directory()
     try:
-        (directory / "dev" / "events").mkdir(parents=True)
-        make_events_directory(directory / "wsgi")
         for name in ("dev", "wsgi"):
+            make_events_directory(directory / name)
             shutil.copyfile(RECORDER, directory / name / "sitecustomize.py")
             (directory / name / "plan.json").write_text(json.dumps(plan))
         yield directory
@@ -127,9 +127,7 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
 def _development_server(
     places: Places, case: Case, runtime: ServerRuntime, recorder: Path, timeout: float
 ) -> Observation:
-    environment = runtime.environment_for(case)
-    # It has its own bytecode directory: files of this user would be in the way of the server's user.
-    environment["PYTHONPYCACHEPREFIX"] = f"{runtime.bytecode}-dev"
+    environment = runtime.environment_for(case, proc.server_user()[0])
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
@@ -167,11 +165,11 @@ def _log(host: LocalHost) -> str:
 
 
 def _await_snapshot(events: Path, status: int | None) -> Observation:
-    has_begun = any('"event": "request"' in path.read_text() for path in events.glob("*.jsonl"))
+    has_begun = any(b'"event": "request"' in text for text in recordings(events, proc.server_uid()))
     deadline = time.monotonic() + (SNAPSHOT_SECONDS if has_begun else NO_REQUEST_SECONDS)
     while True:
         try:
-            observation = Observation(read_events(events), status)
+            observation = Observation(read_events(events, proc.server_uid()), status)
         except msgspec.DecodeError as error:
             raise InfrastructureError(f"the recording in {events} cannot be read: {error}") from error
         if observation.answered or time.monotonic() > deadline:

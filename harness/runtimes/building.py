@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +19,10 @@ from typing import TextIO
 
 from packaging.requirements import Requirement
 
+from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
+from harness.runtimes.bytecode import bytecode_directory
 from harness.runtimes.interpreters import Interpreter, barring_directory, describe
 from harness.runtimes.packages import find_compiler, install_command, system_name
 from harness.runtimes.steps import Build, Progress, Say, elapsed
@@ -28,6 +31,8 @@ from harness.runtimes.steps import Build, Progress, Say, elapsed
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 # How often a build that another process is making is looked at.
 LOCK_SECONDS = 0.2
+# What the cache keeps: places whose programs are run.
+KEPT = ("interpreters", "runtimes", "tools")
 # The last release that makes environments of Python 2.7, which has no venv module.
 VIRTUALENV = "virtualenv==20.15.1"
 
@@ -42,6 +47,7 @@ class Runtime:
     reads: tuple[Path, ...]
     """Directories that the server's processes must be able to read."""
     bytecode: Path
+    """Begins the names of the directories of its sites' bytecode."""
     environment: dict[str, str]
     versions: dict[str, str]
 
@@ -49,10 +55,8 @@ class Runtime:
         """The environment of a process that runs a site as `user` (empty: as this process)."""
         # The unprivileged server user can seldom write beside the sources. With a bytecode cache of the harness's own
         # no cold start compiles the site again, and the user's tree stays as it was.
-        self.bytecode.mkdir(parents=True, exist_ok=True)
-        if user:
-            shutil.chown(self.bytecode, user)
-        own = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(self.bytecode)}
+        bytecode = bytecode_directory(self.bytecode.parent, self.bytecode.name, case.site_dir, user)
+        own = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(bytecode)}
         return {**own, **self.environment, **case.environment}
 
 
@@ -81,7 +85,7 @@ class Tools:
 
     def check(self) -> None:
         """Raises MissingRuntime: what compiles is not on this machine; the message says how to get it."""
-        known = {"compiler": ("a C compiler (cc or gcc)", find_compiler()), "make": ("make", shutil.which("make"))}
+        known = {"compiler": ("a C compiler (cc or gcc)", find_compiler()), "make": ("make", proc.program("make"))}
         lacks = [need for need in self.needs if not known[need][1]]
         if lacks:
             what = " and no ".join(known[need][0].removeprefix("a ") for need in lacks)
@@ -95,16 +99,36 @@ NO_TOOLS = Tools("a package", None)
 
 
 def cache_directory() -> Path:
-    """The cache: $HARNESS_CACHE, or .harness in the current directory. Raises BadInput: it cannot be written."""
+    """The cache: $HARNESS_CACHE, or .harness in the current directory. Raises BadInput: it cannot be written, or others
+    could put programs there."""
     directory = Path(os.environ.get("HARNESS_CACHE") or ".harness").absolute()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for place in (directory, *(directory / name for name in KEPT)):
+            if place.exists():
+                check_owner(place)
         ignore = directory / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
     except OSError as error:
         raise BadInput(f"{directory}: the cache cannot be written: {error.strerror}; set HARNESS_CACHE") from error
     return directory
+
+
+def check_owner(directory: Path) -> None:
+    """Raises BadInput: another user than this one and root owns a directory, or every user may write there. Programs in
+    it would be run. OSError."""
+    info = directory.stat()
+    if info.st_uid not in (0, os.geteuid()):
+        raise BadInput(
+            f"{directory}: belongs to another user (number {info.st_uid}), and programs in it would be run as yours: "
+            f"set HARNESS_CACHE to a directory of your own"
+        )
+    if info.st_mode & stat.S_IWOTH:
+        raise BadInput(
+            f"{directory}: every user of this machine may write there, and programs in it would be run: delete it, or "
+            f"set HARNESS_CACHE to a directory of your own"
+        )
 
 
 def reachable(interpreter: Interpreter, cache: Path, report: Say) -> Interpreter:
@@ -140,6 +164,7 @@ def make_environment(
     identity = [interpreter.version, interpreter.base, [*requirements], tools.identity, str(borrowed or "")]
     home = cache / "runtimes" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{_key(json.dumps(identity))}"
     if (home / "complete").exists():
+        check_owner(home)
         return home
     tools.check()
     with _complete(home, report) as complete, _scratch(home) as places:
@@ -187,7 +212,7 @@ def _complete(directory: Path, report: Say = lambda _: None) -> Iterator[bool]:
     written."""
     marker = directory / "complete"
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with (directory.parent / f"{directory.name}.lock").open("w") as lock:
             _wait_for(lock, directory, report)
             complete = marker.exists()

@@ -95,7 +95,8 @@ def describe(executable: str) -> Interpreter | None:
 def clean_environment() -> dict[str, str]:
     """This process's environment without the variables that would mislead another interpreter."""
     dropped = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "DJANGO_SETTINGS_MODULE"}
-    return {key: value for key, value in os.environ.items() if key not in dropped}
+    kept = {key: value for key, value in os.environ.items() if key not in dropped}
+    return {**kept, "PATH": proc.search_path()}
 
 
 def interpreters(minor: str | None = None) -> Iterator[Interpreter]:
@@ -113,7 +114,7 @@ def interpreters(minor: str | None = None) -> Iterator[Interpreter]:
 
 def _candidates(minor: str | None) -> Iterator[Path]:
     name = re.compile("python" + (re.escape(minor) if minor else "[23][.][0-9]+") + "t?$")
-    for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin", "/usr/local/bin"]:
+    for directory in [*proc.search_path().split(os.pathsep), "/usr/bin", "/usr/local/bin"]:
         with contextlib.suppress(OSError):
             yield from sorted(path for path in Path(directory).iterdir() if name.match(path.name))
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"

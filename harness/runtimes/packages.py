@@ -143,7 +143,9 @@ def _names(manager: PackageManager, needs: tuple[str, ...], minor: str) -> str:
 def find_compiler() -> str | None:
     """The C compiler: what $CC names, or the usual names on PATH."""
     named = os.environ.get("CC", "").split()
-    return next(filter(None, map(shutil.which, [*named[:1], "cc", "gcc"])), None)
+    # Not what lies in the working directory, were it on PATH.
+    path = os.pathsep.join(entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry[:1] == "/")
+    return next(filter(None, (shutil.which(name, path=path) for name in [*named[:1], "cc", "gcc"])), None)
 
 
 def unsupported_system() -> str:

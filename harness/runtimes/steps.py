@@ -15,11 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from harness import proc
 from harness.errors import InfrastructureError, printable
 from harness.runtimes.interpreters import clean_environment
 
 # Of one command. mod_wsgi-standalone compiles all of httpd: 15 minutes on two slow cores, with nothing beside it.
 BUILD_SECONDS = 7200
+# Whatever the caller's is: what is built may be run by everybody, and changed by its user alone.
+BUILD_UMASK = 0o022
 # The end of a failing log that an error quotes: compilers and pip print the cause among their last lines.
 LOG_LINES = 12
 # Lines further up that say what was wrong: the first is the cause, the others mostly follow from it.
@@ -123,7 +126,7 @@ class Build:
 
     def step(self, *command: str, optional: bool = False) -> None:
         """Run a command. Raises InfrastructureError: it fails, and is not optional; the message has its last lines."""
-        if shutil.which(command[0]) is None:
+        if proc.program(command[0]) is None:
             raise InfrastructureError(f"`{command[0]}` cannot be run: {os.strerror(errno.ENOENT)}")
         try:
             code = self._run(command)
@@ -146,6 +149,7 @@ class Build:
                 stdout=output,
                 stderr=output,
                 cwd=self._log.parent,
+                umask=BUILD_UMASK,
                 env=self._environment,
                 start_new_session=True,
             )

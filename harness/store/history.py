@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 import msgspec
 import pydantic
@@ -24,6 +24,7 @@ from harness.checkers.rules import RULES
 from harness.errors import BadInput, HarnessError
 from harness.records import Answer, BackendName, Control, Lane, Leftovers, Record, Trial
 from harness.runtimes.limits import write_error
+from harness.store import private
 from harness.store.version1 import Control1, Trial1, converted_case
 
 _PREFIX = "sha256:"
@@ -114,9 +115,10 @@ class HistoryWriter:
         self._part = part
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # What is not written must not be tried again at the end: no buffer.
-            self._stream = path.open("xb" if part == 1 else "r+b", buffering=0)
-            self._size = self._stream.seek(end_of_last_line(self._stream))
+            # Unbuffered: what is not written must not be tried again at the end.
+            mode = "xb" if part == 1 else "r+b"
+            self._stream = open(path, mode, buffering=0, opener=private.opener)  # noqa: SIM115 - closed by __exit__
+            self._size = self._stream.seek(end_of_last_line(cast(BinaryIO, self._stream)))
             self._stream.truncate()
         except OSError as error:
             raise write_error(path, "the history", error) from error

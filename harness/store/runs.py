@@ -16,6 +16,7 @@ import msgspec
 from harness.errors import BadInput
 from harness.hosting.interruption import Shield
 from harness.runtimes.limits import write_error
+from harness.store import private
 
 PLAN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -33,23 +34,27 @@ def new_run_name() -> str:
 def make_run_directory(results: Path, inside: str = "") -> Path:
     """Make a directory for a new run in the results directory, with a directory `inside` it. Raises BadInput,
     InfrastructureError: the disk is full."""
-    directory = results / new_run_name()
     try:
-        (directory / inside).mkdir(parents=True)
-        directory.chmod(0o700)  # what a site said and held is for who ran it
+        private.prepare_results(results)
+        directory = private.make_new_directory(results, new_run_name)
+        if inside:
+            (directory / inside).mkdir(mode=0o700)
     except OSError as error:
-        raise write_error(directory, "results", error, "--results") from error
+        raise write_error(results, "results", error, "--results") from error
     return directory
 
 
-def write_whole(path: Path, content: bytes, what: str) -> Path:
-    """Write a file whole or not at all; returns its path. Raises BadInput, InfrastructureError, whose messages have
-    `what` as their subject: the place is wrong; the disk is full."""
+def write_whole(path: Path, content: bytes, what: str, *, shared: bool = False) -> Path:
+    """Write a file whole or not at all; returns its path. Its user alone may read it, unless it is to be `shared`.
+    Raises BadInput, InfrastructureError, whose messages have `what` as their subject: the place is wrong; the disk is
+    full."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with Shield():
-            temporary.write_bytes(content)
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") if shared else open(temporary, "xb", opener=private.opener) as stream:
+                stream.write(content)
             temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):  # half a file on a full disk helps nobody
