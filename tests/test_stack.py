@@ -7,12 +7,12 @@ import docker
 import docker.errors
 import pytest
 from build import make_case
-from docker.models.containers import Container
+from docker.models.containers import Container, ExecResult
 
 from harness.errors import BadInput, InfrastructureError, MissingRuntime
 from harness.hosting import diagnosis, service, stack
 from harness.hosting.backend import ComposeBackend, LocalBackend, choose
-from harness.hosting.service import ComposeServer, Service, share
+from harness.hosting.service import ComposeServer, Service, make_readable
 from harness.hosting.stack import Stack
 from harness.records import ProcessId
 from harness.runtimes.spec import RuntimeSpec
@@ -58,6 +58,7 @@ def make_container(
     made = Container(attrs=attributes)
     made.logs = lambda **_: logs
     made.reload = lambda: None
+    made.exec_run = lambda *_, **__: ExecResult(0, (b"33\n", b""))
     return made
 
 
@@ -388,7 +389,7 @@ class TestService:
         with pytest.raises(BadInput, match=r"site/pipe: cannot be copied for service daemon-default"):
             ComposeServer(held, [], held.mount / "x.wsgi").put_site(site)
 
-    def test_links_of_a_site(self, make_service, tmp_path, monkeypatch):
+    def test_links_of_a_site(self, make_service, tmp_path):
         """A link is copied as its target, wherever that is; dangling links and bytecode are left out."""
         site = tmp_path / "site"
         site.mkdir()
@@ -398,19 +399,18 @@ class TestService:
         (site / "old.pyc").touch()
         held = make_service()
         taken = ComposeServer(held, [], held.mount / "x.wsgi")
-        monkeypatch.setattr(type(held), "exec", lambda *_: "", raising=False)
         taken.put_site(site)
         assert {"shared.py": "shared = 1\n"} == {path.name: path.read_text() for path in taken.site.iterdir()}
 
-    def test_share_files(self, tmp_path):
-        """Private files become readable and directories writable; a program stays executable."""
+    def test_readable_files(self, tmp_path):
+        """Private files become readable, and none writable; a program stays executable."""
         (tmp_path / "below").mkdir(mode=0o700)
-        for name, mode in (("secret", 0o600), ("program", 0o700)):
+        for name, mode in (("secret", 0o600), ("program", 0o700), ("lax", 0o666)):
             (tmp_path / "below" / name).touch()
             (tmp_path / "below" / name).chmod(mode)
-        share(tmp_path / "below")
+        make_readable(tmp_path / "below")
         modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
-        assert {"below": "0o777", "secret": "0o644", "program": "0o744"} == modes
+        assert {"below": "0o755", "secret": "0o644", "program": "0o744", "lax": "0o644"} == modes
 
 
 def _raise(text):

@@ -17,7 +17,8 @@ from harness.hosting.apache import ApacheHost
 from harness.hosting.config import render
 from harness.hosting.programs import PROGRAMS
 from harness.hosting.server import Server
-from harness.hosting.service import MOUNTED, PYTHON, ComposeServer, Service, share
+from harness.hosting.service import MOUNTED, PYTHON, ComposeServer, Service
+from harness.hosting.untrusted import let_server_read
 from harness.records import Schedule
 from harness.runtimes.compiling import CHECK_SYNTAX, COMPILE
 
@@ -73,11 +74,10 @@ class ComposeHost(ApacheHost):
         if not self.case.black_box:
             for source in PROGRAMS:
                 shutil.copyfile(source, server.directory / source.name)
-            share(server.directory)
+                let_server_read(server.directory / source.name)
             output = service.exec(PYTHON, "-c", COMPILE, *(str(RUN / source.name) for source in PROGRAMS))
             compiled = msgspec.json.decode(output, type=dict[str, bytes])
             self._put_programs(server, compiled, MOUNTED / "site")
-            share(server.directory)
         text = render(
             self.case,
             self._parallel,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import marshal
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
 from harness.cases.case import Case
+from harness.hosting.untrusted import let_server_read
 
 INSIDE = Path(__file__).parent.parent / "inside"
 # Copied into a server's directory, compiled for its interpreter; harness/inside/boot.wsgi runs them.
@@ -21,13 +21,15 @@ def put_programs(
 ) -> None:
     """Copy what runs inside a server's processes into its directory; with a `plan`, threads are perturbed. The
     `invariant` is a function of the site, `module:function`, that tells its state."""
-    shutil.copyfile(INSIDE / "boot.wsgi", directory / "boot.wsgi")
+    files = {"boot.wsgi": (INSIDE / "boot.wsgi").read_bytes()}
+    files |= {f"{name}.marshal": code for name, code in compiled.items()}
     if invariant:
-        (directory / "invariant").write_text(invariant)
+        files["invariant"] = invariant.encode()
     if plan is not None:
-        (directory / "plan").write_bytes(marshal.dumps(plan, 2))  # a format that Python 2.7 and 3 can read
-    for name, code in compiled.items():
-        (directory / f"{name}.marshal").write_bytes(code)
+        files["plan"] = marshal.dumps(plan, 2)  # a format that Python 2.7 and 3 can read
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+        let_server_read(directory / name)
 
 
 def plan_of(case: Case, site: PurePath) -> dict[str, Any]:

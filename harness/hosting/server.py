@@ -31,6 +31,8 @@ MAX_TITLES = 1000
 MAX_LOGGING_PIDS = 200
 # A thread's piece of a recording has 64 KiB, and a process without room for it is killed where it writes.
 _MIN_FREE = 2**20
+# Far more than a thousand tracebacks take; a site that logs without end must not fill the memory.
+MAX_LOG_BYTES = 16 * 2**20
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
 
 
@@ -156,13 +158,17 @@ class Server(Observer):
 
     # -- log -----------------------------------------------------------------------------------------
 
+    @property
+    def log_file(self) -> Path:
+        return self.directory / "error.log"
+
     def read_log(self) -> None:
         """Read what was appended to the error log."""
         with self._log_lock:
             try:
-                with (self.directory / "error.log").open("rb") as stream:
+                with self.log_file.open("rb") as stream:
                     stream.seek(self._log_offset)
-                    gained = stream.read()
+                    gained = stream.read(MAX_LOG_BYTES)  # the rest is read the next time
             except FileNotFoundError:
                 return
             self._log_offset += len(gained)

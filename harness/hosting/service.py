@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shlex
+import os
 import shutil
 import socket
 import time
@@ -139,10 +139,16 @@ class Service:
             file.close()
         return file is None
 
-    def exec(self, *command: str) -> bytes:
-        """Run a command in the container, and return its output. Raises InfrastructureError: it fails."""
+    @property
+    def has_init(self) -> bool:
+        """Is its first process an init, whose child is httpd?"""
+        return bool(self.container.attrs.get("HostConfig", {}).get("Init"))
+
+    def exec(self, *command: str, user: str = "", privileged: bool = False) -> bytes:
+        """Run a command in the container, by default as its own user, and return its output. Raises
+        InfrastructureError: it fails."""
         with _docker_errors(self.name):
-            done: Any = self.container.exec_run(list(command), demux=True)
+            done: Any = self.container.exec_run(list(command), demux=True, user=user, privileged=privileged)
         out: bytes | None = done.output[0]
         err: bytes | None = done.output[1]
         if done.exit_code:
@@ -172,18 +178,20 @@ class ComposeServer(Server):
         self.site = self._mount / "site"
         self._lock: TextIO | None = None
         self._shell: Any = None
+        self._own_pid = 1
         self._main: ProcessId | None = None
+        self._httpd: ProcessId | None = None
         self._insides: dict[ProcessId, ProcessId] = {}
         self._outsides: dict[ProcessId, ProcessId] = {}
 
     @property
     def pid(self) -> int:
-        assert self._main is not None
-        return self._main.pid
+        assert self._httpd is not None
+        return self._httpd.pid
 
     @property
     def own_pid(self) -> int:
-        return 1
+        return self._own_pid
 
     # -- files ---------------------------------------------------------------------------------------
 
@@ -195,14 +203,28 @@ class ComposeServer(Server):
             raise self._end_error(f"has ended (exit code {self.service.state['ExitCode']})")
         try:
             self._empty()
-            (self.directory / "events").mkdir(parents=True)
-            (self.directory / "shared").touch()  # the container's user is another than this one: see inside/listener.py
-            share(self.directory)
-            self._mount.chmod(self._mount.stat().st_mode | 0o555)
+            self._let_in()
         except OSError as error:
             raise InfrastructureError(
                 f"{error.filename}: {error.strerror} (in the directory that is mounted into {self.service.name})"
             ) from error
+
+    def _let_in(self) -> None:
+        """Open the mounted directory to the container's user, and to nobody else on this machine: its group may enter,
+        and write into the events and the log alone."""
+        events, log = self.directory / "events", self.directory / "error.log"
+        self._mount.chmod(0o750)
+        events.mkdir(parents=True)
+        log.touch()
+        self.directory.chmod(0o755)
+        if os.geteuid():  # the container's user is another than this one: see inside/listener.py
+            (self.directory / "shared").touch()
+        group = self.service.exec("id", "-g").decode().strip()
+        # By root in the container: only it may give files to another group, and it knows which that is here.
+        inside = (MOUNTED, *(MOUNTED / path.relative_to(self._mount) for path in (events, log)))
+        self.service.exec("chgrp", group, *map(str, inside), user="0", privileged=True)
+        events.chmod(0o770)
+        log.chmod(0o660)
 
     def put_site(self, source: Path) -> None:
         """Copy a site here, and compile it, so that no cold start has to. Raises BadInput: a file cannot be copied."""
@@ -211,19 +233,21 @@ class ComposeServer(Server):
         except shutil.Error as error:
             path, _, why = error.args[0][0]
             raise BadInput(f"{path}: cannot be copied for service {self.service.name}: {why}") from error
-        share(self.site)
-        # The server's user makes the bytecode, and we delete it. A file that does not compile may never be imported.
-        self.service.exec("sh", "-c", f"umask 0; {PYTHON} -m compileall -q {MOUNTED}/site || true")
+        make_readable(self.site)
+        # As the user whose files these are here: the server's user could leave what another site then runs. A file that
+        # does not compile may never be imported.
+        site = str(MOUNTED / "site")
+        owner = self.service.exec("stat", "-c", "%u:%g", site).decode().strip()
+        self.service.exec("sh", "-c", f"{PYTHON} -m compileall -q {site} || true", user=owner)
 
     def configure(self, text: str, environment: Mapping[str, str]) -> None:
         """Write the files that `docker/serve` looks for."""
         conf = self._mount / "conf"
         conf.mkdir()
-        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
-        (conf / "environment").write_text("".join(lines))
+        variables = "".join(f"{name}={value}\0" for name, value in environment.items())
+        (conf / "environment").write_bytes(variables.encode())
         (conf / "httpd.conf").write_text(text)
-        for directory in (self.directory, conf):
-            share(directory)
+        make_readable(conf)
 
     def _empty(self) -> None:
         for name in FILES:
@@ -247,6 +271,18 @@ class ComposeServer(Server):
                 "the compose backend needs a Docker engine on this same Linux; --backend local needs none"
             )
         self._main = main
+        self._httpd = self._child_of_init(main) if self.service.has_init else main
+        self._own_pid = proc.namespace_pid(self._httpd.pid) or 1
+
+    def _child_of_init(self, init: ProcessId) -> ProcessId:
+        """The process that the container's init has started. Raises InfrastructureError: it has ended."""
+        deadline = time.monotonic() + NOTICE_SECONDS
+        while time.monotonic() < deadline and proc.alive(init):
+            for pid in proc.children(init.pid):
+                if (process := proc.identify(pid)) is not None:
+                    return process
+            time.sleep(POLL_SECONDS)
+        raise self._end_error("ended as soon as it was started")
 
     def stop(self) -> None:
         """Give the service back: it serves its own script again."""
@@ -281,7 +317,7 @@ class ComposeServer(Server):
         if case.restart == "container":
             self.start(case)
         else:
-            self._run_in_shell(f"kill -{'HUP' if case.restart == 'restart' else 'USR1'} 1")
+            self._run_in_shell(f"kill -{'HUP' if case.restart == 'restart' else 'USR1'} {self.own_pid}")
 
     def kill(self, process: ProcessId) -> None:
         if proc.alive(self._outside(process)):
@@ -334,10 +370,11 @@ def _ignored(directory: str, names: Sequence[str]) -> set[str]:
     return dangling | shutil.ignore_patterns("__pycache__", "*.pyc")(directory, list(names))
 
 
-def share(top: Path) -> None:
-    """Let the server's user read the files in a directory, and write new ones into it."""
+def make_readable(top: Path) -> None:
+    """Let the server's user read what is in a directory that this user alone has written, and change nothing."""
     for path in (top, *top.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o777 if path.is_dir() else 0o444))
+        mode = path.stat().st_mode & ~0o022
+        path.chmod(mode | (0o555 if path.is_dir() else 0o444))
 
 
 @contextlib.contextmanager

@@ -45,12 +45,21 @@ def let_server_in(directory: Path) -> Path:
 
 def make_events_directory(directory: Path) -> None:
     """The one place in a server's directory that the server's user may write to, and no other user may enter."""
+    if not directory.exists():
+        directory.mkdir()
+        directory.chmod(0o755)  # whatever the umask is: who may enter is decided above it
     events = directory / "events"
-    events.mkdir(parents=True)
+    events.mkdir()
     events.chmod(0o700)
     user, _ = proc.server_user()
     if user:
         shutil.chown(events, user)
+
+
+def let_server_read(*files: Path) -> None:
+    """Let the server's user read files of ours, whatever the umask is; the directory around them is closed."""
+    for path in files:
+        path.chmod(0o644)
 
 
 @contextlib.contextmanager

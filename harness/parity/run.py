@@ -21,7 +21,7 @@ from harness.errors import BadInput, HarnessError, InfrastructureError
 from harness.hosting.leftovers import remove
 from harness.hosting.local import LocalHost
 from harness.hosting.preparing import ServerRuntime, prepare, prepare_for_python
-from harness.hosting.untrusted import make_events_directory, make_private_directory
+from harness.hosting.untrusted import let_server_read, make_events_directory, make_private_directory
 from harness.load.exchange import exchange, headers_of
 from harness.parity.compare import ParityComparison, check_keys, compare
 from harness.parity.devserver import DevelopmentServer
@@ -119,6 +119,7 @@ def _recorders(plan: Mapping[str, object]) -> Iterator[Path]:
             make_events_directory(directory / name)
             shutil.copyfile(RECORDER, directory / name / "sitecustomize.py")
             (directory / name / "plan.json").write_text(json.dumps(plan))
+            let_server_read(directory / name / "sitecustomize.py", directory / name / "plan.json")
         yield directory
     finally:
         remove(directory)

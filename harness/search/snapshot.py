@@ -24,7 +24,7 @@ from harness.hosting.interruption import Shield
 from harness.hosting.leftovers import MEMORY, remove
 from harness.hosting.process_tree import ProcessTree, TreeProcess
 from harness.hosting.programs import INSIDE, PROGRAMS, plan_of, put_programs
-from harness.hosting.untrusted import make_events_directory, make_private_directory
+from harness.hosting.untrusted import let_server_read, make_events_directory, make_private_directory
 from harness.load.exchange import RequestResult, answer_of, headers_of
 from harness.load.wire import Cut, MalformedAnswer, decoded, header_fields, kept_headers, text_of
 from harness.records import (
@@ -108,6 +108,7 @@ class SnapshotProcess:
         make_events_directory(directory)
         put_programs(directory, compiled_by(self._runtime.python, PROGRAMS))
         shutil.copyfile(INSIDE / "snapshot.py", directory / "snapshot.py")
+        let_server_read(directory / "snapshot.py")
         user, _ = proc.server_user()
         orders, output = os.pipe(), os.pipe()
         try:
