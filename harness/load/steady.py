@@ -18,6 +18,7 @@ import functools
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from gevent.queue import Queue
 from locust import User, constant, task
 from locust.env import Environment
 
+from harness.load import local_rpc
 from harness.load.locustfile import Gate, Ticket
 from harness.load.orders import OrderSocket
 
@@ -38,7 +40,6 @@ START_SECONDS = 30.0
 WATCH_SECONDS = 0.2
 # How often it is checked whether all workers or users are there.
 POLL_SECONDS = 0.02
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass
@@ -149,10 +150,11 @@ def listen(environment: Any) -> None:
     environment.runner.register_message("abandon", lambda msg, **_: sender.abandon(msg.data["order"]))
 
 
-def be_worker(port: int) -> None:
-    """Be a Locust worker until the master is gone."""
+def be_worker(path: str) -> None:
+    """Be a Locust worker until the master is gone; `path` is that of the master's socket."""
+    local_rpc.use()
     environment = make_environment()
-    environment.create_worker_runner(LOOPBACK, port)
+    environment.create_worker_runner(path, 0)
     listen(environment)
     gevent.get_hub().threadpool.spawn(sys.stdin.read).get()  # the master holds the other end
     os._exit(0)
@@ -160,14 +162,18 @@ def be_worker(port: int) -> None:
 
 def start_workers(environment: Any, count: int) -> list[subprocess.Popen[bytes]]:
     """Become a Locust master, and start `count` workers. Raises RuntimeError: they do not connect."""
-    runner = environment.create_master_runner(LOOPBACK, 0)
-    command = [sys.executable, "-P", "-m", "harness.load.steady", "worker", str(runner.server.port)]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(count)]
-    deadline = time.monotonic() + START_SECONDS
-    while len(runner.clients) < count:
-        if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
-            raise RuntimeError(f"only {len(runner.clients)} of {count} Locust workers have connected")
-        gevent.sleep(POLL_SECONDS)
+    local_rpc.use()
+    # The socket is needed until all have connected.
+    with tempfile.TemporaryDirectory(prefix="harness-locust-") as directory:
+        path = f"{directory}/master"
+        runner = environment.create_master_runner(path, 0)
+        command = [sys.executable, "-P", "-m", "harness.load.steady", "worker", path]
+        workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(count)]
+        deadline = time.monotonic() + START_SECONDS
+        while len(runner.clients) < count:
+            if time.monotonic() > deadline or any(worker.poll() is not None for worker in workers):
+                raise RuntimeError(f"only {len(runner.clients)} of {count} Locust workers have connected")
+            gevent.sleep(POLL_SECONDS)
     return workers
 
 
@@ -191,7 +197,7 @@ def finish(workers: list[subprocess.Popen[bytes]]) -> None:
 
 def main() -> None:
     if sys.argv[1] == "worker":
-        be_worker(int(sys.argv[2]))
+        be_worker(sys.argv[2])
     descriptor, users, count = map(int, sys.argv[1:])
     orders = OrderSocket(descriptor)
     environment = make_environment()
