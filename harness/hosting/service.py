@@ -144,11 +144,11 @@ class Service:
         """Is its first process an init, whose child is httpd?"""
         return bool(self.container.attrs.get("HostConfig", {}).get("Init"))
 
-    def exec(self, *command: str, user: str = "", privileged: bool = False) -> bytes:
+    def exec(self, *command: str, user: str = "") -> bytes:
         """Run a command in the container, by default as its own user, and return its output. Raises
         InfrastructureError: it fails."""
         with _docker_errors(self.name):
-            done: Any = self.container.exec_run(list(command), demux=True, user=user, privileged=privileged)
+            done: Any = self.container.exec_run(list(command), demux=True, user=user)
         out: bytes | None = done.output[0]
         err: bytes | None = done.output[1]
         if done.exit_code:
@@ -220,9 +220,11 @@ class ComposeServer(Server):
         if os.geteuid():  # the container's user is another than this one: see inside/listener.py
             (self.directory / "shared").touch()
         group = self.service.exec("id", "-g").decode().strip()
-        # By root in the container: only it may give files to another group, and it knows which that is here.
-        inside = (MOUNTED, *(MOUNTED / path.relative_to(self._mount) for path in (events, log)))
-        self.service.exec("chgrp", group, *map(str, inside), user="0", privileged=True)
+        for path in (self._mount, events, log):
+            # Whoever owns a file may give it to a group that is its own: in the container, with that one for its group.
+            inside = str(MOUNTED / path.relative_to(self._mount))
+            owner = self.service.exec("stat", "-c", "%u", inside).decode().strip()
+            self.service.exec("chgrp", group, inside, user=f"{owner}:{group}")
         events.chmod(0o770)
         log.chmod(0o660)
 
