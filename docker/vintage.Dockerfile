@@ -13,14 +13,17 @@ ARG ARCHIVE
 RUN install-from "$MIRROR" "$ARCHIVE" -- apache2-dev gcc libc6-dev python2.7-dev python3-pip
 ARG DJANGO=1.1.4
 ARG MOD_WSGI=4.9.4
-ENV PIP_CONSTRAINT=/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY docker/vintage/constraints.txt /
-RUN python3 -m pip install -q virtualenv==20.15.1 \
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_REQUIRE_HASHES=1
+COPY docker/vintage/requirements.txt docker/vintage/virtualenv.txt docker/pinned /src/
+# setuptools and wheel are those that virtualenv brings along; Django 1.11 alone needs pytz.
+RUN case $DJANGO in 1.11.*) more=pytz==2022.7.1 ;; *) more= ;; esac \
+    && /src/pinned --only /src/requirements.txt "django==$DJANGO" >/src/django.txt \
+    && /src/pinned --only /src/requirements.txt "django==$DJANGO" "mod_wsgi==$MOD_WSGI" $more >/src/pinned.txt \
+    && python3 -m pip install -q -r /src/virtualenv.txt \
     && virtualenv -q --python=python2.7 /opt/runtime \
     && cd /tmp \
-    # pip 20.3 cannot download what a constraint names.
-    && env -u PIP_CONSTRAINT /opt/runtime/bin/pip download -q --no-deps --no-binary :all: "Django==$DJANGO" \
-    && /opt/runtime/bin/pip install -q "Django==$DJANGO" "mod_wsgi==$MOD_WSGI" \
+    && /opt/runtime/bin/pip download -q --no-deps --no-binary :all: -r /src/django.txt \
+    && /opt/runtime/bin/pip install -q --no-build-isolation -r /src/pinned.txt \
     # A wheel that pip builds from such an old sdist can lack what is not Python: translations, templates.
     && tar -xf Django-*.tar.gz \
     && cp -rn Django-*/django /opt/runtime/lib/python2.7/site-packages/ \
