@@ -178,8 +178,7 @@ def make_environment(
             log_of(home),
             {"ensurepip": install_command("venv", minor=interpreter.minor), **tools.hints},
             report=report,
-            # The cores are there to be used.
-            environment={"MAKEFLAGS": f"-j{os.cpu_count() or 1}", **places, **tools.environment},
+            environment={**places, **tools.environment},
         )
         build.step(*_environment_maker(cache, interpreter, build), str(home))
         # With the output of what it builds, which is how the user sees that a long build goes on.
