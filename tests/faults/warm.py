@@ -16,6 +16,10 @@ from pathlib import Path
 PROGRAM = r"""
 import atexit, json, os, signal, sys, tempfile, threading, traceback
 from harness.cli import main
+try:
+    import harness.cli.commands  # where the commands are imported only when one is called
+except ImportError:
+    pass
 
 def run(order):
     os.setsid()
@@ -30,7 +34,7 @@ def run(order):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 0
     try:
-        main(order["arguments"])
+        main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

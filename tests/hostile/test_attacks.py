@@ -152,7 +152,7 @@ def finish(process: subprocess.Popen[str], timeout: float = LONG) -> tuple[int, 
     return process.returncode, output
 
 
-def wait(condition: Callable[[], object], process: subprocess.Popen[str] | None = None, timeout: float = 60.0) -> None:
+def wait(condition: Callable[[], object], process: subprocess.Popen[str] | None = None, timeout: float = 150.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not come to it in time"
