@@ -113,7 +113,7 @@ class ProgressWatcher:
         # Cases that take turns differ in their schedule alone, which is the last part of the id.
         name = case.id if len(self._live) == 1 else case.id.rpartition("::")[0]
         self._progress.update(
-            self._task, description=f"{self._begun}/{self._cases} {escape(name.removesuffix('::natural'))}"
+            self._task, description=f"{self._begun}/{self._cases} {escape(printable(name.removesuffix('::natural')))}"
         )
 
     def case_goes_on(self, case: Case, tally: Tally) -> None:
@@ -176,7 +176,7 @@ def print_result(
             "yes" if case.met else "[bold red]NO[/]",
         )
     for skipped in result.skipped:
-        table.add_row(escape(skipped.case), "", "", "", "", "skipped", "", "")
+        table.add_row(escape(printable(skipped.case)), "", "", "", "", "skipped", "", "")
     console.print(table)
     for case in result.cases if cases is None else cases:
         for line in case_lines(case, evidence=evidence):

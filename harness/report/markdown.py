@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from harness.advice import advise
 from harness.bench.records import Bench
 from harness.bench.table import tables, warnings
+from harness.errors import printable
 from harness.report.headline import bench_headline, headline
 from harness.report.sentences import (
     by_gravity,
@@ -50,7 +51,7 @@ def render(result: RunResult) -> str:
     for case in notable[:MOST_STORIES]:
         lines += [*_details(case), ""]
     lines += [f"- skipped: {plain(skipped.case)}: {plain(skipped.reason)}" for skipped in result.skipped]
-    return "\n".join(lines).rstrip() + "\n"
+    return printable("\n".join(lines).rstrip() + "\n")  # it may go to a terminal or the log of a CI service
 
 
 def render_bench(bench: Bench) -> str:
@@ -62,7 +63,7 @@ def render_bench(bench: Bench) -> str:
         if table.rows:
             lines += [f"**{plain(table.title)}**", "", _cells(table.headings)]
             lines += [_cells(("---", *["---:"] * (len(table.headings) - 1)), raw=True), *map(_cells, table.rows), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return printable("\n".join(lines).rstrip() + "\n")  # it may go to a terminal or the log of a CI service
 
 
 def _cells(cells: Sequence[str], *, raw: bool = False) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.errors import printable
 from harness.gate.stored_runs import Change, summary
 from harness.report.console import print_plain
 from harness.result import CaseResult
@@ -24,9 +25,9 @@ def print_runs(console: Console, runs: Sequence[StoredRun]) -> None:
     for run in runs:
         met = run.cases - run.unmet
         table.add_row(
-            escape(run.name),
+            escape(printable(run.name)),
             f"{run.begin:%Y-%m-%d %H:%M}",
-            escape(", ".join(run.scenarios[:3]) + (", …" if len(run.scenarios) > 3 else "")),
+            escape(printable(", ".join(run.scenarios[:3]) + (", …" if len(run.scenarios) > 3 else ""))),
             str(run.cases),
             ", ".join(f"{name} {count}" for name, count in run.verdicts.most_common())
             if run.status == "complete"
@@ -45,7 +46,7 @@ def print_comparison(console: Console, changes: Sequence[Change], before: str, a
     for change in changes:
         colour = _COLOURS.get(change.judgement)
         table.add_row(
-            escape(change.case),
+            escape(printable(change.case)),
             change.before.verdict_text if change.before else "-",
             change.after.verdict_text if change.after else "-",
             f"{_bad(change.before)} -> {_bad(change.after)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from harness.errors import printable
 from harness.records import VerdictName
 from harness.result import CaseResult, FindingResult
 
@@ -22,7 +23,8 @@ def by_gravity(cases: Iterable[CaseResult]) -> list[CaseResult]:
 
 def case_name(case: CaseResult) -> str:
     """The scenario and the script, and the schedule where it is not the natural one."""
-    return f"{case.scenario} {case.script}" + ("" if case.schedule == "natural" else f" {case.schedule}")
+    name = f"{case.scenario} {case.script}" + ("" if case.schedule == "natural" else f" {case.schedule}")
+    return printable(name)
 
 
 def hosting_text(case: CaseResult) -> str:

@@ -3,10 +3,13 @@
 import io
 
 import pytest
+from build import CONTROLS, make_case, make_failing_trial, store_run
 from rich.console import Console
 
 from harness.errors import BadInput, printable
-from harness.report.console import print_plain
+from harness.report import markdown
+from harness.report.console import print_plain, print_result
+from harness.store.regrade import regrade
 
 pytestmark = pytest.mark.hostile
 
@@ -42,3 +45,17 @@ def test_console_prints_it_so():
     console = Console(file=io.StringIO(), width=80)
     print_plain(console, "::error::\x1b[31m [bold]")
     assert r": :error::\x1b[31m [bold]" == console.file.getvalue().strip()
+
+
+def test_reports(tmp_path):
+    """Names and errors of a site are not obeyed in the table, nor in Markdown, which CI services log."""
+    evil = "\u202ex\x1b[31m"
+    stored = (make_case(script=evil), *CONTROLS, make_failing_trial(error=f"ValueError: {evil}\n::error::owned"))
+    result = regrade(store_run(tmp_path, stored))
+    console = Console(file=io.StringIO(), width=200)
+    print_result(console, result)
+    for text in (console.file.getvalue(), markdown.render(result)):
+        assert r"\u202ex\x1b[31m" in text.replace("\\\\", "\\").replace(r"\[", "[")
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+        assert "\n::" not in text
