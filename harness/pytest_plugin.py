@@ -7,9 +7,11 @@ def test_my_site_starts_cold(harness_cold_start):
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import functools
 import os
+import re
 import sys
 import threading
 import traceback
@@ -23,8 +25,10 @@ import pytest
 from rich.console import Console
 
 from harness.cases.case import Case
+from harness.cases.scenario import MAX_TRIALS
 from harness.cases.script import AD_HOC, script_case
-from harness.errors import BadInput, HarnessError, MissingRuntime, printable
+from harness.cli.arguments import write_everything
+from harness.errors import BadInput, HarnessError, MissingRuntime, printable, quoted
 from harness.gate.items import ItemGate, gate_lines, write_gate_summary
 from harness.hosting import interruption, leftovers
 from harness.hosting.backend import Backend, LocalBackend, choose
@@ -36,7 +40,7 @@ from harness.report.html import write_html
 from harness.report.page import FILE
 from harness.result import SCHEMA_VERSION, CaseResult, RunResult, SkippedCase, encode
 from harness.run.collected import CollectedTests, WorkerRuns
-from harness.run.selection import select_cases
+from harness.run.selection import distinct, select_cases
 from harness.run.session import Session, SilentWatcher
 from harness.run.turns import in_turns
 from harness.runtimes.spec import RuntimeSpec, declared_runtimes
@@ -45,13 +49,22 @@ from harness.store.runs import RESULT_FILE, write_whole
 
 # Users of Locust for scripts of the fixture's, which are known only when the session is open: twice the default.
 SPARE_USERS = 30
+# As the command line has it: each trial at a time has an interpreter of its own.
+MAX_PARALLEL = 64
 PROPERTY = "harness_case"
 """Of a test item: its result as JSON, which reaches the summary from a worker of pytest-xdist too."""
 
 
+def count(text: str, most: int = MAX_TRIALS) -> int:
+    """A whole number from 1. Raises argparse.ArgumentTypeError: it is none."""
+    if not re.fullmatch("[0-9]{1,9}", text.strip()) or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{quoted(text)}: expected a whole number from 1 to {most}")
+    return int(text)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "cold-restart stress tests")
-    group.addoption("--harness-trials", type=int, metavar="N", help="cold starts per case, instead of the file's")
+    group.addoption("--harness-trials", type=count, metavar="N", help="cold starts per case, instead of the file's")
     group.addoption("--harness-runtime", metavar="NAME", help="run every scenario on this runtime")
     group.addoption("--harness-runtimes", type=Path, metavar="FILE", help="a TOML file with runtimes of your own")
     group.addoption(
@@ -73,7 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-parallel",
         "--harness-flights",
         dest="harness_parallel",
-        type=int,
+        type=functools.partial(count, most=MAX_PARALLEL),
         metavar="N",
         help="trials at a time (default: one per core)",
     )
@@ -106,7 +119,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if _has_scenarios(config):
         harness.obey_signals()
     try:
-        _ = harness.gate  # a missing baseline must not cost minutes
+        _ = harness.trials_at_most, harness.gate  # a missing baseline must not cost minutes
+        _has_scenarios(config)
     except BadInput as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -118,7 +132,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _has_scenarios(config: pytest.Config) -> bool:
-    return any(any(config.rootpath.glob(pattern)) for pattern in config.getini("harness_scenarios"))
+    """Raises pytest.UsageError: one of the patterns is none."""
+    for pattern in config.getini("harness_scenarios"):
+        try:
+            if any(config.rootpath.glob(pattern)):
+                return True
+        except (ValueError, NotImplementedError, OSError, IndexError) as error:
+            raise pytest.UsageError(f"harness_scenarios: {quoted(pattern)} is no pattern of files: {error}") from None
+    return False
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -153,6 +174,7 @@ class PluginSession:
         self.skipped: list[SkippedCase] = []
         self._obeys_signals = False
         self._ahead: dict[str, CaseResult] = {}
+        self._ids: list[str] = []
 
     def option(self, name: str, default: Any = None) -> Any:
         value = self._config.getoption(f"--harness-{name}")
@@ -161,13 +183,28 @@ class PluginSession:
     def directory(self, name: str, default: str) -> Path:
         return Path(self.option(name, self._config.rootpath / default))
 
+    def named(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases with ids that no other of this session has."""
+        renamed = distinct(cases, self._ids)
+        self._ids += [case.id for case in renamed]
+        return renamed
+
     def shortened(self, case: Case) -> Case:
         """The case with at most `harness_trials_at_most` trials. One that is expected to race keeps them all: it ends
         as soon as it has raced."""
-        most = self._config.getini("harness_trials_at_most")
+        most = self.trials_at_most
         if not most or self.option("trials") or (case.expectation and case.expectation.verdicts == ("race",)):
             return case
-        return case.model_copy(update={"trials": min(case.trials, int(most))})
+        return case.model_copy(update={"trials": min(case.trials, most)})
+
+    @functools.cached_property
+    def trials_at_most(self) -> int:
+        """0: no limit. Raises pytest.UsageError: the value in the ini file is no such number."""
+        text = self._config.getini("harness_trials_at_most")
+        try:
+            return count(text, most=MAX_TRIALS) if text else 0
+        except argparse.ArgumentTypeError as error:
+            raise pytest.UsageError(f"harness_trials_at_most: {error}") from None
 
     def say(self, text: str) -> None:
         """Tell past pytest's capturing that something is built, which can take minutes."""
@@ -362,9 +399,10 @@ class ScenarioFile(pytest.File):
         sites = harness.option("sites") or sites_of(self.path)
         trials, runtime = harness.option("trials"), harness.option("runtime")
         try:
-            cases = select_cases([self.path], sites, harness.declared, trials=trials, runtime=runtime)
+            selected = select_cases([self.path], sites, harness.declared, trials=trials, runtime=runtime)
         except BadInput as error:
             raise self.CollectError(str(error)) from error
+        cases = harness.named(selected)
         harness.cases += len(cases)
         for case in cases:
             harness.users = max(harness.users, case.users)
@@ -429,15 +467,24 @@ def harness_cold_start(request: pytest.FixtureRequest) -> Callable[..., CaseResu
     defaults = dict(marker.kwargs) if marker is not None else {}
 
     def cold_start(script: str | os.PathLike[str], **options: Any) -> CaseResult:
+        __tracebackhide__ = True
         options = {**defaults, **options}
         if harness.option("trials"):
             options["trials"] = harness.option("trials")
         try:
-            case = script_case(request.config.rootpath / script, **options)
+            try:
+                path = request.config.rootpath / script
+            except TypeError:
+                raise BadInput(f"{quoted(script)}: expected the path of a script") from None
+            case = script_case(path, **options)
             runtime = prepare_for_python(Path(options.get("python") or sys.executable), harness.say)
         except MissingRuntime as error:
             pytest.skip(str(error))
+        except HarnessError as error:
+            # From here: the frames of the harness in between explain nothing.
+            raise type(error)(str(error)) from None
         case = case.model_copy(update={"id": f"{request.node.name}::{case.id.partition('::')[2]}"})
+        (case,) = harness.named([case])
         (result,) = harness.run([case], LocalBackend(lambda _: runtime))
         remember(request.node, result)
         return result
@@ -488,6 +535,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(line)
         write_gate_summary(items)
     terminalreporter.section("cold starts")
+    write_everything(terminalreporter._tw._file)
     console = Console(file=terminalreporter._tw._file, width=max(120, terminalreporter._tw.fullwidth))
     cases.sort(key=lambda case: case.case)
     run = RunResult(

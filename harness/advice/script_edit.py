@@ -68,7 +68,7 @@ def _set_up(source: str, django: Version) -> list[str]:
     lines = source.splitlines()
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # Python 2's syntax: the script stays as it is
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # Python 2's syntax: the script stays as it is
         return lines
     inside = list(_calls(tree))
     factories = [call for call in inside if _callee(call.node) in FACTORIES]
@@ -102,7 +102,7 @@ def takes_from_requests(source: str) -> bool:
     """Does a function of the script write to os.environ, as in scripts that are configured by SetEnv?"""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     targets = [

@@ -17,7 +17,8 @@ from harness.bench.plan import RestartLoad
 from harness.bench.records import BENCH_VERSION, Bench, Cell, Cycle, decode_bench
 from harness.bench.summary import summarise
 from harness.cases.case import Case
-from harness.errors import BadInput
+from harness.cases.reading import decode, lines, shown
+from harness.errors import BadInput, shortened
 from harness.records import BackendName, Record
 from harness.store.history import end_of_last_line
 from harness.store.runs import BENCH_FILE, BENCH_JOURNAL
@@ -90,7 +91,7 @@ class ResumptionLine(Record, frozen=True, tag="resumed"):
 
 _Line = BenchPlan | CycleLine | NoteLine | ResumptionLine
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Line).decode
+_decoder = msgspec.json.Decoder(_Line)
 
 
 @dataclass
@@ -163,26 +164,20 @@ def read_journal(directory: Path) -> Journal:
     path = directory / BENCH_JOURNAL
     plan: BenchPlan | None = None
     columns: dict[str, Column] = {}
-    number = 0
-    try:
-        with path.open("rb") as stream:
-            for text in stream:
-                number += 1
-                if not text.endswith(b"\n"):
-                    break
-                line = _decode(text)
-                if isinstance(line, BenchPlan):
-                    plan = line
-                    columns = {name: Column(name, case) for name, case in plan.cases()}
-                elif isinstance(line, CycleLine):
-                    columns[line.cell].cycles.append(line.cycle)
-                    columns[line.cell].versions = line.versions
-                elif isinstance(line, NoteLine):
-                    columns[line.cell].note, columns[line.cell].versions = line.note, line.versions
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}; `harness bench SCENARIO` writes it") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
-        raise BadInput(f"{path}:{number}: not a line of a bench run: {error}") from error
+    for number, text in lines(path):
+        name = f"{shown(path)}:{number}"
+        line = decode(_decoder, text, name, "a line of a bench run")
+        try:
+            if isinstance(line, BenchPlan):
+                plan = line
+                columns = {name: Column(name, case) for name, case in plan.cases()}
+            elif isinstance(line, CycleLine):
+                columns[line.cell].cycles.append(line.cycle)
+                columns[line.cell].versions = line.versions
+            elif isinstance(line, NoteLine):
+                columns[line.cell].note, columns[line.cell].versions = line.note, line.versions
+        except (KeyError, ValueError, TypeError) as error:
+            raise BadInput(f"{name}: not a line of a bench run: {shortened(str(error), 300)}") from None
     if plan is None:
         raise BadInput(f"{path}: the run ended before its plan was written: start it anew")
     return Journal(plan, list(columns.values()))
@@ -192,6 +187,6 @@ def read_bench(directory: Path) -> Bench:
     """A stored bench run: its bench.json, or what its journal has where it was killed. Raises BadInput: there is
     neither, or another version of the harness wrote it."""
     path = directory / BENCH_FILE
-    if not path.exists() and (directory / BENCH_JOURNAL).is_file():
+    if not os.path.lexists(path) and os.path.lexists(directory / BENCH_JOURNAL):
         return read_journal(directory).bench("interrupted")
     return decode_bench(path)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import BadInput
+from harness.cases.reading import decode, read_bytes, shown
 from harness.records import BackendName, Mode, Record, RestartMethod
 
 # The form of the file; another number makes the stored ones unreadable.
@@ -38,6 +38,12 @@ class Samples(Record, frozen=True):
     """Index into the cell's `requests`."""
     process: tuple[int | None, ...]
     """Which process answered: 0 is one from before the first restart, n one from after the n-th; None: not known."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a file has columns of several lengths."""
+        columns = (self.intended_s, self.latency_ms, self.outcome, self.request, self.process)
+        if len(set(map(len, columns))) > 1:
+            raise ValueError("the columns of its samples differ in length")
 
 
 class ColdStart(Record, frozen=True):
@@ -188,9 +194,4 @@ def encode_bench(bench: Bench) -> bytes:
 
 def decode_bench(path: Path) -> Bench:
     """What a bench.json holds. Raises BadInput: there is none, or another version of the harness wrote it."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Bench)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}; `harness bench SCENARIO` writes it") from error
-    except msgspec.DecodeError as error:
-        raise BadInput(f"{path}: was written by another version of the harness: {error}") from error
+    return decode(msgspec.json.Decoder(Bench), read_bytes(path), shown(path), "a bench run of this version")

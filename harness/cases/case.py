@@ -7,10 +7,23 @@ from typing import Any
 
 import msgspec
 import pydantic
+from pydantic import Field
 
 from harness.cases.redaction import withheld
-from harness.cases.scenario import GLOBAL_GROUP, Expectation, Perturb, Thresholds
+from harness.cases.scenario import (
+    GLOBAL_GROUP,
+    GROUP_PATTERN,
+    MAX_SEED,
+    MAX_TRIALS,
+    Expectation,
+    Perturb,
+    Thresholds,
+    Variables,
+    check_headers,
+    check_text,
+)
 from harness.cases.toml import StrictModel
+from harness.errors import quoted
 from harness.records import MAX_BODY, Mode, Mpm, Request, RestartMethod, Schedule
 
 
@@ -31,25 +44,25 @@ class Case(StrictModel):
     runtime: str
     mode: Mode
     mpm: Mpm = "event"
-    processes: int = 1
+    processes: int = Field(1, ge=1, le=16)
     """Of a daemon process group, or children of the server."""
-    threads: int = 15
+    threads: int = Field(15, ge=1, le=100)
     """Per process."""
-    application_group: str = GLOBAL_GROUP
+    application_group: str = Field(GLOBAL_GROUP, pattern=GROUP_PATTERN, max_length=200)
     schedule: Schedule
     restart: RestartMethod
-    trials: int
+    trials: int = Field(ge=1, le=MAX_TRIALS)
     full: bool = False
     """Make every trial, even after an expected race was seen: to measure its rate."""
-    seed: int
-    environment: dict[str, str]
+    seed: int = Field(ge=0, le=MAX_SEED)
+    environment: Variables
     invariant: str = ""
     perturb: Perturb = Perturb()
     requests: tuple[Request, ...]
-    users: int
-    follow_up: int
-    timeout: float
-    max_body: int = MAX_BODY
+    users: int = Field(ge=1, le=200)
+    follow_up: int = Field(ge=0, le=20)
+    timeout: float = Field(gt=0, le=600)
+    max_body: int = Field(MAX_BODY, ge=1)
     """Bytes of a body, at most: a longer answer is cut, and proves nothing."""
     expectation: Expectation | None = None
     thresholds: Thresholds = Thresholds()
@@ -62,6 +75,19 @@ class Case(StrictModel):
     @classmethod
     def _requests_from_json(cls, value: object) -> object:
         return msgspec.convert(value, tuple[Request, ...]) if isinstance(value, list) else value
+
+    @pydantic.field_validator("requests")
+    @classmethod
+    def _requests_can_be_sent(cls, requests: tuple[Request, ...]) -> tuple[Request, ...]:
+        for request in requests:
+            check_headers(request.headers)
+        return requests
+
+    @pydantic.field_validator("script_path", "site_dir")
+    @classmethod
+    def _paths_can_be_written_down(cls, path: Path) -> Path:
+        check_text(f"the path {quoted(str(path))}", str(path))
+        return path
 
     def to_json(self) -> dict[str, Any]:
         """Plain data to be stored, which `from_json` reads; without what looks like a secret (see withheld.py)."""
@@ -77,8 +103,11 @@ class Case(StrictModel):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Case:
-        """The case in this data. Raises pydantic.ValidationError, msgspec.ValidationError: the data is no case."""
-        return cls.model_validate(data, strict=False)
+        """The case in this data. Raises ValueError (of pydantic or msgspec): the data is no case."""
+        case = cls.model_validate(data, strict=False)
+        if not case.requests:
+            raise ValueError("it has no requests")
+        return case
 
     def requests_of_stampede(self) -> list[int]:
         """The index of the request that each user sends: the mix, round robin."""

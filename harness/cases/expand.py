@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.cases.case import Case
+from harness.cases.reading import MAX_SCRIPT, check_file, entries, is_directory, is_file, shown
 from harness.cases.scenario import Hosting, Scenario
 from harness.cases.site import site_digest
-from harness.errors import BadInput, listing, nearest
+from harness.errors import BadInput, listing, nearest, shortened
 from harness.records import Mode
+
+# A run of all of them would take weeks.
+MOST_FILES = 10_000
 
 
 def expand(
@@ -27,20 +32,22 @@ def expand(
     """The cases of a scenario: each script in each mode with each schedule. Raises BadInput: its site or one of its
     scripts does not exist."""
     site = sites / scenario.site
-    if not site.is_dir():
-        known = sorted(path.name for path in sites.iterdir() if path.is_dir()) if sites.is_dir() else []
+    if not is_directory(site):
+        known = [entry.name for entry in entries(sites) if is_directory(entry)]
         raise BadInput(
-            f"{path}: site: there is no directory {site}{nearest(scenario.site, known)}{listing('sites', known)}"
+            f"{shown(path)}: site: there is no directory {site}{nearest(scenario.site, known)}{listing('sites', known)}"
         )
     cases = []
     digest = site_digest(site.resolve())
     for mode, script, schedule in itertools.product(scenario.modes, scenario.scripts, scenario.schedules):
         script_path = site / "scripts" / f"{script}.wsgi"
-        if not script_path.is_file():
-            known = sorted(file.stem for file in (site / "scripts").glob("*.wsgi"))
+        if not is_file(script_path):
+            known = [entry.stem for entry in entries(site / "scripts") if entry.suffix == ".wsgi" and is_file(entry)]
             raise BadInput(
-                f"{path}: scripts: there is no file {script_path}{nearest(script, known)}{listing('scripts', known)}"
+                f"{shown(path)}: scripts: there is no file {script_path}{nearest(script, known)}"
+                f"{listing('scripts', known)}"
             )
+        check_file(script_path, MAX_SCRIPT, "script")
         cases.append(
             Case(
                 id=f"{path.stem}::{mode}::{script}::{schedule}",
@@ -89,16 +96,18 @@ def scenario_files(given: Sequence[Path]) -> list[Path]:
         given = (Path("scenarios"),)
     files: list[Path] = []
     for path in given:
-        if path.is_dir():
-            files += sorted(path.glob("*.toml"))
-        elif path.is_file():
-            files.append(path)
+        if is_directory(path):
+            files += [entry for entry in entries(path) if entry.suffix == ".toml" and is_file(entry)]
+        elif os.path.lexists(path):
+            files.append(path)  # if it cannot be read, the message says why
         else:
             known = {file.stem: file for file in sorted(Path("scenarios").rglob("*.toml"))}
             name = path.name.removesuffix(".toml")
             if name not in known:
-                raise BadInput(f"there is no scenario file {path}{nearest(name, known)}")
+                raise BadInput(f"there is no scenario file {shown(path)}{nearest(name, known)}")
             files.append(known[name])
     if not files:
-        raise BadInput(f"there is no scenario (*.toml) in {', '.join(map(str, given))}")
-    return files
+        raise BadInput(f"there is no scenario (*.toml) in {shortened(', '.join(map(str, given)), 300)}")
+    if len(files) > MOST_FILES:
+        raise BadInput(f"{len(files)} scenario files are more than a run can have ({MOST_FILES})")
+    return list({os.path.realpath(file): file for file in files}.values())

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from harness.cases.redaction import is_secret_name
 from harness.cases.target import check_body, check_method, check_not_own, parse_target
-from harness.cases.toml import StrictModel, parse_toml
-from harness.errors import BadInput, nearest
+from harness.cases.toml import StrictModel, parse_toml, read_toml
+from harness.errors import nearest, quoted, shortened
 from harness.records import (
     MAX_BODY,
     BrokenClass,
@@ -30,6 +30,11 @@ from harness.records import (
 
 # The upper bounds of fields in this file are more than one machine can use: they catch a digit too many before a run.
 
+# Of scripts, requests and expectations in a file.
+MOST_LISTED = 200
+MAX_TRIALS = 100_000
+MAX_SEED = 2**63 - 1  # what JSON readers of every language can hold
+
 # A name that becomes part of a path and of a case's id.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 
@@ -44,25 +49,36 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token: RFC 9110, secti
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def check_text(what: str, text: str) -> None:
+    """Raises ValueError: bytes that are not UTF-8 stand in it, which neither JSON nor a page can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is not UTF-8 text") from None
+
+
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
     """Names that are tokens and not the harness's own, values that fit on one line. Raises ValueError."""
     for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise ValueError(f"header {quoted(name)}: a name has letters, digits and '-' only")
         check_not_own(name)
-        if not _HEADER.fullmatch(name):
-            raise ValueError(f"header {name!r}: a name has letters, digits and '-' only")
-        if not value.isprintable() or not value.isascii():
-            shown = "" if is_secret_name(name) else f" {value[:40]!r}"
-            raise ValueError(f"header {name}: its value{shown} has characters other than printable ASCII")
+        if not isinstance(value, str) or not value.isprintable() or not value.isascii():
+            shown = "" if is_secret_name(name) else f" {quoted(value)}"
+            raise ValueError(f"header {shortened(name)}: its value{shown} has characters other than printable ASCII")
     return headers
 
 
 def check_variables(variables: dict[str, str]) -> dict[str, str]:
     """Names that a shell takes, values without a NUL. Raises ValueError."""
     for name, value in variables.items():
-        if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"environment variable {name!r}: a name has letters, digits and '_' only")
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise ValueError(f"environment variable {quoted(name)}: a name has letters, digits and '_' only")
+        if not isinstance(value, str):
+            raise ValueError(f"environment variable {shortened(name)}: its value {quoted(value)} is no text")
         if "\0" in value:
-            raise ValueError(f"environment variable {name}: its value has a NUL in it")
+            raise ValueError(f"environment variable {shortened(name)}: its value has a NUL in it")
+        check_text(f"the value of environment variable {shortened(name)}", value)
     return variables
 
 
@@ -111,7 +127,7 @@ class Load(StrictModel):
     """The requests of a trial."""
 
     users: int = Field(15, ge=1, le=200, description="requests released at one moment")
-    paths: list[str | PathEntry] = Field(["/"], min_length=1)
+    paths: list[str | PathEntry] = Field(["/"], min_length=1, max_length=MOST_LISTED)
     headers: Headers = Field({}, description="sent with every request")
     follow_up: int = Field(1, ge=0, le=20, description="single requests to the process after the stampede")
     timeout: float = Field(30.0, gt=0, le=600, description="seconds until a request counts as open")
@@ -148,10 +164,15 @@ class Perturb(StrictModel):
     strategies: list[StrategyName] = Field(
         ["switching", "at-initialisation", "at-lines", "priorities"],
         min_length=1,
+        max_length=MOST_LISTED,
         description="one is drawn for each process",
     )
-    packages: list[Word] = Field([], description="whose lines are delayed; by default Django's and the site's own")
-    seed: int | None = Field(None, ge=0, description="the seed of one process, used for every process to repeat it")
+    packages: list[Word] = Field(
+        [], max_length=MOST_LISTED, description="whose lines are delayed; by default Django's and the site's own"
+    )
+    seed: int | None = Field(
+        None, ge=0, le=MAX_SEED, description="the seed of one process, used for every process to repeat it"
+    )
 
 
 class CorpusRow(StrictModel):
@@ -171,10 +192,10 @@ class DeclaredOutcome(StrictModel):
 class Expectation(StrictModel):
     """What is expected of the cases it selects: all cases, if it names no scripts, modes or schedules."""
 
-    scripts: list[str] | None = None
-    modes: list[Mode] | None = None
-    schedules: list[Schedule] | None = None
-    verdict: VerdictName | list[VerdictName]
+    scripts: list[Word] | None = Field(None, max_length=MOST_LISTED)
+    modes: list[Mode] | None = Field(None, max_length=2)
+    schedules: list[Schedule] | None = Field(None, max_length=2)
+    verdict: VerdictName | Annotated[list[VerdictName], Field(min_length=1, max_length=5)]
     race_class: RaceClass | None = None
     broken_class: BrokenClass | None = None
     outcomes: dict[OutcomeName, DeclaredOutcome]
@@ -194,10 +215,10 @@ class Expectation(StrictModel):
 class Thresholds(StrictModel):
     """Upper limits beside the expectation; for every script, unless `scripts` are named."""
 
-    scripts: list[str] | None = None
-    lazy_in_request: int | None = Field(None, ge=0)
-    bad_trials: int | None = Field(None, ge=0)
-    first_request_over_warm: str | None = Field(None, pattern=r"^<= ?\d+(\.\d+)?$")
+    scripts: list[Word] | None = Field(None, max_length=MOST_LISTED)
+    lazy_in_request: int | None = Field(None, ge=0, le=MAX_TRIALS)
+    bad_trials: int | None = Field(None, ge=0, le=MAX_TRIALS)
+    first_request_over_warm: str | None = Field(None, pattern=r"^<= ?[0-9]{1,9}(\.[0-9]{1,9})?$")
 
     @property
     def ratio_limit(self) -> float | None:
@@ -211,26 +232,31 @@ class Thresholds(StrictModel):
 class Scenario(StrictModel):
     """A scenario file; scenarios/README.md describes each key."""
 
-    title: str = Field(min_length=3)
+    title: str = Field(min_length=3, max_length=1000)
     site: Word
-    scripts: list[Word] = Field(min_length=1)
+    scripts: list[Word] = Field(min_length=1, max_length=MOST_LISTED)
     runtime: Word
-    modes: list[Mode] = Field(["daemon", "embedded"], min_length=1)
-    schedules: list[Schedule] = Field(["natural"], min_length=1)
+    modes: list[Mode] = Field(["daemon", "embedded"], min_length=1, max_length=2)
+    schedules: list[Schedule] = Field(["natural"], min_length=1, max_length=2)
     restart: RestartMethod = "respawn"
-    trials: int = Field(200, ge=1, le=100_000)
-    seed: int = Field(20100321, ge=0)
+    trials: int = Field(200, ge=1, le=MAX_TRIALS)
+    seed: int = Field(20100321, ge=0, le=MAX_SEED)
     environment: Variables = Field({}, description="environment variables of the server")
     perturb: Perturb = Perturb()
     corpus: CorpusRow | None = None
-    invariant: str = Field("", pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function")
+    invariant: str = Field(
+        "", max_length=MOST_LISTED, pattern=r"^([\w.]+:\w+)?$", description="a function of the site, module:function"
+    )
     hosting: Hosting = Hosting()
     load: Load = Load()
     thresholds: Thresholds = Thresholds()
-    expect: list[Expectation] = Field(min_length=1)
+    expect: list[Expectation] = Field(min_length=1, max_length=MOST_LISTED)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Scenario:
+        for key, names in (("scripts", self.scripts), ("modes", self.modes), ("schedules", self.schedules)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key} names one of {', '.join(sorted(set(names)))} twice")
         for mode in self.modes:
             allowed = DAEMON_RESTARTS if mode == "daemon" else EMBEDDED_RESTARTS
             if self.restart not in allowed:
@@ -259,11 +285,7 @@ class Scenario(StrictModel):
 def load_scenario(path: Path) -> Scenario:
     """Read and validate a scenario file. Raises BadInput: every mistake, with its line or key, what is allowed and the
     nearest valid spelling."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return parse_scenario(text, str(path))
+    return read_toml(Scenario, path)
 
 
 def parse_scenario(text: str, name: str) -> Scenario:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pydantic
+
 from harness.cases.case import Case
+from harness.cases.reading import MAX_SCRIPT, MAX_TEXT, check_file, entries, shown
 from harness.cases.scenario import (
     DAEMON_RESTARTS,
     EMBEDDED_RESTARTS,
@@ -19,7 +23,8 @@ from harness.cases.scenario import (
 )
 from harness.cases.site import site_directory
 from harness.cases.target import check_body, check_method, parse_target
-from harness.errors import BadInput, nearest
+from harness.cases.toml import explain
+from harness.errors import BadInput, nearest, quoted, shortened
 from harness.records import MAX_BODY, Mode, Request, RestartMethod
 
 # Enough that 0 bad trials bound the rate at 3 %, and done in about a minute.
@@ -51,17 +56,17 @@ def parse_modes(modes: Sequence[Mode], restart: RestartMethod) -> Sequence[Mode]
         return [mode for mode, methods in known.items() if restart in methods]
     for mode in modes:
         if restart not in known[mode]:
-            raise BadInput(f"restart {restart!r} does not exist in {mode} mode (there: {', '.join(known[mode])})")
+            raise BadInput(f"restart {quoted(restart)} does not exist in {mode} mode (there: {', '.join(known[mode])})")
     return modes
 
 
 def script_case(
-    script: Path,
+    script: str | os.PathLike[str],
     *,
     mode: Mode = "daemon",
     paths: Sequence[str] = ("/",),
     headers: Mapping[str, str] | None = None,
-    python: Path | None = None,
+    python: str | os.PathLike[str] | None = None,
     threads: int = 15,
     processes: int = 1,
     users: int = 15,
@@ -69,7 +74,7 @@ def script_case(
     restart: RestartMethod = "respawn",
     environment: Mapping[str, str] | None = None,
     application_group: str = GLOBAL_GROUP,
-    apache_conf: Path | None = None,
+    apache_conf: str | os.PathLike[str] | None = None,
     timeout: float = 30.0,
     max_body: int = MAX_BODY,
     seed: int = 0,
@@ -81,45 +86,73 @@ def script_case(
     if unknown:
         name = next(iter(unknown))
         allowed = sorted(script_case.__kwdefaults__ or ())
-        raise BadInput(f"unknown option {name!r}{nearest(name, allowed)} (allowed: {', '.join(allowed)})")
-    if not script.is_file():
-        beside = [path.name for path in script.parent.iterdir()] if script.parent.is_dir() else []
-        raise BadInput(f"{script}: there is no such script{nearest(script.name, beside)}")
-    if apache_conf is not None and not apache_conf.is_file():
-        raise BadInput(f"{apache_conf}: there is no such file to include")
-    if users < len(paths):
-        raise BadInput(f"{users} users are fewer than the {len(paths)} paths: some would never be sent")
-    if not re.fullmatch(GROUP_PATTERN, application_group):
-        raise BadInput(f"application group {application_group!r}: expected a name without spaces and quotes")
+        raise BadInput(f"unknown option {quoted(name)}{nearest(name, allowed)} (allowed: {', '.join(allowed)})")
     try:
-        check_headers(dict(headers or {}))
-        check_variables(dict(environment or {}))
+        return _case(
+            Path(script),
+            dict(headers or {}),
+            dict(environment or {}),
+            paths,
+            Path(apache_conf) if apache_conf is not None else None,
+            mode=mode,
+            runtime=str(python or sys.executable),
+            threads=threads,
+            processes=processes,
+            users=users,
+            trials=trials,
+            restart=restart,
+            application_group=application_group,
+            timeout=timeout,
+            max_body=max_body,
+            seed=seed,
+            black_box=black_box,
+        )
+    except pydantic.ValidationError as error:
+        raise BadInput(explain(error, Case, "option")) from None
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"an option has a wrong value: {shortened(str(error), 300)}") from None
+
+
+def _case(
+    script: Path,
+    headers: dict[str, str],
+    environment: dict[str, str],
+    paths: Sequence[str],
+    apache_conf: Path | None,
+    **fields: Any,
+) -> Case:
+    """Raises BadInput, ValueError, TypeError: a value of a wrong type, from a test's marker."""
+    if not os.path.lexists(script):
+        beside = [path.name for path in entries(script.parent)]
+        raise BadInput(f"{shown(script)}: there is no such script{nearest(script.name, beside)}")
+    check_file(script, MAX_SCRIPT, "script")
+    if apache_conf is not None:
+        check_file(apache_conf, MAX_TEXT, "file to include")
+    if isinstance(paths, str):
+        raise BadInput(f"paths: expected a list of paths, not the text {quoted(paths)}")
+    if fields["users"] < len(paths):
+        raise BadInput(f"{fields['users']} users are fewer than the {len(paths)} paths: some would never be sent")
+    if not re.fullmatch(GROUP_PATTERN, fields["application_group"]):
+        group = quoted(fields["application_group"])
+        raise BadInput(f"application group {group}: expected a name without spaces and quotes")
+    try:
+        check_headers(headers)
+        check_variables(environment)
     except ValueError as error:
         raise BadInput(str(error)) from None
     return Case(
-        id=f"{AD_HOC}::{mode}::{script.stem}::natural",
+        id=f"{AD_HOC}::{fields['mode']}::{script.stem}::natural",
         scenario=AD_HOC,
         site=script.resolve().parent.name,
         script=script.stem,
         script_path=script.resolve(),
         site_dir=site_directory(script.resolve()),
-        runtime=str(python or sys.executable),
-        mode=mode,
         schedule="natural",
-        restart=restart,
-        trials=trials,
-        seed=seed,
-        environment=dict(environment or {}),
-        processes=processes,
-        threads=threads,
-        application_group=application_group,
+        environment=environment,
         requests=tuple(parse_request(path, headers) for path in paths),
-        users=users,
         follow_up=1,
-        timeout=timeout,
-        max_body=max_body,
         apache_conf=str(apache_conf.resolve()) if apache_conf else "",
-        black_box=black_box,
+        **fields,
     )
 
 
@@ -129,6 +162,6 @@ def parse_pairs(texts: Sequence[str], separator: str, option: str, form: str) ->
     for text in texts:
         name, separated, value = text.partition(separator)
         if not separated or not name.strip():
-            raise BadInput(f"{option} {text!r}: expected '{form}'")
+            raise BadInput(f"{option} {quoted(text)}: expected '{form}'")
         pairs[name.strip()] = value.strip()
     return pairs

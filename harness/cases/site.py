@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.cases.case import Case
+from harness.cases.reading import is_file, read_bytes
+from harness.errors import BadInput
 
 # What a site consists of; a site writes others (a database, logs) while it runs.
 _SOURCES = (".py", ".wsgi", ".html", ".toml", ".ini", ".cfg", ".yaml", ".yml", ".mo", ".po")
@@ -16,22 +19,25 @@ _NOT_THE_SITES = ("__pycache__", "node_modules", "site-packages")
 # A script may lie in a directory that is no site but a disk: so many files are looked at, of so many bytes at most.
 _MOST_SOURCES = 5000
 _MOST_BYTES = 1_000_000
+# Code, templates and fixtures are smaller; of a larger one its size and date are digested.
+MAX_DIGESTED = 16 * 2**20
 
 
 def site_directory(script: Path) -> Path:
     """The site of a script: the parent of `scripts/`; else the directory of a manage.py beside or above the script;
     else the script's own."""
-    near, above, *_ = script.parents
+    near, above, *_ = *script.parents, script.parent
     if near.name == "scripts":
         return above
-    return next((directory for directory in (near, above) if (directory / "manage.py").is_file()), near)
+    return next((directory for directory in (near, above) if is_file(directory / "manage.py")), near)
 
 
 def project_directory(script: Path) -> Path:
     """The directory of manage.py: above the script, or beside its directory; else where it would be expected."""
-    near, above, *further = script.resolve().parents
+    resolved = script.resolve()
+    near, above, *further = *resolved.parents, resolved.parent
     for directory in (near, above, *further[:1]):
-        if (directory / "manage.py").is_file():
+        if is_file(directory / "manage.py"):
             return directory
     for directory in (near, above):
         projects = list(directory.glob("*/manage.py"))
@@ -44,8 +50,8 @@ def site_digest(site: Path) -> str:
     """A digest of a site's files, which changes when one of them does."""
     digest = hashlib.sha256()
     for path in sorted(site.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes() + b"\0")
+        if is_file(path) and path.suffix != ".pyc":
+            digest.update(os.fsencode(path.relative_to(site)) + b"\0" + _contents(path) + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -81,7 +87,7 @@ def _sources(site: Path) -> Iterator[Path]:
         )
         for name in sorted(names):
             path = Path(directory, name)
-            if path.suffix in _SOURCES and path.is_file():
+            if path.suffix in _SOURCES and is_file(path):
                 yield path
 
 
@@ -91,3 +97,14 @@ def _digest(path: Path) -> str:
             return hashlib.sha256(stream.read(_MOST_BYTES)).hexdigest()[:16]
     except OSError:
         return ""
+
+
+def _contents(path: Path) -> bytes:
+    """What of a file enters the digest: all of it, or what is known of one that is large or cannot be read."""
+    try:
+        return read_bytes(path, MAX_DIGESTED)
+    except BadInput:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            return f"{status.st_size} {status.st_mtime_ns}".encode()
+        return b""

@@ -44,11 +44,11 @@ _ALL_METHODS = list(dict.fromkeys([*METHODS["daemon"], *METHODS["embedded"], "re
     show_default=True,
     help="let the server import the script when a process starts",
 )
-@click.option("--rate", type=click.FloatRange(1, 5000), default=50.0, show_default=True, help="requests per second")
+@click.option("--rate", type=options.FiniteRange(1, 5000), default=50.0, show_default=True, help="requests per second")
 @click.option("--cycles", type=click.IntRange(1, 1000), default=5, show_default=True, help="restart cycles per cell")
 @click.option(
     "--restart-at",
-    type=click.FloatRange(0.1, 600),
+    type=options.FiniteRange(0.1, 600),
     multiple=True,
     default=[1.5],
     show_default=True,
@@ -56,14 +56,14 @@ _ALL_METHODS = list(dict.fromkeys([*METHODS["daemon"], *METHODS["embedded"], "re
 )
 @click.option(
     "--during",
-    type=click.FloatRange(0.5, 600),
+    type=options.FiniteRange(0.5, 600),
     default=3.0,
     show_default=True,
     help="length of the restart window, in seconds from the restart",
 )
 @click.option(
     "--after",
-    type=click.FloatRange(0.1, 600),
+    type=options.FiniteRange(0.1, 600),
     default=1.5,
     show_default=True,
     help="seconds of load after the restart window",

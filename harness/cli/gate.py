@@ -145,7 +145,7 @@ def baseline(name: str | None, **shared: Any) -> None:
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 10),
+    type=options.FiniteRange(0, 10),
     default=TOLERANCE,
     show_default=True,
     help="relative slowdown that is still accepted, with --against",

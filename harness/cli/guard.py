@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from harness.cli.arguments import check_arguments, check_working_directory, shorten, write_everything
 from harness.errors import BadInput, HarnessError, printable
 from harness.hosting.capacity import check_limits
 from harness.runtimes.limits import sentence_of, shortage
@@ -34,6 +35,7 @@ class GuardedGroup(click.Group):
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **extra)  # type: ignore[call-overload]
         open_standard_streams()
+        write_everything()
         try:
             code = int(super().main(*args, standalone_mode=False, **extra) or 0)  # type: ignore[call-overload]
         except KeyboardInterrupt:
@@ -44,6 +46,10 @@ class GuardedGroup(click.Group):
             code = explain(error)
         sys.exit(code if flush_output() else INCONCLUSIVE)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        check_arguments(args)
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -53,6 +59,7 @@ class GuardedGroup(click.Group):
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
+        check_working_directory()
         try:
             return super().invoke(ctx)
         except OSError as error:  # before click takes it for a reader that has gone
@@ -70,6 +77,7 @@ def explain(error: Exception) -> int:
         case click.Abort():
             return _interrupted()
         case click.ClickException():
+            shorten(error)
             with contextlib.suppress(OSError):
                 error.show()
             return BadInput.exit_code  # click's own is 1 where a file cannot be opened

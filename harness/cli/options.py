@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness.cases.scenario import MAX_SEED, MAX_TRIALS
+
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; unlike click's own, `nan` is not in any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number in the range {self._describe_range()}.", param, ctx)
+        return number
+
 
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -43,11 +57,11 @@ def case_pattern(text: str = "only cases whose id contains this") -> Option:
 
 
 def trials(text: str = "cold starts per case", default: int | None = None) -> Option:
-    return click.option("--trials", type=click.IntRange(1), default=default, show_default=True, help=text)
+    return click.option("--trials", type=click.IntRange(1, MAX_TRIALS), default=default, show_default=True, help=text)
 
 
 def seed(text: str = "seed of the run (stored with it)", default: int | None = None) -> Option:
-    return click.option("--seed", type=click.IntRange(0), default=default, show_default=True, help=text)
+    return click.option("--seed", type=click.IntRange(0, MAX_SEED), default=default, show_default=True, help=text)
 
 
 def json_file(what: str) -> Option:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.bench.records import Bench
+from harness.cases.reading import is_directory, shown
 from harness.errors import BadInput, HarnessError
 from harness.report import bench_page, html
 from harness.report.console import open_console, print_plain
@@ -18,8 +19,8 @@ from harness.runtimes.limits import write_error
 
 def check_json(file: Path | None) -> None:
     """Before anything is run. Raises BadInput: --json names a file in a directory that does not exist."""
-    if file is not None and not file.parent.is_dir():
-        raise BadInput(f"--json {file}: there is no directory {file.parent}")
+    if file is not None and not is_directory(file.parent):
+        raise BadInput(f"--json {shown(file)}: there is no directory {shown(file.parent)}")
 
 
 def console_beside(file: Path | None) -> Console:
@@ -37,7 +38,7 @@ def write(file: Path, content: bytes, option: str = "") -> None:
     try:
         file.write_bytes(content)
     except OSError as error:
-        raise write_error(f"{option}{file}", "the file", error) from error
+        raise write_error(f"{option}{shown(file)}", "the file", error) from error
 
 
 def write_json(file: Path | None, content: bytes) -> None:

@@ -34,7 +34,11 @@ from harness.report.console import say
     "--accept", "accepted", multiple=True, metavar="KEY", help=f"a row that may differ ({', '.join(ROWS)}); repeatable"
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="seconds to wait for an answer"
+    "--timeout",
+    type=options.FiniteRange(0.1, 600),
+    default=30.0,
+    show_default=True,
+    help="seconds to wait for an answer",
 )
 @options.json_file("the comparison")
 @click.pass_context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from harness.cases.withheld import restored
 from harness.cli import options
 from harness.cli.output import keep_page
 from harness.cli.trials import path_text
-from harness.errors import BadInput
+from harness.errors import BadInput, quoted
 from harness.hosting.backend import Choice, LocalBackend, choose_for
 from harness.hosting.preparing import Runtimes
 from harness.report.console import ProgressWatcher, open_console, print_result, say
@@ -144,8 +145,8 @@ def replay(
     Environment variables and headers that look like secrets are not stored: give them again (--env, --header).
     """
     run_name, separator, number = trial.rpartition("#")
-    if not separator or not number.isdigit():
-        raise BadInput(f"{trial!r}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
+    if not separator or not re.fullmatch("[0-9]{1,9}", number):
+        raise BadInput(f"{quoted(trial)}: expected RUN#TRIAL, for example 20261123-101500-ab12#7")
     target = look_up(stored_run(run_name, results), int(number), case_pattern)
     environment = parse_pairs(variables, "=", "--env", "NAME=VALUE")
     sent = parse_pairs(headers, ":", "--header", "Name: value")

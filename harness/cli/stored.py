@@ -10,9 +10,10 @@ import msgspec
 
 from harness.bench.journal import read_bench
 from harness.bench.records import encode_bench
+from harness.cases.scenario import MAX_TRIALS
 from harness.cli import options
 from harness.cli.output import console_beside, write, write_json
-from harness.errors import BadInput, listing, nearest
+from harness.errors import BadInput, listing, nearest, quoted
 from harness.gate.stored_runs import compare
 from harness.report import bench_page, html, markdown, perfetto
 from harness.report.console import open_console, print_bench, print_result
@@ -40,7 +41,9 @@ Format = Literal["console", "html", "json", "markdown", "perfetto"]
 )
 @options.case_pattern()
 @click.option(
-    "--trial", type=click.IntRange(1), help="trial to show (default: the first bad one, or else the first one)"
+    "--trial",
+    type=click.IntRange(1, MAX_TRIALS),
+    help="trial to show (default: the first bad one, or else the first one)",
 )
 @click.option(
     "--output",
@@ -123,7 +126,7 @@ def _matching(result: RunResult, pattern: str) -> list[CaseResult]:
     if not cases:
         known = [case.case for case in result.cases]
         raise BadInput(
-            f"--case {pattern!r} matches none of the cases{nearest(pattern, known)}{listing('cases', known)}"
+            f"--case {quoted(pattern)} matches none of the cases{nearest(pattern, known)}{listing('cases', known)}"
         )
     return cases
 

@@ -16,7 +16,7 @@ from harness.cases.scenario import CorpusRow
 from harness.cases.script import DEFAULT_TRIALS, parse_modes, parse_pairs, script_case
 from harness.cli import options
 from harness.cli.output import check_json, console_beside, keep_page, write_json
-from harness.errors import BadInput, MissingRuntime, listing, nearest
+from harness.errors import BadInput, MissingRuntime, listing, nearest, quoted
 from harness.hosting.backend import Backend, Choice, LocalBackend, choose_for
 from harness.hosting.preparing import prepare_for_python
 from harness.records import MAX_BODY, Mode, RestartMethod
@@ -85,7 +85,7 @@ def corpus(
     names = sorted({row.row for row in files.values()})
     for name in wanted:
         if name not in names:
-            raise BadInput(f"--row {name!r} is not in the corpus{nearest(name, names)}{listing('rows', names)}")
+            raise BadInput(f"--row {quoted(name)} is not in the corpus{nearest(name, names)}{listing('rows', names)}")
     chosen = {path: row for path, row in files.items() if not wanted or row.row in wanted}
     cases = select_cases(list(chosen), sites, declared, trials=trials, seed=seed)
     settings = Settings(command="corpus", rows={path.stem: (row.row, row.release) for path, row in chosen.items()})
@@ -122,7 +122,7 @@ def corpus(
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1, 600),
+    type=options.FiniteRange(0.1, 600),
     default=30.0,
     show_default=True,
     help="seconds to wait for an answer to a single request",

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness import proc
 from harness.cases.case import Case
+from harness.cases.reading import MAX_SCRIPT, check_file, is_file
 from harness.cases.site import site_directory
-from harness.errors import BadInput, nearest
+from harness.errors import BadInput, nearest, quoted
 
 
 def old_case(case: Case, against: str, directory: Path) -> Case:
@@ -19,10 +20,11 @@ def old_case(case: Case, against: str, directory: Path) -> Case:
     revision, whose site is extracted into `directory`. Raises BadInput: it is none of them."""
     beside = case.script_path.parent / f"{against}.wsgi"
     site = case.site_dir
-    if Path(against).is_file():
+    if is_file(Path(against)):
+        check_file(Path(against), MAX_SCRIPT, "script")
         script = Path(against).resolve()
         site = site_directory(script)
-    elif beside.is_file():
+    elif is_file(beside):
         script = beside
     else:
         script, site = _at_revision(case, against, directory)
@@ -36,7 +38,7 @@ def _at_revision(case: Case, revision: str, directory: Path) -> tuple[Path, Path
     if commit_id is None:
         known = [path.stem for path in case.script_path.parent.glob("*.wsgi")]
         raise BadInput(
-            f"--against {revision!r} is no script file, no script of {site} and no git revision there"
+            f"--against {quoted(revision)} is no script file, no script of {site} and no git revision there"
             f"{nearest(revision, known)}"
         )
     commit = commit_id.decode().strip()
@@ -47,11 +49,11 @@ def _at_revision(case: Case, revision: str, directory: Path) -> tuple[Path, Path
     if not place.exists():
         packed = _git(top, "archive", commit, "--", str(inside))
         if packed is None:
-            raise BadInput(f"--against {revision}: {inside} is not in that revision")
+            raise BadInput(f"--against {quoted(revision)}: {inside} is not in that revision")
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(place, filter="data")
-    if not script.is_file():
-        raise BadInput(f"--against {revision}: {script.relative_to(place)} is not in that revision")
+    if not is_file(script):
+        raise BadInput(f"--against {quoted(revision)}: {script.relative_to(place)} is not in that revision")
     return script, place / inside
 
 
@@ -66,4 +68,6 @@ def _git(directory: Path, *arguments: str) -> bytes | None:
         )
     except FileNotFoundError as error:
         raise BadInput("--against needs git to find a revision: apt install git") from error
+    except (OSError, ValueError) as error:  # a revision of a megabyte, or with a NUL in it
+        raise BadInput(f"--against {quoted(arguments[-1])}: git cannot be asked for it: {error}") from None
     return done.stdout if done.returncode == 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def find_baselines(scenarios: Iterable[str], name: str | None, results: Path) ->
     return {
         scenario: read_baseline(scenario, results)
         for scenario in scenarios
-        if baseline_path(scenario, results).is_file()
+        if os.path.lexists(baseline_path(scenario, results))
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.errors import BadInput, nearest
+from harness.cases.reading import decode, entries, read_bytes, shown
+from harness.errors import BadInput, nearest, quoted, shortened
 from harness.records import BackendName, Mode, Record, RestartMethod, Schedule, VerdictName
 from harness.store.runs import write_whole
 
 # The form of the file; another number makes the stored ones unreadable.
 BASELINE_VERSION: Literal[1] = 1
+# Of trials, and of pieces of work in one: far more than a machine makes in a year.
+MOST_COUNTED = 10**9
 BASELINES = Path("baselines")
 """In the results directory. The only part of it that is meant to be committed."""
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # a name of a file has at most 255 bytes
 
 
 class CaseCounts(Record, frozen=True):
@@ -53,6 +57,19 @@ class CaseCounts(Record, frozen=True):
     first_over_warm: tuple[float, ...]
     """Latency of the first request to a cold process over that of a warm one: one ratio for each cold start."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a file has counts that no run can have."""
+        parts = [*self.bad.values(), *self.lazy.values(), self.dropped, self.lazy_in_request, self.made]
+        counts = [self.trials, self.bad_trials, self.cold, *parts]
+        if min(counts) < 0 or max(counts) > MOST_COUNTED or self.bad_trials > self.trials:
+            raise ValueError(f"the counts of {shortened(self.case)} contradict each other")
+        if any(part > self.trials for part in self.bad.values()) or any(
+            part > self.cold for part in self.lazy.values()
+        ):
+            raise ValueError(f"the counts of {shortened(self.case)} contradict each other")
+        if not all(0 < ratio < MOST_COUNTED for ratio in self.first_over_warm):
+            raise ValueError(f"a ratio of {shortened(self.case)} is none")
+
 
 class Baseline(Record, frozen=True):
     """The stored counts of a run, to compare later runs with."""
@@ -73,10 +90,13 @@ class Baseline(Record, frozen=True):
         return {counts.case: counts for counts in self.cases}
 
 
+_decoder = msgspec.json.Decoder(Baseline)
+
+
 def baseline_path(name: str, results: Path) -> Path:
     """The file of a baseline. Raises BadInput: the name is no file name."""
-    if not _NAME.match(name):
-        raise BadInput(f"baseline {name!r}: expected letters, digits, '.', '_' and '-'")
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"baseline {quoted(name)}: expected letters, digits, '.', '_' and '-'")
     return results / BASELINES / f"{name}.json"
 
 
@@ -91,15 +111,15 @@ def write_baseline(baseline: Baseline, results: Path) -> Path:
 def read_baseline(name: str, results: Path) -> Baseline:
     """A stored baseline. Raises BadInput: there is none of that name, or another version of the harness wrote it."""
     path = baseline_path(name, results)
-    if not path.is_file():
-        known = sorted(stored.stem for stored in path.parent.glob("*.json"))
-        there = f"there are: {', '.join(known)}" if known else "there is none yet"
+    if not os.path.lexists(path):
+        known = [stored.stem for stored in entries(path.parent) if stored.suffix == ".json"]
+        there = f"there are: {shortened(', '.join(known), 600)}" if known else "there is none yet"
         raise BadInput(
-            f"{path}: there is no such baseline{nearest(name, known)} ({there}); "
+            f"{shown(path)}: there is no such baseline{nearest(name, known)} ({there}); "
             f"`harness baseline SCENARIO --name {name}` makes one"
         )
     again = f"make it again: `harness baseline SCENARIO --name {name}`"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Baseline)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise BadInput(f"{path}: no baseline of this version of the harness: {error}; {again}") from error
+        return decode(_decoder, read_bytes(path), shown(path), "a baseline of this version of the harness")
+    except BadInput as error:
+        raise BadInput(f"{error}; {again}") from None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 import jinja2
 
 from harness.cases.case import Case
-from harness.errors import BadInput
+from harness.errors import BadInput, quoted, shortened
 
 # What ends a quoted word or a line of httpd's configuration, or is replaced in it wherever it stands.
 _UNQUOTABLE = re.compile(r'[\x00-\x1f\x7f"\\]|\$\{')
+
+# sun_path has 108 bytes with its NUL: unix(7).
+_MAX_SOCKET_PATH = 107
+# What mod_wsgi appends to WSGISocketPrefix: pid, generation and number of the process group.
+_SOCKET_NUMBERS = ".4194304.99.999.sock"
 
 # What the template needs beside the MPM: the user, access to the script, and the header that selects a slot.
 MODULES = ("unixd", "authz_core", "setenvif")
@@ -29,9 +35,10 @@ def render(case: Case, parallel: int, **places: Any) -> str:
     a start), listen, groups, user, group, modules_directory, mod_wsgi, python_home, script, probe.
     """
     daemon = case.mode == "daemon"
+    _check_length(str(places["scratch"]))
     if any(character in case.apache_conf for character in "*?["):
         raise BadInput(
-            f"{case.apache_conf!r}: httpd takes '*', '?' and '[' of an Include for a pattern: rename the file"
+            f"{quoted(case.apache_conf)}: httpd takes '*', '?' and '[' of an Include for a pattern: rename the file"
         )
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.hosting", ""),
@@ -62,13 +69,23 @@ def front_threads(case: Case, parallel: int) -> int:
     return parallel * case.users + SPARE_THREADS
 
 
+def _check_length(directory: str) -> None:
+    """Raises BadInput: mod_wsgi's sockets in it would have a longer path than the kernel takes."""
+    longest = f"{directory}/s{_SOCKET_NUMBERS}"
+    if len(os.fsencode(longest)) > _MAX_SOCKET_PATH:
+        raise BadInput(
+            f"the path of a socket may have {_MAX_SOCKET_PATH} bytes, and {shortened(longest)} has "
+            f"{len(os.fsencode(longest))}: set TMPDIR to a shorter directory (/tmp)"
+        )
+
+
 def quotable(value: object) -> object:
     """What the template puts between quotes, or beside other words. Raises BadInput: httpd cannot be given it."""
     text = str(value)
     if _UNQUOTABLE.search(text):
         raise BadInput(
-            f"{text!r} cannot stand in httpd's configuration (a control character, '\"', '\\\\' or '${{'): choose "
-            f"another path or name"
+            f"{quoted(text)} cannot stand in httpd's configuration (a control character, '\"', '\\\\' or '${{'): "
+            f"choose another path or name"
         )
     return value
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness.errors import BadInput, listing, nearest
+from harness.errors import BadInput, listing, nearest, quoted
 from harness.parity import words
 from harness.parity.observation import Observation
 from harness.parity.places import Places
@@ -41,7 +41,7 @@ def check_keys(accepted: Sequence[str]) -> None:
     for key in accepted:
         if key not in ROWS:
             known = listing("rows", list(ROWS))
-            raise BadInput(f"--accept {key!r} is no row of the comparison{nearest(key, ROWS)}{known}")
+            raise BadInput(f"--accept {quoted(key)} is no row of the comparison{nearest(key, ROWS)}{known}")
 
 
 def compare(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import BadInput, listing, nearest
+from harness.cases.reading import entries, is_directory, is_file, shown
+from harness.errors import BadInput, listing, nearest, quoted
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,18 @@ def find_places(site: str, sites: Path, script: str | None) -> Places:
 
 def _root(site: str, sites: Path) -> Path:
     for directory in (Path(site), sites / site):
-        if directory.is_dir():
+        if is_directory(directory):
             return directory.resolve()
-    if Path(site).is_file():
-        raise BadInput(f"{site} is a file: name the site's directory, the one that holds manage.py")
-    known = sorted(path.name for path in sites.iterdir() if path.is_dir()) if sites.is_dir() else []
-    raise BadInput(f"there is no site {site!r}, here or in {sites}{nearest(site, known)}{listing('sites', known)}")
+    if is_file(Path(site)):
+        raise BadInput(f"{shown(site)} is a file: name the site's directory, the one that holds manage.py")
+    known = [path.name for path in entries(sites) if is_directory(path)]
+    raise BadInput(
+        f"there is no site {quoted(site)}, here or in {shown(sites)}{nearest(site, known)}{listing('sites', known)}"
+    )
 
 
 def _manage(root: Path) -> Path:
-    if (root / "manage.py").is_file():
+    if is_file(root / "manage.py"):
         return root / "manage.py"
     paths = sorted(root.glob("*/manage.py"))
     if len(paths) == 1:
@@ -74,10 +77,10 @@ def _script(root: Path, script: str | None) -> Path:
         if script in (path.stem, path.name):
             return path
     for path in (Path(script), root / script):
-        if path.is_file():
+        if is_file(path):
             return path.resolve()
     stems = [path.stem for path in known]
-    raise BadInput(f"there is no script {script!r} in {root}{nearest(script, stems)}{listing('scripts', stems)}")
+    raise BadInput(f"there is no script {quoted(script)} in {root}{nearest(script, stems)}{listing('scripts', stems)}")
 
 
 def _names(root: Path, paths: Sequence[Path]) -> str:

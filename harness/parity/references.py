@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cases.reading import MAX_SCRIPT, entries, is_file, read_bytes
+from harness.errors import BadInput
+
 # All the files of a large site are parsed in some seconds; more lie only in directories that are not the site's code.
 MOST_FILES = 5000
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(.+)|import\s+(.+))", re.MULTILINE)
@@ -31,13 +34,13 @@ def sources(root: Path) -> list[Path]:
     files: list[Path] = []
     directories = [root]
     while directories and len(files) < MOST_FILES:
-        for path in sorted(directories.pop().iterdir()):
+        for path in entries(directories.pop()):
             if path.name.startswith(".") or path.is_symlink():
                 continue
             foreign = path.name in ("site-packages", "__pycache__") or (path / "pyvenv.cfg").exists()
             if path.is_dir() and not foreign:
                 directories.append(path)
-            elif path.suffix == ".py":
+            elif path.suffix == ".py" and is_file(path):
                 files.append(path)
     return sorted(files)
 
@@ -63,7 +66,7 @@ def references(files: Iterable[Path], root: Path, modules: set[str], *, implicit
     """
     first: dict[str, Reference] = {}
     for file in files:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = _text(file)
         near = implicit and "absolute_import" not in text and (file.parent / "__init__.py").exists()
         for written, line in _written(text):
             module = _longest(written, modules)
@@ -73,6 +76,14 @@ def references(files: Iterable[Path], root: Path, modules: set[str], *, implicit
                 reference = Reference(module, written, f"{file.relative_to(root)}:{line}")
                 first.setdefault(module, reference)
     return sorted(first.values())
+
+
+def _text(file: Path) -> str:
+    """What a file says; nothing of one that is no code, because it is so large, or that cannot be read."""
+    try:
+        return read_bytes(file, MAX_SCRIPT).decode(errors="replace")
+    except BadInput:
+        return ""
 
 
 def _longest(written: str, modules: set[str]) -> str | None:
@@ -85,7 +96,7 @@ def _written(text: str) -> Iterator[tuple[str, int]]:
     """Dotted names and their lines; of Python 2, which this Python cannot parse, by regular expressions."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested a thousand deep
         yield from _matched(text)
         return
     for node in ast.walk(tree):

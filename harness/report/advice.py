@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 
 from harness.advice import Advice, advise_all, recipes
 from harness.advice.script_edit import edited, preview, takes_from_requests
+from harness.cases.reading import MAX_SCRIPT, read_bytes
 from harness.cases.site import project_directory
 from harness.report.console import print_plain
 from harness.result import CaseResult
@@ -23,7 +24,7 @@ def print_advice(
 ) -> None:
     """The advice for the cases of one script; with `fix_preview` the script with it, as a diff. Nothing is written."""
     advice = advise_all(cases, paths)
-    source = script.read_text(encoding="utf-8", errors="replace")
+    source = read_bytes(script, MAX_SCRIPT, "script").decode(errors="replace")
     for line in advice_lines(advice, cases, source, script, paths):
         print_plain(console, line)
     if not fix_preview:

@@ -10,6 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from harness.cases.reading import is_file
 from harness.cases.scenario import CorpusRow, load_scenario
 from harness.errors import BadInput
 from harness.records import Schedule
@@ -49,7 +50,7 @@ class CorpusRace:
 
 def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
     """The scenario files that belong to the corpus. Raises BadInput: there is none, or one is not valid."""
-    scenarios = ((path, load_scenario(path).corpus) for path in sorted(directory.rglob("*.toml")))
+    scenarios = ((path, load_scenario(path).corpus) for path in sorted(directory.rglob("*.toml")) if is_file(path))
     rows = {path: row for path, row in scenarios if row is not None}
     if not rows:
         raise BadInput(f"{directory}: no scenario there belongs to the corpus (a [corpus] table names its row)")

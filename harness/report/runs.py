@@ -8,13 +8,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.errors import printable
+from harness.errors import printable, shortened
 from harness.gate.stored_runs import Change, summary
 from harness.report.console import print_plain
 from harness.result import CaseResult
 from harness.store.runs import StoredRun
 
 _COLOURS = {"worse": "bold red", "better": "green"}
+# There are five.
+_MOST_VERDICTS = 5
 
 
 def print_runs(console: Console, runs: Sequence[StoredRun]) -> None:
@@ -25,13 +27,13 @@ def print_runs(console: Console, runs: Sequence[StoredRun]) -> None:
     for run in runs:
         met = run.cases - run.unmet
         table.add_row(
-            escape(printable(run.name)),
+            _cell(run.name),
             f"{run.begin:%Y-%m-%d %H:%M}",
-            escape(printable(", ".join(run.scenarios[:3]) + (", …" if len(run.scenarios) > 3 else ""))),
+            ", ".join(map(_cell, run.scenarios[:3])) + (", …" if len(run.scenarios) > 3 else ""),
             str(run.cases),
-            ", ".join(f"{name} {count}" for name, count in run.verdicts.most_common())
+            ", ".join(f"{_cell(name)} {count}" for name, count in run.verdicts.most_common(_MOST_VERDICTS))
             if run.status == "complete"
-            else run.status,
+            else _cell(run.status),
             f"{met}/{run.cases}" if run.status == "complete" else "-",
             f"{run.seconds:.0f} s",
         )
@@ -40,13 +42,13 @@ def print_runs(console: Console, runs: Sequence[StoredRun]) -> None:
 
 def print_comparison(console: Console, changes: Sequence[Change], before: str, after: str) -> None:
     """The table, then the sentences of each case that is in both runs, then the counts."""
-    table = Table("case", "was", "is", title=f"{before} against {after}")
+    table = Table("case", "was", "is", title=f"{_cell(before)} against {_cell(after)}")
     table.add_column("bad", justify="right")
     table.add_column("")
     for change in changes:
         colour = _COLOURS.get(change.judgement)
         table.add_row(
-            escape(printable(change.case)),
+            _cell(change.case),
             change.before.verdict_text if change.before else "-",
             change.after.verdict_text if change.after else "-",
             f"{_bad(change.before)} -> {_bad(change.after)}",
@@ -59,6 +61,11 @@ def print_comparison(console: Console, changes: Sequence[Change], before: str, a
             for sentence in change.sentences:
                 print_plain(console, f"  {sentence}")
     print_plain(console, summary(changes))
+
+
+def _cell(text: str) -> str:
+    """What a file says, as a table may show it."""
+    return escape(shortened(printable(text)))
 
 
 def _bad(case: CaseResult | None) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.cases.case import Case
 from harness.cases.expand import expand, scenario_files
 from harness.cases.scenario import Scenario, load_scenario
-from harness.errors import BadInput, nearest
+from harness.errors import BadInput, nearest, quoted
 from harness.runtimes.spec import RuntimeSpec, spec_named
+from harness.store.history import file_name
 
 
 def load_scenarios(given: Sequence[Path]) -> list[tuple[Path, Scenario]]:
@@ -35,11 +37,27 @@ def select_cases(
         for path, scenario in load_scenarios(given)
         for case in expand(scenario, path, sites, trials=trials, seed=seed, runtime=runtime, full=full)
     ]
-    chosen = [case for case in cases if pattern in case.id]
+    chosen = [case for case in distinct(cases) if pattern in case.id]
     if not chosen:
-        raise BadInput(f"--case {pattern!r} matches none of the cases{nearest(pattern, [case.id for case in cases])}")
+        raise BadInput(
+            f"--case {quoted(pattern)} matches none of the cases{nearest(pattern, [case.id for case in cases])}"
+        )
     check_runtimes(chosen, declared)
     return chosen
+
+
+def distinct(cases: Sequence[Case], taken: Iterable[str] = ()) -> list[Case]:
+    """The cases with ids of their own: one that two files (or tests) of one name would share, or that is among those
+    `taken`, gets a number behind its first part, `mysite-2::daemon::default::natural`."""
+    files = set(map(file_name, taken))
+    renamed = []
+    for case in cases:
+        first, separator, rest = case.id.partition("::")
+        ids = itertools.chain([case.id], (f"{first}-{number}{separator}{rest}" for number in itertools.count(2)))
+        name = next(name for name in ids if file_name(name) not in files)
+        files.add(file_name(name))
+        renamed.append(case if name == case.id else case.model_copy(update={"id": name}))
+    return renamed
 
 
 def check_runtimes(cases: Iterable[Case], declared: dict[str, RuntimeSpec]) -> None:

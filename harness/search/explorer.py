@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,13 @@ from harness.cases.case import Case
 from harness.checkers.grade import grade
 from harness.checkers.yardstick import CONTROLS, Yardstick
 from harness.hosting.backend import Backend
-from harness.records import Control, Leftovers, LeftProcess, ThreadOrder
+from harness.records import Answer, Control, Evidence, Leftovers, LeftProcess, LogLine, ThreadOrder
 from harness.result import CaseResult, case_result
 from harness.run.session import Session, SilentWatcher, Watcher
 from harness.run.turns import Watch
 from harness.runtimes.building import Runtime
 from harness.runtimes.compiling import check_syntax
-from harness.search.snapshot import SnapshotProcess
+from harness.search.snapshot import ImportFailure, SnapshotProcess
 from harness.store.history import HistoryWriter, Surroundings
 from harness.store.stored_case import StoredCase
 from harness.verdict import Tally
@@ -51,16 +51,20 @@ class Explorer:
     def run(self, parallel: int, watch: Watch, like: ThreadOrder | None = None) -> None:
         """Run the controls, then the trials, `parallel` at a time, until they are used up or the case is settled."""
         first = SnapshotProcess(self.case, self._runtime)
-        with first:
-            if self._controls_pass(first):
-                self._explore(first, parallel, watch, like)
+        try:
+            with first:
+                if self._controls_pass(first.control):
+                    self._explore(first, parallel, watch, like)
+        except ImportFailure as failure:
+            error = str(failure)
+            self._controls_pass(lambda number, begin: unanswered(self.case, number, begin, error))
         self._left += first.left()
         if self._left:
             leftovers = Leftovers(processes=tuple(self._left), cold=CONTROLS + self.tally.trials)
             self.tally.leftovers = leftovers
             self._history.add(leftovers)
 
-    def _controls_pass(self, snapshot: SnapshotProcess) -> bool:
+    def _controls_pass(self, make_control: Callable[[int, float], Control]) -> bool:
         """False if requests fail one at a time too: then trials would show nothing more."""
         begin = time.monotonic()
         self._shift = self._before.shift(self._before.next_part, begin) if self._before else 0.0
@@ -68,7 +72,7 @@ class Explorer:
             self.tally.begin = begin
         controls: list[Control] = []
         for number in range(1, CONTROLS + 1):
-            controls.append(snapshot.control(number, begin))
+            controls.append(make_control(number, begin))
             self._history.add(controls[-1])
         self._yardstick = Yardstick.of(self.case.requests, controls)
         self.tally.begin_part(self._yardstick.broken, self._yardstick.inconclusive)
@@ -124,6 +128,18 @@ class Explorer:
                 watch(self.case, self.tally)
 
 
+def unanswered(case: Case, number: int, begin: float, error: str) -> Control:
+    """The control of a script that cannot be imported: there is no process that could take a request. `error` ends with
+    `Type: message`."""
+    where, _, raised = error.partition(": the script cannot be imported: ")
+    log = (LogLine(0, f"{where}: the script cannot be imported"), LogLine(0, raised))
+    now = time.monotonic()
+    answers = tuple(
+        Answer(user=user, request=user, intended=now, failure="refused") for user in range(len(case.requests))
+    )
+    return Control(number=number, answers=answers, evidence=Evidence(log=log), begin=begin)
+
+
 def explore_case(
     case: Case,
     runtime: Runtime,
@@ -134,8 +150,8 @@ def explore_case(
     before: StoredCase | None = None,
 ) -> tuple[Tally, float]:
     """Run a case in forked children, `parallel` at a time, with its history in `path`: its tally, and the seconds that
-    it took. All trials can follow an order, `like` an earlier one did. Raises BadInput: the script does not import, or
-    its process cannot be forked in isolation."""
+    it took. All trials can follow an order, `like` an earlier one did. A script that does not import
+    is broken. Raises BadInput: its process cannot be forked in isolation."""
     begin = time.monotonic()
     ran_on = Surroundings(lane="snapshot", versions=dict(runtime.versions))
     with HistoryWriter(path, case, ran_on, part=before.next_part if before else 1) as history:

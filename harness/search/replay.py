@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.cases.case import Case
+from harness.cases.reading import is_file
 from harness.cases.site import site_digest
 from harness.checkers.findings import GRAVITY, TrialGrade
-from harness.errors import BadInput
+from harness.errors import BadInput, quoted
 from harness.hosting.backend import Backend
 from harness.records import RaceClass, ThreadOrder, Trial
 from harness.run.session import Session, SilentWatcher
@@ -89,13 +90,15 @@ def look_up(directory: Path, number: int, pattern: str) -> ReplayTarget:
         if trial.number == number
     ]
     if not targets:
-        raise BadInput(f"run {directory.name} has no bad trial {number}{f' of a case {pattern!r}' if pattern else ''}")
+        raise BadInput(
+            f"run {directory.name} has no bad trial {number}{f' of a case {quoted(pattern)}' if pattern else ''}"
+        )
     if len(targets) > 1:
         ids = ", ".join(target.case.id for target in targets)
         raise BadInput(f"trial {number} of run {directory.name} was bad in several cases: choose with --case ({ids})")
     (target,) = targets
     case = target.case
-    if not case.script_path.is_file():
+    if not is_file(case.script_path):
         raise BadInput(f"{case.script_path}: the script of that run no longer exists")
     if case.digest and case.digest != site_digest(case.site_dir):
         raise BadInput(

@@ -83,6 +83,10 @@ class _ChildReport(msgspec.Struct):
     pid: int = 0
 
 
+class ImportFailure(BadInput):
+    """The script raises while it is imported: on a server, every request would fail."""
+
+
 class SnapshotProcess:
     """A process that has imported the script, and forks. A context manager; one trial at a time."""
 
@@ -134,7 +138,7 @@ class SnapshotProcess:
         )
         ready = self._read(self.case.timeout)
         if not ready.get("ready"):
-            raise BadInput(f"{self.case.script_path}: the script cannot be imported: {ready.get('error')}")
+            raise ImportFailure(f"{self.case.script_path}: the script cannot be imported: {ready.get('error')}")
         if ready["shared"]:
             raise BadInput(
                 f"{self.case.script_path}: after its import the process has {', '.join(ready['shared'])}, which forked "

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,10 @@ import pydantic
 from msgspec.structs import replace
 
 from harness.cases.case import Case
+from harness.cases.reading import MAX_LINE, check_file, decode, lines, shown
+from harness.cases.toml import explain
 from harness.checkers.rules import RULES
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput, HarnessError, quoted, shortened
 from harness.records import Answer, BackendName, Control, Lane, Leftovers, Record, Trial
 from harness.runtimes.limits import write_error
 from harness.store import private
@@ -34,6 +37,10 @@ _MAX_KNOWN = 2000
 _SHORT_BODY = 100
 # Read at a time to find the end of the last line: most lines are shorter.
 _CHUNK = 65536
+# What cannot stand in the name of a file, or would end it on a terminal.
+_UNWRITABLE = re.compile(r"[/\x00-\x1f\x7f]")
+# A name has at most 255 bytes; that of a trace has 40 more than the history's.
+_MOST_BYTES = 180
 VERSION = 2
 """Version of the format. 1 was that of harness 0.1: see version1.py."""
 
@@ -82,14 +89,19 @@ class End(Record, frozen=True, tag="end"):
 _Line = Header | AnswerBody | Forget | Control | Trial | Leftovers | End
 _Kept = TypeVar("_Kept", bound=Control | Trial)
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Line).decode
-_decode_end = msgspec.json.Decoder(End).decode
+_decoder = msgspec.json.Decoder(_Line)
+_end_decoder = msgspec.json.Decoder(End)
 _END_BEGIN = b'{"type":"end"'
 # An error's sentence quotes some lines of a log at most; escaped as JSON a character may take six bytes.
 _LONGEST_REASON = 8000
 _END_BYTES = 65536
-_decode_header = msgspec.json.Decoder(Header).decode
-_decode_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial1).decode
+_header_decoder = msgspec.json.Decoder(Header)
+_decoder_1 = msgspec.json.Decoder(Header | AnswerBody | Forget | Control1 | Trial1)
+# Bytes that JSON makes of one, \u0000; and the largest body that is read again, where a case allows larger ones.
+_ESCAPED = 6
+_MOST_BODY = 64 * 2**20
+# Seconds: wall time is 2e9 now, and a float still has microseconds here.
+_LONGEST = 1e10
 
 
 class HistoryWriter:
@@ -201,7 +213,11 @@ def end_of_last_line(stream: BinaryIO) -> int:
 
 def file_name(case: str) -> str:
     """The name of the history file of the case with this id."""
-    return f"{case.replace('::', '.').replace('/', '_')}.jsonl"
+    name = _UNWRITABLE.sub("_", case.replace("::", "."))
+    if len(name.encode("utf-8", "replace")) > _MOST_BYTES:
+        digest = hashlib.sha256(case.encode("utf-8", "replace")).hexdigest()[:16]
+        name = f"{name.encode('utf-8', 'replace')[: _MOST_BYTES - 17].decode('utf-8', 'ignore')}.{digest}"
+    return f"{name}.jsonl"
 
 
 def read_rules(path: Path) -> tuple[int, bool]:
@@ -212,6 +228,7 @@ def read_rules(path: Path) -> tuple[int, bool]:
 
 def read_end(path: Path) -> End | None:
     """How the case ended; None if the history does not say it. Raises BadInput."""
+    check_file(path)
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _END_BYTES))
@@ -220,14 +237,13 @@ def read_end(path: Path) -> End | None:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
     if not last or not last[0].startswith(_END_BEGIN) or not last[0].endswith(b"\n"):
         return None
-    try:
-        return _decode_end(last[0])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: its last line is damaged: {error}") from error
+    return decode(_end_decoder, last[0], shown(path), "a history: its last line is damaged")
 
 
 def is_begun(path: Path) -> bool:
     """Is there a history with its first line? If not, what is left of that line is removed."""
+    if os.path.lexists(path):
+        check_file(path)
     try:
         with path.open("rb") as stream:
             if stream.readline().endswith(b"\n"):
@@ -250,21 +266,23 @@ def read_case(path: Path) -> Case:
     header = _read_header(path)
     try:
         return Case.from_json(converted_case(header.case) if header.version == 1 else header.case)
-    except (pydantic.ValidationError, msgspec.ValidationError) as error:
-        raise BadInput(f"{path}: its case was written by another version of the harness: {error}") from error
+    except pydantic.ValidationError as error:
+        why = explain(error, Case, "case").partition("\n")[0]
+    except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
+        why = shortened(str(error), 300)
+    raise BadInput(f"{shown(path)}: its case was written by another version of the harness, or is damaged: {why}")
 
 
 def _read_header(path: Path) -> Header:
-    try:
-        with path.open("rb") as stream:
-            header = _decode_header(stream.readline())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not a history: its first line is not a case") from error
-    if header.version > VERSION:
+    for _, line in lines(path):
+        header = decode(_header_decoder, line, shown(path), "a history: its first line is not a case")
+        break
+    else:
+        raise BadInput(f"{shown(path)}: not a history: its first line is not a case")
+    if not 1 <= header.version <= VERSION:
+        version = quoted(header.version)
         raise BadInput(
-            f"{path}: written by a newer harness (format {header.version}, known are 1 to {VERSION}): update"
+            f"{shown(path)}: written by a newer harness (format {version}, known are 1 to {VERSION}): update"
         )
     return header
 
@@ -291,13 +309,32 @@ def _with_answers(record: _Kept, change: Callable[[Answer], Answer]) -> _Kept:
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    old = _read_header(path).version == 1
-    with path.open("rb") as stream:
-        for number, text in enumerate(stream, 1):
-            if not text.endswith(b"\n"):
-                return
-            try:
-                line = _decode_1(text) if old else _decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise BadInput(f"{path}:{number}: not a line of a history: {error}") from error
-            yield line.converted() if isinstance(line, Control1 | Trial1) else line
+    header = _read_header(path)
+    decoder: msgspec.json.Decoder[Any] = _decoder_1 if header.version == 1 else _decoder
+    requests = header.case.get("requests")
+    count = len(requests) if isinstance(requests, list) else 0
+    largest = header.case.get("max_body")
+    most = max(MAX_LINE, _ESCAPED * min(largest, _MOST_BODY)) if isinstance(largest, int) else MAX_LINE
+    for number, text in lines(path, most):
+        name = f"{shown(path)}:{number}"
+        line = decode(decoder, text, name, "a line of a history")
+        record = line.converted() if isinstance(line, Control1 | Trial1) else line
+        if isinstance(record, Control | Trial):
+            _check_record(record, count, name)
+        yield record
+
+
+def _check_record(record: Control | Trial, requests: int, name: str) -> None:
+    """Raises BadInput: an answer to a request that its case does not have, or a moment that no clock shows."""
+    answers = (*record.answers, *(record.follow_up if isinstance(record, Trial) else ()))
+    times = [record.begin, *(answer.intended for answer in answers)]
+    for answer in answers:
+        if not 0 <= answer.request < requests:
+            raise BadInput(f"{name}: damaged: an answer to request {answer.request} of {requests}")
+        times += [moment for moment in (answer.sent, answer.first_byte, answer.last_byte) if moment is not None]
+    for inside in record.evidence.inside:
+        times += [span.begin for span in inside.spans]
+        times += [span.end for span in inside.spans if span.end is not None]
+        times += [mishap.at for mishap in inside.mishaps]
+    if times and (min(times) < -_LONGEST or max(times) > _LONGEST):
+        raise BadInput(f"{name}: damaged: it has a moment that no clock shows")

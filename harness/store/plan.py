@@ -14,8 +14,9 @@ import msgspec
 import pydantic
 
 from harness.cases.case import Case
+from harness.cases.reading import decode, read_bytes, shown
 from harness.cases.site import changed_files, site_digest, source_digests
-from harness.errors import BadInput
+from harness.errors import BadInput, shortened
 from harness.records import BackendName, Lane, Record
 from harness.store.runs import PLAN_FILE, write_whole
 
@@ -117,17 +118,13 @@ def read_plan(directory: Path, version: str) -> RunPlan:
     """The plan of a run that this `version` of the harness can resume. Raises BadInput: it has none, or another version
     or another command made it."""
     name = directory.name
-    try:
-        content = (directory / PLAN_FILE).read_bytes()
-        kind = msgspec.json.decode(content, type=_Head)
-        if kind.version != PLAN_VERSION or kind.environment.get("harness") != version:
-            made = kind.environment.get("harness", "another version")
-            raise BadInput(f"run {name} was begun by harness {made}, and this is {version}: start it anew")
-        plan = msgspec.json.decode(content, type=RunPlan)
-    except OSError as error:
-        raise BadInput(f"{directory / PLAN_FILE}: the plan of the run cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{directory / PLAN_FILE}: not the plan of a run: {error}") from error
+    path = directory / PLAN_FILE
+    content = read_bytes(path)
+    kind = decode(msgspec.json.Decoder(_Head), content, shown(path), "the plan of a run")
+    if kind.version != PLAN_VERSION or kind.environment.get("harness") != version:
+        made = shortened(str(kind.environment.get("harness", "another version")))
+        raise BadInput(f"run {name} was begun by harness {made}, and this is {version}: start it anew")
+    plan = decode(msgspec.json.Decoder(RunPlan), content, shown(path), "the plan of a run")
     if plan.settings.command not in RESUMABLE:
         by = "pytest" if plan.settings.command == "pytest" else "a command that cannot be resumed"
         raise BadInput(f"run {name} was made by {by}: start it anew")

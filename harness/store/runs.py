@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from harness.errors import BadInput
+from harness.cases.reading import decode, entries, is_directory, lines, read_bytes, shown
+from harness.errors import BadInput, quoted
 from harness.hosting.interruption import Shield
 from harness.runtimes.limits import write_error
 from harness.store import private
@@ -65,27 +67,28 @@ def write_whole(path: Path, content: bytes, what: str, *, shared: bool = False) 
 
 def is_run(directory: Path) -> bool:
     """Did a run leave this directory?"""
-    return (directory / CASES).is_dir() or is_bench(directory)
+    return is_directory(directory / CASES) or is_bench(directory)
 
 
 def is_bench(directory: Path) -> bool:
     """Did `harness bench` leave it?"""
-    return any((directory / name).is_file() for name in (BENCH_FILE, BENCH_JOURNAL))
+    return any(os.path.lexists(directory / name) for name in (BENCH_FILE, BENCH_JOURNAL))
 
 
 def stored_run(name: str, results: Path) -> Path:
     """The directory of a stored run, by path or by its name in the results directory. Raises BadInput."""
-    for directory in (Path(name), results / name):
+    for directory in (Path(name), results / name) if name else ():
         if is_run(directory):
             return directory
-    known = sorted(path.name for path in results.iterdir() if is_run(path)) if results.is_dir() else []
+    known = [path.name for path in entries(results) if is_run(path)]
     latest = f"; the latest is {known[-1]}" if known else ""
-    raise BadInput(f"there is no stored run {name!r} in {results}{latest}")
+    raise BadInput(f"there is no stored run {quoted(name)} in {shown(results)}{latest}")
 
 
 def histories(directory: Path) -> list[Path]:
     """The histories of a stored run, in the order in which they were last written."""
-    return sorted((directory / CASES).glob("*.jsonl"), key=lambda path: path.stat().st_ctime)
+    paths = [path for path in entries(directory / CASES) if path.suffix == ".jsonl"]
+    return sorted(paths, key=lambda path: path.lstat().st_ctime)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class StoredRun:
     name: str
     begin: datetime.datetime
     status: str
-    """`complete`, `interrupted`, or `unfinished` if it ended before it wrote its result."""
+    """`complete`, `interrupted`, `unfinished` if it ended before it wrote its result, or `damaged`."""
     scenarios: tuple[str, ...]
     cases: int
     verdicts: Counter[str]
@@ -157,27 +160,36 @@ def read_result(directory: Path, form: type[Form], files: Sequence[str] = (RESUL
 
     Only the fields of `form` are read, all of which have defaults: any version of the harness may have written them.
     """
+    return _read_head(directory, form, files)[0]
+
+
+def _read_head(directory: Path, form: type[Form], files: Sequence[str]) -> tuple[Form, bool]:
+    """The first of these files that can be read, and whether one that is there cannot."""
+    decoder = msgspec.json.Decoder(form)
+    damaged = False
     for name in files:
-        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode((directory / name).read_bytes(), type=form)
-    return form()
+        try:
+            return decode(decoder, read_bytes(directory / name), name, "of a run"), damaged
+        except BadInput:
+            damaged |= os.path.lexists(directory / name)
+    return form(), damaged
 
 
 def stored_runs(results: Path) -> list[StoredRun]:
     """The runs of a results directory, the newest first."""
-    directories = [path for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
-    runs = [_listed(path) for path in directories if (path / CASES).is_dir()]
+    directories = [path for path in entries(results) if is_directory(path)]
+    runs = [_listed(path) for path in directories if is_directory(path / CASES)]
     runs += [_listed_bench(path) for path in directories if is_bench(path)]
     return sorted(runs, key=lambda run: (run.begin, run.name), reverse=True)
 
 
 def _listed(directory: Path) -> StoredRun:
-    run = read_result(directory, _Run)
+    run, damaged = _read_head(directory, _Run, (RESULT_FILE, PLAN_FILE))
     ran = run.cases if run.status != "unfinished" else []
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),
-        status=run.status,
+        status="damaged" if damaged else run.status,
         scenarios=tuple(dict.fromkeys(case.scenario or case.case.partition("::")[0] for case in run.cases)),
         cases=len(run.cases),
         verdicts=Counter(case.verdict for case in ran),
@@ -187,14 +199,18 @@ def _listed(directory: Path) -> StoredRun:
 
 
 def _listed_bench(directory: Path) -> StoredRun:
-    whole = (directory / BENCH_FILE).is_file()
-    bench = read_result(directory, _BenchHead, [BENCH_FILE]) if whole else _read_journal(directory)
+    damaged = False
+    if os.path.lexists(directory / BENCH_FILE):
+        bench, damaged = _read_head(directory, _BenchHead, [BENCH_FILE])
+    else:
+        bench = _read_journal(directory)
     made = sum(len(cell.cycles) for cell in bench.cells)
     planned = max(made, bench.cycles * len(bench.cells))
+    status = bench.status if bench.status == "complete" else f"interrupted after {made} of {planned} cycles"
     return StoredRun(
         name=directory.name,
         begin=_begin(directory),
-        status=bench.status if bench.status == "complete" else f"interrupted after {made} of {planned} cycles",
+        status="damaged" if damaged else status,
         scenarios=tuple(dict.fromkeys(cell.scenario for cell in bench.cells)),
         cases=len(bench.cells),
         verdicts=Counter({"bench": len(bench.cells)}),
@@ -207,10 +223,10 @@ def _read_journal(directory: Path) -> _BenchHead:
     """What a bench run that was killed has; nothing of what is damaged."""
     bench = _BenchHead()
     cells: dict[str, _CellHead] = {}
-    damaged = contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError)
-    with damaged, (directory / BENCH_JOURNAL).open("rb") as stream:
-        for text in stream:
-            line = msgspec.json.decode(text, type=_JournalLine)
+    decoder = msgspec.json.Decoder(_JournalLine)
+    with contextlib.suppress(BadInput, KeyError):
+        for _, text in lines(directory / BENCH_JOURNAL):
+            line = decode(decoder, text, BENCH_JOURNAL, "a line of a bench run")
             if line.type == "plan":
                 cells = {cell.name: _CellHead(cell.name.partition("::")[0]) for cell in line.cells}
                 bench = _BenchHead(cycles=line.cycles, cells=list(cells.values()))
@@ -223,4 +239,6 @@ def _begin(directory: Path) -> datetime.datetime:
     """When a run began: by its name, or by its directory's date where that was renamed."""
     with contextlib.suppress(ValueError):
         return datetime.datetime.strptime(directory.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=datetime.UTC)
-    return datetime.datetime.fromtimestamp(directory.stat().st_mtime, datetime.UTC)
+    with contextlib.suppress(ValueError, OverflowError, OSError):  # it may be of any year
+        return datetime.datetime.fromtimestamp(directory.stat().st_mtime, datetime.UTC)
+    return datetime.datetime.fromtimestamp(0, datetime.UTC)
