@@ -104,11 +104,13 @@ def test_hanging_import_is_reported(explore):
     assert "Traceback" not in done.stderr
 
 
-def test_failing_import_is_reported(explore):
-    """A script that does not import is bad input, and the sentence names the exception."""
+def test_failing_import_is_judged(explore):
+    """A script that does not import is broken, as it is on Apache, and the exception is named."""
     done, _ = explore("import nowhere_to_be_found\n")
-    assert 2 == done.returncode
-    assert "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr
+    assert 1 == done.returncode
+    assert "broken (error)" in done.stdout
+    assert "ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_an_order_is_enforced_on_replay(explore, command, open_tmp_path):

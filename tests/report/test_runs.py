@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from build import CONTROLS, make_case, make_failing_trial, make_trial, store_run
 from rich.console import Console
 
@@ -33,6 +34,19 @@ def test_damaged(tmp_path):
     directory = store_run(tmp_path, (make_case(), *CONTROLS), name="renamed by hand")
     (directory / "result.json").write_bytes(b"\xff\x00")
     assert ["renamed by hand"] == [run.name for run in stored_runs(tmp_path)]
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"cases": ' + b"[" * 10_000, b"", b'{"status": 5}'])
+def test_damaged_among_others(tmp_path, content):
+    """A damaged result is listed as such, whatever is wrong with it, and the others as they are."""
+    directory = store_run(tmp_path, (make_case(), *CONTROLS, make_trial()), name="20260102-000000-bbbb")
+    store_run(tmp_path, (make_case(), *CONTROLS, make_trial()), name="20260101-000000-aaaa")
+    (directory / "result.json").write_bytes(content)
+    stream = io.StringIO()
+    print_runs(Console(file=stream, width=200), stored_runs(tmp_path))
+    assert ["damaged", "complete"] == [run.status for run in stored_runs(tmp_path)]
+    assert "damaged" in stream.getvalue()
+    assert "clean 1" in stream.getvalue()
 
 
 def test_nothing(tmp_path):

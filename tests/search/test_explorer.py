@@ -14,6 +14,7 @@ from harness.records import ThreadOrder
 from harness.run.session import Session, SilentWatcher
 from harness.runtimes.building import Runtime
 from harness.search.explorer import TRIALS_ALONE, confirm, explore_case, explore_one
+from harness.search.snapshot import ImportFailure
 from harness.store.stored_case import StoredCase
 from harness.verdict import SETTLED_AFTER
 
@@ -105,6 +106,21 @@ def test_refused_controls(explore, control, broken, why):
     assert broken == (tally.broken and tally.broken.broken_class)
     assert why in tally.inconclusive
     assert 1 == explore.snapshot.ended
+
+
+def test_failed_import(explore, monkeypatch):
+    """A script that does not import is broken, with its error, live and graded again."""
+
+    def start(*_):
+        raise ImportFailure("it.wsgi: the script cannot be imported: RuntimeError: no settings")
+
+    case = make_case()
+    monkeypatch.setattr("harness.search.explorer.SnapshotProcess", start)
+    tally, _ = explore_case(case, None, explore.path, 1, lambda *_: None)
+    for judged in (tally, explore.stored().tally()):
+        assert "error" == judged.broken.broken_class
+        assert "RuntimeError: no settings" in judged.broken.summary
+        assert 0 == judged.trials
 
 
 def test_led_trials(explore):
