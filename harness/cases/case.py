@@ -9,7 +9,7 @@ import msgspec
 import pydantic
 from pydantic import Field
 
-from harness.cases.redaction import withheld
+from harness.cases.redaction import WITHHELD, withheld
 from harness.cases.scenario import (
     GLOBAL_GROUP,
     GROUP_PATTERN,
@@ -80,7 +80,7 @@ class Case(StrictModel):
     @classmethod
     def _requests_can_be_sent(cls, requests: tuple[Request, ...]) -> tuple[Request, ...]:
         for request in requests:
-            check_headers(request.headers)
+            check_headers({name: value for name, value in request.headers.items() if value != WITHHELD})
         return requests
 
     @pydantic.field_validator("script_path", "site_dir")
