@@ -150,3 +150,43 @@ def test_large_reports_arrive_whole(start):
     """Reports that do not fit into a socket buffer arrive whole, though two stampedes of large pages send at once."""
     result = start("large", trials=10)
     assert ("clean", {"ok": 10 * 16}) == (result.verdict, result.outcomes)
+
+
+def test_every_request_is_sent_alike(start):
+    """Control and stampede send the same bytes, whatever is asked for: no difference between clients is a race."""
+    paths = [
+        "/%7Eu", "/%c3%a9", '/?a[]=1&b="x"|{}', "/a/../b", "/é/", "//a", "/a;b=c", "/?", "OPTIONS /x", "HEAD /x",
+        "PUT /x", "PUT /x bödy", "PATCH /x a b", "DELETE /x", "DELETE /x body", "POST /x a\r\n\r\nGET / HTTP/1.1\r\n",
+        "/" + "a/" * 3000,
+    ]  # fmt: skip
+    headers = {"Accept-Encoding": "gzip", "Expect": "100-continue", "Connection": "keep-alive", "Host": "Example.com"}
+    result = start("asked", paths=paths, headers=headers, users=17, threads=17, trials=3)
+    assert ("clean", {"ok": 3 * 18}) == (result.verdict, result.outcomes)
+
+
+@pytest.mark.parametrize("path", ["/raise", "/short", "/garbled"])
+def test_half_an_answer_is_broken(start, path):
+    """A body that raises, one shorter than announced and a coding that is none fail one request at a time too."""
+    result = start("half_answers", paths=[path], trials=1)
+    assert ("broken", "error") == (result.verdict, result.broken_class)
+
+
+def test_whole_answers_are_clean(start):
+    """The near-twins: the same coding undone, whatever its bytes; two headers of one name; any bytes."""
+    result = start("half_answers", paths=["/gzip", "/bytes", "/empty"], trials=3)
+    assert ("clean", {"ok": 3 * 16}) == (result.verdict, result.outcomes)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("path", ["/endless", "/drip", "/bomb"])
+def test_answer_without_end_proves_nothing(start, path):
+    """What goes on beyond a limit is cut, and the case is inconclusive: neither clean nor a race."""
+    result = start("half_answers", paths=[path], trials=1, timeout=2.0)
+    assert ("inconclusive", True) == (result.verdict, "cut off" in result.reason)
+
+
+@pytest.mark.parametrize("mode", ["daemon", "embedded"])
+def test_body_that_raises_in_stampedes_only(start, mode):
+    """One whose body raises only where requests meet is a race, though the client may see nothing of it."""
+    result = start("half_answers", mode=mode, paths=["/together"], trials=4)
+    assert ("race", "failed-request") == (result.verdict, result.race_class)

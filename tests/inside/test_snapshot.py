@@ -185,7 +185,7 @@ def test_environ(snapshot):
     path = "/%7Eu/%c3%a9//./x/../y;z%3F?a=%zz&b[]"
     with snapshot(ECHO) as it:
         (answer,) = it.trial(requests=[{"method": "PUT", "path": path, "body": "\xe9", "fields": fields}])["answers"]
-    assert [["Content-Type", "text/plain"], ["Vary", "a"], ["Vary", "b"]] == answer["fields"]
+    assert [["Content-Type", "text/plain"], ["Vary", "a"], ["Vary", "b"]] == answer["fields"][:3]
     written, _, text = answer["body"].partition(" ")
     environ = json.loads(text)
     assert ("written", "\xe9", "PUT") == (written, environ["body"], environ["REQUEST_METHOD"])
@@ -209,7 +209,7 @@ def test_odd_answers(snapshot):
     """A body that raises keeps its status, as the client has got it; what raised before is a 500; no end is cut."""
     paths = ["/raising", "/exit", "/status", "/header", "/empty", "/bytes", "/endless", "/dripping"]
     with snapshot(ODD) as it:
-        answers = it.trial(*paths, grace=1.5, follow_up=[])["answers"]
+        answers = it.trial(*paths, grace=1.5, telling=SECONDS, follow_up=[])["answers"]
     assert [(200, "begin"), (500, ""), (500, ""), (500, ""), (204, ""), (200, "\xff\xfe")] == [
         (answer["status"], answer["body"]) for answer in answers[:6]
     ]
