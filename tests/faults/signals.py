@@ -87,7 +87,19 @@ def _delay(draw: random.Random) -> float:
 def command_line(command: str, results: Path, python: Path) -> list[str]:
     harness = [sys.executable, "-m", "harness.cli"]
     if command == "run":
-        return [*harness, "run", "mysite", "--backend", "local", "--trials", "4", "--results", str(results)]
+        return [
+            *harness,
+            "run",
+            "mysite",
+            "--backend",
+            "local",
+            "--case",
+            "daemon",
+            "--trials",
+            "4",
+            "--results",
+            str(results),
+        ]
     if command == "check":
         options = ["--python", str(python), "--mode", "daemon", "--trials", "8", "--results", str(results)]
         return [*harness, "check", str(SITE), *options]
@@ -137,7 +149,8 @@ def inflict(fault: Fault, python: Path) -> Aftermath:
         said = (place / "out").read_text(errors="replace")
         _look_at_processes(aftermath, family, ports, temporary)
         _look_at_results(aftermath, fault, results, said)
-        _look_at_directories(aftermath, fault, temporary, environment, process.pid)
+        if aftermath.code is not None:
+            _look_at_directories(aftermath, fault, temporary, environment, process.pid)
         return aftermath
 
 
