@@ -111,7 +111,7 @@ def command_line(command: str, results: Path, python: Path) -> list[str]:
         return [*harness, "bench", "mysite", *options, *short, "--results", str(results)]
     options = ["--harness-backend", "local", "--harness-trials", "4", "--harness-results", str(results)]
     return [
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "daemon"),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "daemon and default"),
         *(*options, str(ROOT / "scenarios" / "mysite.toml")),
     ]
 
