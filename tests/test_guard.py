@@ -48,7 +48,7 @@ def test_result(code):
         (click.Abort(), 3, "harness: interrupted; nothing is left running\n"),
         (click.FileError("x", "gone"), 2, "Error: Could not open file 'x': gone\n"),
         (click.UsageError("what?"), 2, "Usage: "),
-        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 3, "harness: the output cannot be written any more: its reader"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 3, "harness: the harness itself failed (BrokenPipeError"),
         (OSError(errno.EMFILE, "Too many open files", "/x"), 3, "harness: /x: too many open files: raise the limit"),
         (OSError(errno.ENOSPC, "No space left"), 3, "harness: no space is left: make room on that disk"),
         (MemoryError(), 3, "harness: out of memory: raise the limit of memory"),
@@ -92,6 +92,18 @@ def test_traceback_without_a_place(monkeypatch):
 def harness(*arguments, **streams):
     command = [sys.executable, "-m", "harness.cli", *arguments]
     return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, check=False, **streams)
+
+
+@pytest.mark.parametrize(
+    "fault", ["MemoryError()", "OSError(24, 'Too many open files')", "ImportError('libx.so: failed to map segment')"]
+)
+def test_cannot_be_loaded(tmp_path, fault):
+    """Where its own modules cannot be loaded, that is one sentence and exit code 3 too."""
+    (tmp_path / "jinja2.py").write_text(f"raise {fault}")
+    done = harness("schema", stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert (3, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith(f"harness: it cannot be loaded ({fault.partition('(')[0]}")
+    assert 1 == done.stderr.count("\n")
 
 
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["runs", "--help"]], ids=" ".join)

@@ -17,15 +17,17 @@ class CommandLine:
 
     def __call__(self) -> NoReturn:
         interruption.install()
-        from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
-        from harness.hosting.leftovers import tidy  # noqa: PLC0415
-
+        try:
+            from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
+            from harness.hosting.leftovers import tidy  # noqa: PLC0415
+        except Exception as error:  # noqa: BLE001 - exit code 1 is a judgement, and this is none
+            _refuse(error)
         interruption.begin()
         code = interruption.EXIT_CODE
         try:
             commands()
         except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            code = error.code if isinstance(error.code, int) else interruption.EXIT_CODE
         except KeyboardInterrupt:
             print("harness: interrupted; nothing is left running", file=sys.stderr)
         finally:
@@ -39,6 +41,16 @@ class CommandLine:
         from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
 
         return getattr(commands, name)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """End where the program's own modules cannot be loaded: want of memory or files, or a damaged installation."""
+    why = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+    hint = "is a limit too low (ulimit -v, -n)? Otherwise install it again"
+    try:
+        os.write(2, f"harness: it cannot be loaded ({why}): {hint}\n".encode("utf-8", "backslashreplace"))
+    finally:
+        os._exit(interruption.EXIT_CODE)
 
 
 def _flush() -> None:

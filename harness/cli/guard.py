@@ -41,7 +41,7 @@ class GuardedGroup(click.Group):
         except KeyboardInterrupt:
             code = _interrupted()
         except SystemExit:  # click's own answer to a closed pipe, with exit code 1
-            code = explain(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
+            code = _reader_gone()
         except Exception as error:  # noqa: BLE001 - the last place where anything can be said about it
             code = explain(error)
         sys.exit(code if flush_output() else INCONCLUSIVE)
@@ -81,8 +81,8 @@ def explain(error: Exception) -> int:
             with contextlib.suppress(OSError):
                 error.show()
             return BadInput.exit_code  # click's own is 1 where a file cannot be opened
-        case OSError(errno=errno.EPIPE):
-            complain(f"{_OUTPUT_LOST}: its reader has gone; what was measured is kept, and nothing is left running")
+        case OSError(errno=errno.EPIPE) if not _takes_output():  # and not a program of the harness's own that ended
+            return _reader_gone()
         case OSError() if error.filename is None and not _takes_output():
             complain(f"{_OUTPUT_LOST}: {sentence_of(error)}; what was measured is kept, and nothing is left running")
         case OSError() if shortage(error.errno):
@@ -92,6 +92,11 @@ def explain(error: Exception) -> int:
         case _:
             kept = keep_traceback(error)
             complain(f"the harness itself failed ({_named(error)}); this says nothing about the site. {kept}")
+    return INCONCLUSIVE
+
+
+def _reader_gone() -> int:
+    complain(f"{_OUTPUT_LOST}: its reader has gone; what was measured is kept, and nothing is left running")
     return INCONCLUSIVE
 
 

@@ -20,6 +20,7 @@ from harness import proc
 from harness.cases.case import Case
 from harness.errors import BadInput, InfrastructureError
 from harness.hosting import events, listener, untrusted
+from harness.hosting.capacity import FREE_BYTES, disk_shortage, free_bytes
 from harness.hosting.interruption import Shield
 from harness.hosting.leftovers import MEMORY, remove
 from harness.hosting.process_tree import ProcessTree, TreeProcess
@@ -237,8 +238,11 @@ class SnapshotProcess:
             "seed": seed,
             "plan": plan and {**plan, "fine": order.fine},
         }
-        self._input.write(json.dumps(message).encode() + b"\n")
-        self._input.flush()
+        try:
+            self._input.write(json.dumps(message).encode() + b"\n")
+            self._input.flush()
+        except OSError as error:
+            raise InfrastructureError(f"the snapshot process ended: {error.strerror}") from error
         try:
             return msgspec.convert(self._read(), _ChildReport)
         except (msgspec.ValidationError, ValueError) as error:
@@ -246,11 +250,11 @@ class SnapshotProcess:
 
     def _evidence(self, report: _ChildReport) -> Evidence:
         """The evidence of a child, from its report and its recording, which is deleted. Raises InfrastructureError."""
+        assert self._directory is not None
         if report.died is not None or report.stuck:
             child = ProcessId(report.pid, 0)
             watched = WatchedProcess(process=child, fresh=True, gone=not report.stuck, idle=report.idle)
-            return Evidence(processes=(watched,))
-        assert self._directory is not None
+            return Evidence(processes=(watched,), short=disk_shortage(self._directory))
         # The site's code could have reported any path: only its last part is looked at.
         recording = self._directory / "events" / Path(report.recording).name
         try:
@@ -264,12 +268,14 @@ class SnapshotProcess:
             inside=(inside,) if inside else (),
             states=(report.states.of(process),) if report.states else (),
             stacks=tuple(listener.storable(stack, process) for stack in report.stacks),
+            short=disk_shortage(self._directory),
         )
 
 
 def _memory() -> str | None:
     """A directory in memory: on a disk, a mapped file costs a journal entry for each page written."""
-    return MEMORY if os.access(MEMORY, os.W_OK) else None
+    free = free_bytes(Path(MEMORY)) or 0
+    return MEMORY if os.access(MEMORY, os.W_OK) and free >= FREE_BYTES else None
 
 
 def _encoded(request: Request, name: str) -> dict[str, Any]:
