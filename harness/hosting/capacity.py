@@ -5,6 +5,7 @@ Otherwise a limit of the harness's own would show up in the middle of a trial, a
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import resource
@@ -25,6 +26,8 @@ SPARE_THREADS = 8
 OWN_TASKS = 40
 # Recordings have 8 MiB, of which 1 MiB is written by 15 threads; a log of a failing site grows by some MiB.
 FREE_BYTES = 64 * 2**20
+# A thread's piece of a recording has 64 KiB, and a process without room for it is killed where it writes.
+MIN_FREE = 2**20
 # Histories take 10 to 50 KiB a trial.
 FREE_RESULT_BYTES = 16 * 2**20
 # A recording is made as large as it may become.
@@ -129,6 +132,14 @@ def free_bytes(directory: Path) -> int | None:
     except OSError:
         return None
     return 0 if info.f_files and not info.f_favail else info.f_bavail * info.f_frsize
+
+
+def disk_shortage(directory: Path) -> tuple[str, ...]:
+    """What a server's processes, which write into this directory, have no room for: at most one sentence."""
+    free = free_bytes(directory)
+    if free is None or free >= MIN_FREE:
+        return ()
+    return (f"the disk of temporary files is full: {shortage(errno.ENOSPC)}",)
 
 
 def check_space(directory: Path, needed: int, option: str) -> None:

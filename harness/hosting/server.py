@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import errno
 import os
 import re
 import threading
@@ -15,11 +14,10 @@ from harness import proc
 from harness.cases import redaction
 from harness.cases.case import Case
 from harness.hosting import events, listener, untrusted
-from harness.hosting.capacity import free_bytes
+from harness.hosting.capacity import disk_shortage
 from harness.hosting.config import display_name
 from harness.hosting.slot import Observer
 from harness.records import Inside, LogLine, ProcessId, State, ThreadStack
-from harness.runtimes.limits import shortage
 
 # What mod_wsgi logs when a touched script is imported again in embedded mode.
 RELOADED = "Reloading WSGI script"
@@ -29,8 +27,6 @@ LOG_LINES = 12
 # read of /proc to learn again; lines of processes that nobody asks for (httpd's own workers) must not pile up.
 MAX_TITLES = 1000
 MAX_LOGGING_PIDS = 200
-# A thread's piece of a recording has 64 KiB, and a process without room for it is killed where it writes.
-_MIN_FREE = 2**20
 # Far more than a thousand tracebacks take; a site that logs without end must not fill the memory.
 MAX_LOG_BYTES = 16 * 2**20
 _LOG_LINE = re.compile(r"\[(\d+)\] (?:\[script [^\]]*\] )?(.*)")
@@ -149,12 +145,7 @@ class Server(Observer):
         listener.forget(recording)
 
     def short(self) -> tuple[str, ...]:
-        free = free_bytes(self.directory)
-        return (
-            ("the disk of temporary files is full: " + shortage(errno.ENOSPC),)
-            if free is not None and free < _MIN_FREE
-            else ()
-        )
+        return disk_shortage(self.directory)
 
     # -- log -----------------------------------------------------------------------------------------
 

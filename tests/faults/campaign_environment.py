@@ -202,7 +202,11 @@ def processes_of(scratch: Path) -> list[str]:
         if directory.name.isdigit() and int(directory.name) != os.getpid():
             try:
                 command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                if command and (mark in (directory / "environ").read_bytes() or str(scratch) in command):
+                if (
+                    command
+                    and not command.startswith("bash -c")
+                    and (mark in (directory / "environ").read_bytes() or str(scratch) in command)
+                ):
                     left.append(f"{directory.name} {command[:80]}")
             except OSError:
                 continue
