@@ -60,6 +60,11 @@ class LocalHost(ApacheHost):
             compiled = compiled_by(self.runtime.python, PROGRAMS)
             for server in self._servers:
                 self._put_programs(server, compiled, self.case.site_dir)
+        for path in directory.rglob("*"):  # under a strict umask the server's user could not read them
+            if path.is_file():
+                path.chmod(0o644)
+            elif path.name != "events":
+                path.chmod(0o755)
         self._tree.__enter__()
         for server in self._servers:
             server.start(self.case)

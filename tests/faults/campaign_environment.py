@@ -261,7 +261,7 @@ def run(fault: Fault, harness: list[str], scratch: Path) -> list[str]:
     text = (output + errors).decode(errors="replace")
     if process.returncode not in fault.codes:
         wrong.append(f"exit code {process.returncode} instead of {fault.codes}: {text.strip()[-300:]!r}")
-    if "Traceback" in text or "the harness itself failed" in text:
+    if b"Traceback (most" in errors or "the harness itself failed" in text:
         wrong.append(f"a traceback or an unforeseen error: {text.strip()[-400:]!r}")
     if process.returncode == UNDECIDED and fault.says and fault.says not in text:
         wrong.append(f"does not say {fault.says!r}: {text.strip()[-300:]!r}")
