@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -55,6 +55,26 @@ def restored(case: Case, environment: Mapping[str, str], headers: Mapping[str, s
             "environment": {**case.environment, **environment},
             "requests": tuple(replace(request, headers=complete(request.headers)) for request in case.requests),
         }
+    )
+
+
+def all_restored(cases: Sequence[Case], environment: Mapping[str, str], headers: Mapping[str, str]) -> list[Case]:
+    """The stored cases of a run, each with what was left out of it. Raises BadInput: as `restored`."""
+    lacks = {_key(pair) for case in cases for pair in missing(case)}
+    unknown = [("--env", name) for name in environment] + [("--header", name) for name in headers]
+    for option, name in unknown:
+        if _key((option, name)) not in lacks:
+            raise BadInput(f"{option} {name}: nothing of that name was left out of the run, which goes on as it was")
+    return [_restored_from(case, environment, headers) for case in cases]
+
+
+def _restored_from(case: Case, environment: Mapping[str, str], headers: Mapping[str, str]) -> Case:
+    """With those of the values that this case lacks."""
+    lacks = {_key(pair) for pair in missing(case)}
+    return restored(
+        case,
+        {name: value for name, value in environment.items() if _key(("--env", name)) in lacks},
+        {name: value for name, value in headers.items() if _key(("--header", name)) in lacks},
     )
 
 

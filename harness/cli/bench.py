@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from harness.bench.plan import METHODS, RestartLoad, Variation, cells_of, check_
 from harness.bench.records import Bench, encode_bench
 from harness.bench.run import BenchRun, check_same_versions, interrupted_bench
 from harness.bench.table import exit_code
+from harness.cases.withheld import all_restored
 from harness.cli import options
 from harness.cli.output import check_json, console_beside, keep_page, write_json
 from harness.cli.trials import path_text
@@ -140,10 +142,15 @@ def bench(
     click.get_current_context().exit(exit_code(measured))
 
 
-def resume_bench(directory: Path, json_file: Path | None) -> Bench:
+def resume_bench(
+    directory: Path, environment: Mapping[str, str], headers: Mapping[str, str], json_file: Path | None
+) -> Bench:
     """Go on with a bench run, and print the whole of it. Raises HarnessError."""
     check_json(json_file)
     journal = interrupted_bench(directory)
+    cases = all_restored([column.case for column in journal.columns], environment, headers)
+    for column, case in zip(journal.columns, cases, strict=True):
+        column.case = case
     plan = journal.plan
     declared = declared_runtimes(Path(plan.runtimes) if plan.runtimes else None)
     check_runtimes((column.case for column in journal.columns), declared)

@@ -39,11 +39,11 @@ def resume(
     What is complete is not run again; what is left has controls of its own. The exit code is that of the whole run.
     """
     directory = stored_run(run_name, results)
-    if is_bench(directory):
-        click.get_current_context().exit(exit_code_of_bench(resume_bench(directory, json_file)))
-    run = interrupted_run(directory)
     environment = parse_pairs(variables, "=", "--env", "NAME=VALUE")
-    result = _go_on(run, environment, parse_pairs(headers, ":", "--header", "Name: value"), json_file)
+    sent = parse_pairs(headers, ":", "--header", "Name: value")
+    if is_bench(directory):
+        click.get_current_context().exit(exit_code_of_bench(resume_bench(directory, environment, sent, json_file)))
+    result = _go_on(interrupted_run(directory), environment, sent, json_file)
     click.get_current_context().exit(exit_code(result.cases, result.status))
 
 

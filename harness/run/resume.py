@@ -9,6 +9,7 @@ import msgspec
 
 from harness import __version__
 from harness.cases.case import Case
+from harness.cases.withheld import all_restored
 from harness.checkers.rules import RULES
 from harness.errors import BadInput
 from harness.hosting.backend import Backend
@@ -39,8 +40,8 @@ def interrupted_run(directory: Path) -> InterruptedRun:
 
 def cases_to_resume(run: InterruptedRun, environment: Mapping[str, str], headers: Mapping[str, str]) -> list[Case]:
     """All cases of the run, with the variables and headers that are given once more: values that look like secrets were
-    not stored. Raises BadInput: the site, a script or a history has changed."""
-    cases = [_completed(case, environment, headers) for case in run.plan.all_cases()]
+    not stored. Raises BadInput: one of those is missing; the site, a script or a history has changed."""
+    cases = all_restored(run.plan.all_cases(), environment, headers)
     check_unchanged(run.plan.run, run.plan.files, cases)
     for case in cases:
         stored = run.stored(case)
@@ -50,13 +51,6 @@ def cases_to_resume(run: InterruptedRun, environment: Mapping[str, str], headers
             raise BadInput(f"run {run.plan.run} was judged by the rules of an older harness: start it anew")
         _ = stored.parts  # a damaged line must not cost minutes
     return cases
-
-
-def _completed(case: Case, environment: Mapping[str, str], headers: Mapping[str, str]) -> Case:
-    requests = tuple(
-        msgspec.structs.replace(request, headers={**request.headers, **headers}) for request in case.requests
-    )
-    return case.model_copy(update={"environment": {**case.environment, **environment}, "requests": requests})
 
 
 def check_same_runtimes(

@@ -285,6 +285,19 @@ class TestRefused:
             run.resume(directory)
 
 
+def test_secret(run):
+    """What was not stored has to be given again, under its name, and nothing else may be: the run goes on as it was."""
+    case = run.case(environment={"API_TOKEN": "s3cret-value", "MODE": "fast"})
+    _, directory = run.start(case, until="4.0")
+    assert b"s3cret-value" not in (directory / "run.json").read_bytes()
+    stopped = interrupted_run(directory)
+    with pytest.raises(BadInput, match="API_TOKEN"):
+        cases_to_resume(stopped, {}, {})
+    with pytest.raises(BadInput, match="MODE: nothing of that name was left out"):
+        cases_to_resume(stopped, {"API_TOKEN": "s3cret-value", "MODE": "slow"}, {})
+    assert [case] == cases_to_resume(stopped, {"API_TOKEN": "s3cret-value"}, {})
+
+
 def test_lock_ends_with_its_process(run):
     """A process that was killed holds nothing: a child that dies in the middle leaves the run free."""
     _, directory = run.start(run.case(), until="4.0")
