@@ -189,7 +189,7 @@ class TestEnd:
             (KeyboardInterrupt(), "stopped", ""),
             (InfrastructureError("no server\nfor you"), "failed", "no server\nfor you"),
             (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0"),
-            (BadInput('"' * 100_000), "failed", '"' * 8000),
+            (MemoryError('"' * 100_000), "failed", "MemoryError: " + '"' * 7987),
         ],
         ids=["ctrl-c", "infrastructure", "unforeseen", "long"],
     )
