@@ -359,10 +359,10 @@ def test_secrets_in_results(bench):
     script = bench.script(DJANGO)
     given = ["--env", "API_TOKEN=t0ken-of-the-user", "--header", "Authorization: Bearer b3arer-of-the-user"]
     code, output = bench.check(script, *given)
-    assert 1 == code, output
     told = [(path.name, word) for path, text in bench.stored() for word in SECRETS if word.encode() in text]
     assert [] == told
     assert [] == [word for word in SECRETS if word in output]
+    assert 1 == code, output
 
 
 def test_results_are_open_to_others(bench):
