@@ -108,15 +108,16 @@ def test_refused_controls(explore, control, broken, why):
     assert 1 == explore.snapshot.ended
 
 
-def test_failed_import(explore, monkeypatch):
+def test_failed_import(explore, runtime, monkeypatch):
     """A script that does not import is broken, with its error, live and graded again."""
 
-    def start(*_):
-        raise ImportFailure("it.wsgi: the script cannot be imported: RuntimeError: no settings")
+    class Failing(FakeSnapshot):
+        def __enter__(self):
+            raise ImportFailure("it.wsgi: the script cannot be imported: RuntimeError: no settings")
 
     case = make_case()
-    monkeypatch.setattr("harness.search.explorer.SnapshotProcess", start)
-    tally, _ = explore_case(case, None, explore.path, 1, lambda *_: None)
+    monkeypatch.setattr("harness.search.explorer.SnapshotProcess", Failing(sound, sound))
+    tally, _ = explore_case(case, runtime, explore.path, 1, lambda *_: None)
     for judged in (tally, explore.stored().tally()):
         assert "error" == judged.broken.broken_class
         assert "RuntimeError: no settings" in judged.broken.summary
