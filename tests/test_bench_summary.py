@@ -287,7 +287,7 @@ def test_bench_run_round_trip(tmp_path):
     (tmp_path / "bench.json").write_bytes(encode_bench(bench()))
     assert bench() == read_bench(tmp_path)
     (tmp_path / "bench.json").write_text("{}")
-    with pytest.raises(BadInput, match="another version"):
+    with pytest.raises(BadInput, match="not a bench run of this version"):
         read_bench(tmp_path)
     with pytest.raises(BadInput, match="harness bench SCENARIO"):
         read_bench(tmp_path / "none")

@@ -191,7 +191,7 @@ def test_missing_baseline_is_named(tmp_path):
 def test_other_schema_is_bad_input(tmp_path, text):
     """A baseline of another schema is bad input, whatever is in the file."""
     write_baseline(baseline(), tmp_path).write_bytes(text.encode("latin-1"))
-    with pytest.raises(BadInput, match="no baseline of this version"):
+    with pytest.raises(BadInput, match="not a baseline of this version"):
         read_baseline("main", tmp_path)
 
 
