@@ -36,6 +36,9 @@ NAMED = os.environ.get("HARNESS_UNDER_TEST")
 PYTHON = str(Path(NAMED).absolute().with_name("python")) if NAMED else sys.executable
 HARNESS = [str(Path(NAMED).absolute())] if NAMED else [sys.executable, "-m", "harness.cli"]
 CACHE = os.environ.get("HARNESS_CACHE", str(ROOT / ".harness"))
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Under nohup: whatever an attack starts would ignore the signal too.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="it takes another user of the machine")
 # On a machine that does other things too; what is meant to end at once, and what is meant to be refused.
 LONG, SHORT = 180.0, 30.0
