@@ -10,7 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from harness.cases.reading import is_file
+from harness.cases.reading import is_file, shown
 from harness.cases.scenario import CorpusRow, load_scenario
 from harness.errors import BadInput
 from harness.records import Schedule
@@ -50,10 +50,14 @@ class CorpusRace:
 
 def corpus_files(directory: Path) -> dict[Path, CorpusRow]:
     """The scenario files that belong to the corpus. Raises BadInput: there is none, or one is not valid."""
-    scenarios = ((path, load_scenario(path).corpus) for path in sorted(directory.rglob("*.toml")) if is_file(path))
+    try:
+        paths = sorted(path for path in directory.rglob("*.toml") if is_file(path))
+    except OSError as error:
+        raise BadInput(f"{shown(directory)}: cannot be searched for scenarios: {error.strerror}") from None
+    scenarios = ((path, load_scenario(path).corpus) for path in paths)
     rows = {path: row for path, row in scenarios if row is not None}
     if not rows:
-        raise BadInput(f"{directory}: no scenario there belongs to the corpus (a [corpus] table names its row)")
+        raise BadInput(f"{shown(directory)}: no scenario there belongs to the corpus (a [corpus] table names its row)")
     return rows
 
 

@@ -75,7 +75,8 @@ class Broken:
 
     @property
     def command(self) -> str:
-        return self.arguments[0] if self.arguments else "(none)"
+        first = self.arguments[0] if self.arguments else ""
+        return first if first.isascii() and first.isalpha() and len(first) < 20 else "(no command)"
 
 
 # --- files of another kind or size ---
