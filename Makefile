@@ -4,7 +4,7 @@ VENV := .venv
 TRIALS ?= 40
 DEMO := circular-import flag-before-work mysite poisoned-registry settings-window
 
-.PHONY: prerequisites demo fast test faults lint benchmark clean
+.PHONY: prerequisites demo fast test faults lint benchmark machines clean
 
 demo: prerequisites $(VENV)/complete  ## the reference scenarios, few trials each: about two minutes
 	$(VENV)/bin/harness run $(DEMO) --trials $(TRIALS)
@@ -38,6 +38,10 @@ $(VENV)/complete: pyproject.toml
 
 faults: $(VENV)/complete  ## what breaks and who attacks, the whole of it: takes an hour; some faults need root
 	@failed=0; for campaign in tests/faults/campaign_*.py; do $(VENV)/bin/python $$campaign || failed=1; done; exit $$failed
+
+machines:  ## the README's first command in clean containers of Debian 12 and 13: about an hour the first time
+	.ci/docker
+	.ci/machines
 
 clean:
 	rm -rf $(VENV) .harness results/[0-9]*

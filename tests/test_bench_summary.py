@@ -289,7 +289,7 @@ def test_bench_run_round_trip(tmp_path):
     (tmp_path / "bench.json").write_text("{}")
     with pytest.raises(BadInput, match="not a bench run of this version"):
         read_bench(tmp_path)
-    with pytest.raises(BadInput, match="bench.json: cannot be read: No such file"):
+    with pytest.raises(BadInput, match="cannot be read: No such file"):
         read_bench(tmp_path / "none")
 
 
