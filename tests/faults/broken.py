@@ -115,7 +115,7 @@ KINDS = {
     "loop": lambda path: path.symlink_to(path.name),
     "dangling": lambda path: path.symlink_to("nowhere"),
     "link-to-pipe": lambda path: (os.mkfifo(f"{path}.pipe"), path.symlink_to(f"{path.name}.pipe")),
-    "link-to-directory": lambda path: path.symlink_to("/tmp"),
+    "link-to-directory": lambda path: (Path(f"{path}.d").mkdir(), path.symlink_to(f"{path.name}.d")),
     "empty": _text(b""),
     "newline": _text(b"\n"),
     "20-GiB": _sparse,
