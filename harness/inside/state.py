@@ -75,7 +75,7 @@ def process(found):
             target = os.readlink("/proc/self/fd/" + each)
         except OSError:
             continue  # the one that lists them
-        if target.startswith("/") and not re.search(r"/(harness-\w+|harness/run)/", target):
+        if target.startswith("/") and not re.search(r"/(harness-[\w-]+|harness/run)/", target):
             found["open file " + re.sub(r"\d+", "#", target)] = "open"
 
 

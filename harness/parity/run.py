@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -131,6 +132,9 @@ def _development_server(
     environment = runtime.environment_for(case, proc.server_user()[0])
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
+    # The interpreter must find its library where the server's user may go.
+    libraries = [environment.get("LD_LIBRARY_PATH", ""), *(str(path / "lib") for path in runtime.reads)]
+    environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
         request = case.requests[0]
         answer = server.get(request.path, request.headers, timeout)

@@ -65,10 +65,24 @@ except KeyboardInterrupt:
 """
 
 
+def by_default():
+    """Before the program starts: a shell lets what it starts in the background ignore some of these."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def program(body, before=""):
     command = [sys.executable, "-c", LIVING.format(body=body, before=before)]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        preexec_fn=by_default,  # noqa: PLW1509 - no thread
+    )
     assert "ready\n" == process.stdout.readline()
     return process
 
