@@ -38,11 +38,10 @@ def witnessed(evidence: Evidence, name: str) -> tuple[Inside, Mishap] | None:
 
 def cause_of(evidence: Evidence, name: str) -> Cause | None:
     """What the failed request `name` leads to; None where the record does not show it."""
-    seen = witnessed(evidence, name)
-    if seen is None or seen[1].witness is None or seen[1].witness.lead is None:
+    inside, mishap = witnessed(evidence, name) or (None, None)
+    lead = mishap.witness.lead if mishap and mishap.witness else None
+    if inside is None or mishap is None or lead is None:
         return None
-    inside, mishap = seen
-    lead = seen[1].witness.lead
     place = lead.place
     return Cause(kind=lead.kind, module=lead.name, file=place.file, line=place.line, proof=proof(lead, inside, mishap))
 

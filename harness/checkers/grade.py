@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -32,23 +33,20 @@ CHECKERS: dict[str, Callable[[Trial, Yardstick], GradedOutcomes]] = {
 
 def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
     """Judge one trial. A checker that fails is named in the grade and makes the case inconclusive."""
-    try:
+    failed: list[str] = []
+    void = ""
+    with _guarded("shortage", failed):
         void = void_reason(trial)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
-        void = _failed("shortage", error)
-    if void:
-        return _void(trial, void)
+    if void or failed:
+        return _void(trial, void or failed[0])
     outcomes: Counter[OutcomeName] = Counter()
     findings: list[Finding] = []
-    failed: list[str] = []
     for name, checker in CHECKERS.items():
-        try:
+        with _guarded(name, failed):
             for outcome, finding in checker(trial, yardstick):
                 outcomes[outcome] += 1
                 if finding is not None:
                     findings.append(finding)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for clean
-            failed.append(_failed(name, error))
     if any(inside.lost for inside in trial.evidence.inside):
         failed.append("the probe's recording of a process is incomplete: events were lost")
     failed += cut_off(trial, yardstick)
@@ -57,16 +55,12 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
     failed += [NO_STRATEGY for inside in trial.evidence.inside if inside.strategy == "none"]
     failed += [NO_LINES for inside in trial.evidence.inside if inside.disturbed_files == 0]
     cold = reloaded = effective = False
-    try:
+    with _guarded("coldness", failed):
         cold, reloaded = is_cold(trial), is_reloaded(trial)
         effective = cold and most_in_one_process(trial) >= 2 and "slow" not in outcomes
-    except Exception as error:  # noqa: BLE001
-        failed.append(_failed("coldness", error))
     lazy: list[LazyWork] = []
-    try:
+    with _guarded("lazy work", failed):
         lazy = lazy_work(trial)
-    except Exception as error:  # noqa: BLE001
-        failed.append(_failed("lazy work", error))
     stories = tuple(_with_stories(findings, trial, yardstick, failed))
     return TrialGrade(
         number=trial.number,
@@ -83,8 +77,13 @@ def grade(trial: Trial, yardstick: Yardstick) -> TrialGrade:
     )
 
 
-def _failed(checker: str, error: Exception) -> str:
-    return f"checker {checker} failed: {type(error).__name__}: {error}"
+@contextlib.contextmanager
+def _guarded(checker: str, failed: list[str]) -> Iterator[None]:
+    """What a checker fails with goes to `failed`: whatever it is, it must not pass for clean."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        failed.append(f"checker {checker} failed: {type(error).__name__}: {error}")
 
 
 def _void(trial: Trial, reason: str) -> TrialGrade:
@@ -128,10 +127,8 @@ def _with_stories(
     for finding in findings:
         story: tuple[str, ...] = ()
         cause = None
-        try:
+        with _guarded("story", failed):
             story = () if finding.key in known else tell(finding, trial, yardstick)
             cause = cause_of(trial.evidence, finding.name) if finding.race_class == "failed-request" else None
-        except Exception as error:  # noqa: BLE001
-            failed.append(_failed("story", error))
         known.add(finding.key)
         yield msgspec.structs.replace(finding, evidence=(*finding.evidence, *disturbed), story=story, cause=cause)

@@ -11,7 +11,7 @@ from harness.checkers import cause
 from harness.checkers.answers import grade_answer
 from harness.checkers.findings import Finding
 from harness.checkers.yardstick import Yardstick
-from harness.records import Answer, Inside, Mishap, Span, Trial
+from harness.records import Answer, CodePlace, Inside, Mishap, ProcessId, Span, Trial
 
 WORDS = {
     "settings": "building the settings",
@@ -82,7 +82,8 @@ class _StoryTeller:
             yield f"{_capital(cause.proof(lead, inside, mishap))}."
         if worker is not None:
             yield f"{self._who(worker, inside)} was {_work(worker)} {self._when(worker)}{_called(worker)}."
-        others = [f"{self._named(thread, inside)} at line {place.line}" for thread, place in cause.company(mishap)]
+        company = cause.company(mishap)
+        others = [f"{self._named(thread, inside.process)} at line {place.line}" for thread, place in company]
         if others:
             yield f"In the same function at that moment: {_listed(others)}."
         executing = any(cause.executors(mishap, lead.name)) if lead is not None else False
@@ -143,8 +144,7 @@ class _StoryTeller:
         return next((pair for pair in pairs if pair[1].request == name), (None, None))
 
     def _thread(self, what: Span | Mishap) -> str:
-        number = self._threads.get(what.process, {}).get(what.thread, "?")
-        return f"Thread {number}" + (f" of process {what.process.pid}" if len(self._threads) > 1 else "")
+        return _capital(self._named(what.thread, what.process))
 
     def _who(self, span: Span, inside: Inside) -> str:
         same = (one for one in inside.spans if one.kind == "request" and one.thread == span.thread)
@@ -152,9 +152,9 @@ class _StoryTeller:
         name = next((one.name for one in before if one.end is None or one.end >= span.begin), "")
         return f"{self._thread(span)} ({self._request(name)})" if name else self._thread(span)
 
-    def _named(self, thread: int, inside: Inside) -> str:
-        number = self._threads.get(inside.process, {}).get(thread, "?")
-        return f"thread {number}" + (f" of process {inside.process.pid}" if len(self._threads) > 1 else "")
+    def _named(self, thread: int, process: ProcessId) -> str:
+        number = self._threads.get(process, {}).get(thread, "?")
+        return f"thread {number}" + (f" of process {process.pid}" if len(self._threads) > 1 else "")
 
     def _request(self, name: str) -> str:
         answer = self._answers.get(name)
@@ -194,7 +194,7 @@ def _place(traceback: str) -> str:
     if not frames:
         return ""
     path, line, function = frames[-1]
-    return f" in {'/'.join(path.split('/')[-2:])} line {line} ({function})"
+    return f" in {cause.text(CodePlace(path, int(line), function, ''))}"
 
 
 def _capital(sentence: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from harness.hosting import interruption
 
@@ -18,7 +17,8 @@ class CommandLine:
     def __call__(self) -> NoReturn:
         interruption.install()
         try:
-            from harness.cli.commands import main as commands  # noqa: PLC0415 - see above
+            from harness.cli import guard  # noqa: PLC0415 - see above
+            from harness.cli.commands import main as commands  # noqa: PLC0415
             from harness.hosting.leftovers import tidy  # noqa: PLC0415
         except Exception as error:  # noqa: BLE001 - exit code 1 is a judgement, and this is none
             _refuse(error)
@@ -29,11 +29,11 @@ class CommandLine:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else interruption.EXIT_CODE
         except KeyboardInterrupt:
-            print("harness: interrupted; nothing is left running", file=sys.stderr)
+            code = guard.interrupted()
         finally:
             interruption.end()
             tidy()
-        _flush()
+        guard.flush_output()
         # Not sys.exit: threads of an interrupted command may still be waiting for what was ended.
         os._exit(code)
 
@@ -51,14 +51,6 @@ def _refuse(error: Exception) -> NoReturn:
         os.write(2, f"harness: it cannot be loaded ({why}): {hint}\n".encode("utf-8", "backslashreplace"))
     finally:
         os._exit(interruption.EXIT_CODE)
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads it any more
-        pass
 
 
 main = CommandLine()

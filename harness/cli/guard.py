@@ -39,7 +39,7 @@ class GuardedGroup(click.Group):
         try:
             code = int(super().main(*args, standalone_mode=False, **extra) or 0)  # type: ignore[call-overload]
         except KeyboardInterrupt:
-            code = _interrupted()
+            code = interrupted()
         except SystemExit:  # click's own answer to a closed pipe, with exit code 1
             code = _reader_gone()
         except Exception as error:  # noqa: BLE001 - the last place where anything can be said about it
@@ -75,7 +75,7 @@ def explain(error: Exception) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.Abort():
-            return _interrupted()
+            return interrupted()
         case click.ClickException():
             shorten(error)
             with contextlib.suppress(OSError):
@@ -100,7 +100,8 @@ def _reader_gone() -> int:
     return INCONCLUSIVE
 
 
-def _interrupted() -> int:
+def interrupted() -> int:
+    """Say that a signal has ended the command; the exit code."""
     complain("interrupted; nothing is left running")
     return INCONCLUSIVE
 

@@ -174,11 +174,8 @@ class Exchange:
             result.update(failure="malformed", body=str(malformed), last_byte=time.monotonic())
         except TimeoutError:
             self._overdue()
-        except (
-            OSError,
-            _ConnectionEnd,
-            ValueError,
-        ) as error:  # ValueError: gevent's, of a socket that was closed meanwhile
+        except (OSError, _ConnectionEnd, ValueError) as error:
+            # A ValueError is gevent's, of a socket that was closed meanwhile.
             if self._abandoned:
                 self._overdue()
             else:

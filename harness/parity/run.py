@@ -133,7 +133,7 @@ def _development_server(
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{recorder}:{before}" if before else str(recorder)
     # The interpreter must find its library where the server's user may go.
-    libraries = [environment.get("LD_LIBRARY_PATH", ""), *(str(path / "lib") for path in runtime.reads)]
+    libraries = (environment.get("LD_LIBRARY_PATH"), runtime.library_path)
     environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
     with DevelopmentServer(runtime.python, places.manage, recorder / "log", environment) as server:
         request = case.requests[0]

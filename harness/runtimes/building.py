@@ -51,6 +51,11 @@ class Runtime:
     environment: dict[str, str]
     versions: dict[str, str]
 
+    @property
+    def library_path(self) -> str:
+        """Where a process that the server's user runs finds the interpreter's library."""
+        return os.pathsep.join(str(path / "lib") for path in self.reads)
+
     def environment_for(self, case: Case, user: str = "") -> dict[str, str]:
         """The environment of a process that runs a site as `user` (empty: as this process)."""
         # The unprivileged server user can seldom write beside the sources. With a bytecode cache of the harness's own

@@ -131,7 +131,7 @@ class SnapshotProcess:
                 # Sets have the same order each time, so that a seed repeats a trial as far as that goes.
                 "PYTHONHASHSEED": str(self.case.seed & 0xFFFFFFFF),
                 # httpd loads the library as root; this process must find it where the server's user may go.
-                "LD_LIBRARY_PATH": os.pathsep.join(str(path / "lib") for path in self._runtime.reads),
+                "LD_LIBRARY_PATH": self._runtime.library_path,
             },
             directory=Path.cwd(),
             piped=True,

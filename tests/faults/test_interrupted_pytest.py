@@ -1,19 +1,16 @@
 """A pytest session that ends early leaves runs that say so, whatever ended it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
+from launch import ROOT, launch
 
 pytestmark = [pytest.mark.faults, pytest.mark.e2e]
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests" / "e2e" / "scripts" / "check_then_act.wsgi"
 SCENARIO = """
 title = "a test"
@@ -47,14 +44,8 @@ class Project:
         (self.path / "scenarios" / f"{name}.toml").write_text(SCENARIO.format(trials=trials))
 
     def start(self, *arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "--harness-backend", "local", "-p", "no:cacheprovider", *arguments],
-            cwd=self.path,
-            env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        local = ("--harness-backend", "local", "-p", "no:cacheprovider")
+        return launch("pytest", *local, *arguments, directory=self.path)
 
     def run(self, *arguments):
         process = self.start(*arguments)

@@ -1,20 +1,17 @@
 """A real run that is killed in the middle is resumed, and ends as its plan says."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from launch import ROOT, launch
 
 from harness.store.stored_case import StoredCase
 
 pytestmark = [pytest.mark.faults, pytest.mark.e2e]
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "tests" / "e2e" / "scripts"
 
 
@@ -29,14 +26,7 @@ class Command:
         self.path, self.results = path, path / "results"
 
     def start(self, *arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "harness.cli", *map(str, arguments), "--results", str(self.results)],
-            cwd=ROOT,
-            env={"HARNESS_CACHE": str(ROOT / ".harness"), **os.environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return launch("harness.cli", *arguments, "--results", self.results)
 
     def run(self, *arguments):
         process = self.start(*arguments)
